@@ -1,0 +1,85 @@
+"""What the Python contestants share: the job, the clock, the result."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class Job:
+    """One run of one contestant (the same fields for Node: see node_sdk.mjs)."""
+
+    url: str
+    count: int  # deltas in a stream
+    kind: str = "text"  # or "tools"
+    streams: int = 1
+    listeners: int = 1
+    # What the listener does besides counting: nothing, or reading delta.value, or snapshot.value.
+    reads: str = "nothing"
+    # The deltas carry the moment they were written: collect how long each has taken.
+    timed: bool = False
+    orjson: bool = False
+
+    @property
+    def post_url(self) -> str:
+        return f"{self.url}/threads/thread_1/runs"
+
+    @property
+    def params(self) -> dict[str, object]:
+        return {"assistant_id": "asst_1", "stream": True}
+
+
+def job() -> Job:
+    return Job(**json.loads(sys.argv[1]))
+
+
+def status_kb(name: str) -> int:
+    """A line of /proc/self/status: unlike getrusage's it knows nothing of the parent's memory."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1])
+    return 0
+
+
+class Meter:
+    """CPU of this process from ``start`` (with timed deltas: from the first one) to ``finish``."""
+
+    def __init__(self, job: Job) -> None:
+        self.waits_for_first = job.timed
+        self.late: list[int] = []  # nanoseconds; append is safe from many threads at once
+        self.started = 0
+        self.begun = 0
+        self.kb_at_last_delta = 0
+
+    def start(self) -> None:
+        self.started = self.begun = time.process_time_ns()
+
+    def first(self) -> None:
+        """The first timed delta: all streams are open, the set-up is over."""
+        self.waits_for_first = False
+        self.begun = time.process_time_ns()
+
+    def stamp(self, value: str) -> None:
+        """Take a timed delta."""
+        if self.waits_for_first:
+            self.first()
+        self.late.append(time.perf_counter_ns() - int(value))
+
+    def finish(self, count: int) -> None:
+        now = time.process_time_ns()
+        late = sorted(self.late)
+        result: dict[str, float] = {
+            "count": count,
+            "us": (now - self.begun) / 1000 / max(count, 1),
+            "setup_ms": (self.begun - self.started) / 1e6,
+            "peak_kb": status_kb("VmHWM"),
+            "kb_at_last_delta": self.kb_at_last_delta,
+        }
+        if late:
+            result["p50_ms"] = late[len(late) // 2] / 1e6
+            result["p99_ms"] = late[len(late) * 99 // 100] / 1e6
+        print(json.dumps(result), flush=True)

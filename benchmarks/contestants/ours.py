@@ -1,0 +1,86 @@
+"""This library: .on("textDelta")."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.contestants.measure import Job, Meter, job, status_kb
+
+Listener = Callable[[Any, Any], None]
+
+
+def main_listener(work: Job, meter: Meter) -> tuple[Listener, Callable[[], int]]:
+    """The listener that the job asks for, and how often it was called."""
+    count = 0
+
+    def nothing(delta: Any, snapshot: Any) -> None:
+        nonlocal count
+        count += 1
+
+    def read_delta(delta: Any, snapshot: Any) -> None:
+        nonlocal count
+        count += 1
+        len(delta.value)
+
+    def read_snapshot(delta: Any, snapshot: Any) -> None:
+        nonlocal count
+        count += 1
+        len(snapshot.value)
+
+    def read_arguments(delta: Any, snapshot: Any) -> None:
+        nonlocal count
+        count += 1
+        len(snapshot.function.arguments)
+
+    def watch_memory(delta: Any, snapshot: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == work.count:
+            meter.kb_at_last_delta = status_kb("VmHWM")
+
+    def take_time(delta: Any, snapshot: Any) -> None:
+        meter.stamp(delta.value)
+
+    if work.timed:
+        return take_time, lambda: len(meter.late)
+    choice: dict[str, Listener] = {
+        "nothing": nothing,
+        "delta": read_delta,
+        "snapshot": read_snapshot if work.kind == "text" else read_arguments,
+        "memory": watch_memory,
+    }
+    return choice[work.reads], lambda: count
+
+
+def main() -> None:
+    work = job()
+    if not work.orjson:
+        sys.modules["orjson"] = None  # type: ignore[assignment]
+    from emitter_stream import OpenAI
+
+    others = 0
+
+    def other(*args: Any) -> None:
+        nonlocal others
+        others += 1
+
+    meter = Meter(work)
+    listener, calls = main_listener(work, meter)
+    names = ["event", "messageDelta", "runStepDelta", "toolCallDelta"]
+    client = OpenAI(api_key="sk-none", base_url=work.url)
+    streams = []
+    meter.start()
+    for _ in range(work.streams):
+        stream = client.beta.threads.runs.stream("thread_1", assistant_id="asst_1")
+        stream.on("textDelta" if work.kind == "text" else "toolCallDelta", listener)
+        for name in names[: work.listeners - 1]:
+            stream.on(name, other)
+        streams.append(stream)
+    for stream in streams:
+        stream.until_done()
+    meter.finish(calls())
+
+
+main()
