@@ -1,0 +1,61 @@
+"""Fixtures shared by the tests: scripted servers, clients, and a watch over what is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from scripted_server import PATIENCE, Script, ScriptedServer
+
+
+def stream_threads() -> list[threading.Thread]:
+    """Give the library's own threads that are still running."""
+    return [t for t in threading.enumerate() if t.name.startswith("emitter-stream")]
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = PATIENCE) -> bool:
+    """Wait for something that nobody announces; tell whether it came."""
+    limit = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., ScriptedServer]]:
+    """Start scripted servers; at the end they are gone, and so are the streams' threads."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *scripts: stack.enter_context(ScriptedServer(*scripts))
+    assert wait_until(lambda: not stream_threads(), 10), f"left behind: {stream_threads()}"
+
+
+@pytest.fixture
+def connect(serve) -> Callable[..., object]:
+    """Start a server for these scripts and give a client of it, as `client.server`."""
+    from emitter_stream import OpenAI
+
+    def start(*scripts: Script, **options):
+        server = serve(*scripts)
+        options = {"api_key": "sk-test", "timeout": PATIENCE, "max_retries": 0} | options
+        client = OpenAI(base_url=server.url, **options)
+        start.server = server
+        return client
+
+    return start
+
+
+@pytest.fixture
+def stream_of(connect) -> Callable[..., object]:
+    """Start a server for these scripts and give a stream from it, with nobody listening yet."""
+
+    def start(*scripts: Script, **options):
+        client = connect(*scripts, **options)
+        start.server = connect.server
+        return client.beta.threads.runs.stream("thread_1", assistant_id="asst_1")
+
+    return start
