@@ -1,0 +1,185 @@
+"""Every error and warning of the library.
+
+    OpenAIError                          anything that went wrong; a listener that raised is its __cause__
+    `-- APIError                         the server said so, or could not be reached
+        |-- APIConnectionError           no connection, or it broke
+        |   `-- APITimeoutError          no answer within the time allowed
+        |-- APIUserAbortError            abort() was called
+        `-- APIStatusError               an HTTP status of 4xx or 5xx (3xx: a redirect not followed)
+            |-- BadRequestError          400
+            |-- AuthenticationError      401
+            |-- PermissionDeniedError    403
+            |-- NotFoundError            404
+            |-- ConflictError            409
+            |-- UnprocessableEntityError 422
+            |-- RateLimitError           429
+            `-- InternalServerError      500 and above
+    LateListenerWarning                  a listener came too late to be given all that it missed
+
+The names are those of both official SDKs (Node's ``APIConnectionTimeoutError`` goes by its Python
+name, ``APITimeoutError``). No error holds the request's headers, so none can show the API key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "APITimeoutError",
+    "APIUserAbortError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConflictError",
+    "HTTPResponse",
+    "InternalServerError",
+    "LateListenerWarning",
+    "NotFoundError",
+    "OpenAIError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "UnprocessableEntityError",
+    "status_error",
+]
+
+
+@attrs.frozen
+class HTTPResponse:
+    """What is kept of the HTTP response that an error came with.
+
+    ``headers`` are the response's, with lower-case names; the request's are not kept.
+    """
+
+    status_code: int
+    url: str
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    text: str = attrs.field(repr=False)
+
+
+class OpenAIError(Exception):
+    """The base of every error this library raises."""
+
+
+class APIError(OpenAIError):
+    """An error that the server sent, or that came of talking to it.
+
+    Attributes: ``message``; ``body``, the decoded error body or ``None``; ``code``, ``param`` and
+    ``type`` as the body has them; ``status_code``, ``response`` and ``request_id`` where an HTTP
+    response came, ``None`` elsewhere.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        body: object = None,
+        response: HTTPResponse | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.body = body
+        self.response = response
+        self.status_code: int | None = None if response is None else response.status_code
+        if request_id is None and response is not None:
+            request_id = response.headers.get("x-request-id")
+        self.request_id = request_id
+        fields: Mapping[str, Any] = body if isinstance(body, dict) else {}
+        self.code: str | None = _optional_str(fields.get("code"))
+        self.param: str | None = _optional_str(fields.get("param"))
+        self.type: str | None = _optional_str(fields.get("type"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own way back calls the class with args alone and would lose every keyword.
+        return (type(self)._again, (self.message, self.body, self.response, self.request_id))
+
+    @classmethod
+    def _again(
+        cls, message: str, body: object, response: HTTPResponse | None, request_id: str | None
+    ) -> APIError:
+        return cls(message, body=body, response=response, request_id=request_id)
+
+
+class APIConnectionError(APIError):
+    """The server could not be reached, or the connection broke before the answer was whole."""
+
+
+class APITimeoutError(APIConnectionError):
+    """The server did not answer, or a stream stood still, for longer than ``timeout=`` allows."""
+
+
+class APIUserAbortError(APIError):
+    """The stream was ended by ``abort()`` or by its signal.
+
+    The reason that was given, if it is an exception, is the ``__cause__``.
+    """
+
+    def __init__(self, message: str = "Request was aborted.", **facts: Any) -> None:
+        super().__init__(message, **facts)
+
+
+class APIStatusError(APIError):
+    """The server answered with an HTTP status that is not a success."""
+
+
+class BadRequestError(APIStatusError):
+    """HTTP 400."""
+
+
+class AuthenticationError(APIStatusError):
+    """HTTP 401."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """HTTP 403."""
+
+
+class NotFoundError(APIStatusError):
+    """HTTP 404."""
+
+
+class ConflictError(APIStatusError):
+    """HTTP 409."""
+
+
+class UnprocessableEntityError(APIStatusError):
+    """HTTP 422."""
+
+
+class RateLimitError(APIStatusError):
+    """HTTP 429."""
+
+
+class InternalServerError(APIStatusError):
+    """HTTP 500 and above."""
+
+
+class LateListenerWarning(UserWarning):
+    """A listener was attached after more had gone by than the stream keeps for late ones."""
+
+
+_BY_STATUS: dict[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+
+
+def status_error(status: int) -> type[APIStatusError]:
+    """Return the error class of an HTTP status."""
+    if status >= 500:
+        return InternalServerError
+    return _BY_STATUS.get(status, APIStatusError)
+
+
+def _optional_str(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,1 @@
+"""The API's objects, as typed views over what was received."""

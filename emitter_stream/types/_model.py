@@ -1,0 +1,269 @@
+"""The base of all API objects: typed views over the JSON that was received or accumulated.
+
+A view holds the very dict it shows, so nothing is copied, added or dropped on the way: a snapshot's
+view grows with its dict, ``to_dict()`` gives back what is there, and a field that this library
+does not know still reads as an attribute.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, TypeVar, overload
+
+__all__ = ["APPENDING", "ListView", "Model", "plain_copy"]
+
+_T = TypeVar("_T")
+
+
+class _Appending:
+    """Stands in a dict for a text that another thread is appending to at this very moment.
+
+    The appender must hold the only reference for CPython to append in place, so the dict cannot
+    hold the text meanwhile (core/delta.py). A reader waits the instant out.
+    """
+
+    def __repr__(self) -> str:
+        return "<text being appended to>"
+
+
+APPENDING = _Appending()
+
+
+def read_settled(container: Any, key: Any) -> Any:
+    """Return ``container[key]`` once no other thread is appending to it (``None`` if absent)."""
+    while True:
+        try:
+            value = container[key]
+        except (KeyError, IndexError):
+            return None
+        if value is not APPENDING:
+            return value
+        time.sleep(0)  # let the appending thread run on: it needs three bytecodes
+
+
+def plain_copy(value: Any) -> Any:
+    """Return a copy of JSON-like ``value`` that shares no list and no dict with it."""
+    kind = type(value)
+    if kind is dict:
+        return {
+            key: plain_copy(read_settled(value, key) if item is APPENDING else item)
+            for key, item in list(value.items())
+        }
+    if kind is list:
+        return [plain_copy(item) for item in value]
+    return value
+
+
+class Model:
+    """A read-only view of one JSON object of the API.
+
+    Subclasses declare the API's fields as annotations. Reading one that is absent gives ``None``;
+    a key that no annotation names reads as an attribute too; any other name is an
+    ``AttributeError``. Objects inside are views of their own, and reading one twice gives the same
+    view as long as the same object stands there.
+    """
+
+    __slots__ = ("_data", "_views")
+
+    _data: dict[str, Any]
+    _views: dict[str, Any] | None
+    _field_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+        self._views = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        own = [name for name in cls.__dict__.get("__annotations__", ()) if name[0] != "_"]
+        for name in own:
+            setattr(cls, name, property(functools.partial(_read_field, name)))
+        inherited = cls._field_names
+        cls._field_names = (*inherited, *(name for name in own if name not in inherited))
+
+    def __getattr__(self, name: str) -> Any:
+        # Only names that are no declared field come here.
+        if name[:2] != "__" and name not in Model.__slots__ and name in self._data:
+            return _read_field(name, self)
+        raise AttributeError(
+            f"{type(self).__name__} has no attribute {name!r}: neither the API's schema nor the "
+            f"data that was received has it"
+        )
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._data})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a copy of exactly what was received or accumulated, as plain dicts and lists."""
+        copy: dict[str, Any] = plain_copy(self._data)
+        return copy
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Return ``to_dict()`` as JSON text."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+
+    def model_dump(self) -> dict[str, Any]:
+        """Return ``to_dict()``, by the name that the official Python SDK's objects have for it."""
+        return self.to_dict()
+
+    def model_dump_json(self, *, indent: int | None = None) -> str:
+        """Return ``to_json()``, by the name that the official Python SDK's objects have for it."""
+        return self.to_json(indent=indent)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Model):
+            return self._data == other._data
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it grows, so it has no lasting hash
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{key}={_short(value)}" for key, value in list(self._data.items()))
+        return f"{type(self).__name__}({shown})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.to_dict(),))
+
+    def _view_class(self, name: str) -> type[Model] | None:
+        """Return the class that shows a dict in field ``name``; ``None`` leaves the dict bare."""
+        return _view_classes(type(self)).get(name, Model)
+
+
+class ListView(Sequence[_T]):
+    """A read-only view of one JSON array: it grows with the array that it shows."""
+
+    __slots__ = ("_data", "_item_class", "_views")
+
+    def __init__(self, data: list[Any], item_class: type[Model]) -> None:
+        self._data = data
+        self._item_class = item_class
+        self._views: list[Any] = []
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    @overload
+    def __getitem__(self, index: int) -> _T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[_T]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return [self._item(i) for i in range(*index.indices(len(self._data)))]
+        return self._item(range(len(self._data))[index])
+
+    def __iter__(self) -> Iterator[_T]:
+        index = 0
+        while index < len(self._data):
+            yield self._item(index)
+            index += 1
+
+    def _item(self, index: int) -> Any:
+        value = self._data[index]
+        if type(value) is not dict and type(value) is not list:
+            return value
+        views = self._views
+        if len(views) <= index:
+            views.extend([None] * (len(self._data) - len(views)))
+        view = views[index]
+        if view is None or view._data is not value:
+            view = views[index] = _view(value, self._item_class)
+        return view
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, ListView):
+            return self._data == other._data
+        if isinstance(other, list):
+            return list(self) == other
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it grows, so it has no lasting hash
+
+    def __add__(self, other: Sequence[Any]) -> list[Any]:
+        return [*self, *other]
+
+    def __radd__(self, other: Sequence[Any]) -> list[Any]:
+        return [*other, *self]
+
+    def to_dict(self) -> list[Any]:
+        """Return a copy of exactly what the array holds, as plain dicts and lists."""
+        copy: list[Any] = plain_copy(self._data)
+        return copy
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.to_dict(), self._item_class))
+
+
+def _read_field(name: str, model: Model) -> Any:
+    data = model._data
+    value = data.get(name)
+    kind = type(value)
+    if kind is str or value is None:
+        return value
+    if kind is dict or kind is list:
+        views = model._views
+        if views is None:
+            views = model._views = {}
+        view = views.get(name)
+        if view is None or view._data is not value:
+            view_class = model._view_class(name)
+            if view_class is None:
+                return value
+            view = views[name] = _view(value, view_class)
+        return view
+    if value is APPENDING:
+        return read_settled(data, name)
+    return value
+
+
+def _view(value: Any, item_class: type[Model]) -> Any:
+    if type(value) is dict:
+        return item_class(value)
+    return ListView(value, item_class)
+
+
+@functools.cache
+def _view_classes(cls: type[Model]) -> dict[str, type[Model] | None]:
+    """Return, for each field that can hold objects, the class of their views.
+
+    Read from the annotations when first needed: at class creation the names in them may not exist.
+    """
+    found: dict[str, type[Model] | None] = {}
+    for name, hint in typing.get_type_hints(cls).items():
+        view_class = _class_in(hint)
+        if view_class is not Model:
+            found[name] = view_class
+    return found
+
+
+def _class_in(hint: Any) -> type[Model] | None:
+    """Return the ``Model`` subclass in a type hint, ``None`` for a dict left bare, else ``Model``."""
+    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias):
+        if issubclass(hint, Model):
+            return hint
+        return None if hint is dict else Model
+    if typing.get_origin(hint) is dict:
+        return None
+    for argument in typing.get_args(hint):
+        view_class = _class_in(argument)
+        if view_class is not Model:
+            return view_class
+    return Model
+
+
+def _short(value: Any) -> str:
+    """Return ``repr(value)``, cut where it gets long."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= 60 else f"{value[:57]!r}..."
+    if isinstance(value, dict):
+        return "{...}" if value else "{}"
+    if isinstance(value, list):
+        return f"[... {len(value)}]" if value else "[]"
+    return repr(value)
