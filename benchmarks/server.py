@@ -35,14 +35,14 @@ BEFORE, AFTER = body.text_delta("@").split(b"@")
 TAIL = body.text_tail("")
 
 
-def chunk(data: bytes | memoryview) -> bytes:
+def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 @lru_cache(maxsize=4)
 def prepared(kind: str, count: int) -> list[bytes]:
     """The body, cut into ready chunks."""
-    whole = memoryview(body.tools(count) if kind == "tools" else body.text(count))
+    whole = body.tools(count) if kind == "tools" else body.text(count)
     return [chunk(whole[at : at + CHUNK]) for at in range(0, len(whole), CHUNK)]
 
 

@@ -1,10 +1,10 @@
-// The official Node SDK: .on('textDelta'). Arguments: the job as JSON, the node_modules folder.
+// The official Node SDK: .on('textDelta'). Arguments: the node_modules folder, the job as JSON.
 
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
-const job = { kind: 'text', streams: 1, listeners: 1, reads: 'nothing', timed: false, ...JSON.parse(process.argv[2]) };
-const { default: OpenAI } = await import(pathToFileURL(`${process.argv[3]}/openai/index.mjs`));
+const job = { kind: 'text', streams: 1, listeners: 1, reads: 'nothing', timed: false, ...JSON.parse(process.argv[3]) };
+const { default: OpenAI } = await import(pathToFileURL(`${process.argv[2]}/openai/index.mjs`));
 
 const late = [];
 let count = 0;
