@@ -1,0 +1,375 @@
+"""The Assistants core: run events in, the Node SDK's listener calls out, snapshots held inside.
+
+A transcript of what Node's ``AssistantStream`` does with each event, in its order. ``feed`` is a
+generator because Node changes its state between one listener call and the next: a list of calls
+made in advance would show listeners a later state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from typing import Any
+
+from ..exceptions import OpenAIError
+from ..types import (
+    AssistantStreamEvent,
+    Message,
+    MessageContent,
+    MessageDelta,
+    Run,
+    RunStep,
+    RunStepDelta,
+    ToolCall,
+)
+from ..types._model import plain_copy
+from ..wire import api_error
+from .delta import accumulate, append_text, check_index, merge_element, refuse_unsafe_keys
+
+__all__ = ["EVENTS", "RAW_EVENTS", "AssistantCore"]
+
+Emission = tuple[str, tuple[Any, ...]]
+
+_MESSAGE_EVENTS = frozenset(
+    f"thread.message.{verb}"
+    for verb in ("created", "in_progress", "delta", "completed", "incomplete")
+)
+_STEP_ENDS = frozenset(
+    f"thread.run.step.{verb}" for verb in ("completed", "failed", "cancelled", "expired")
+)
+_STEP_EVENTS = _STEP_ENDS | {
+    f"thread.run.step.{verb}" for verb in ("created", "in_progress", "delta")
+}
+_RUN_ENDS = frozenset(
+    f"thread.run.{verb}"
+    for verb in ("requires_action", "completed", "incomplete", "failed", "cancelled", "expired")
+)
+_RUN_EVENTS = _RUN_ENDS | {
+    f"thread.run.{verb}" for verb in ("created", "queued", "in_progress", "cancelling")
+}
+
+RAW_EVENTS = ("thread.created", *sorted(_RUN_EVENTS | _STEP_EVENTS | _MESSAGE_EVENTS))
+"""The API's own event names, which can be listened to as well."""
+
+EVENTS: dict[str, int] = {
+    "event": 1,
+    "run": 1,
+    "messageCreated": 1,
+    "messageDelta": 2,
+    "messageDone": 1,
+    "runStepCreated": 1,
+    "runStepDelta": 2,
+    "runStepDone": 2,
+    "toolCallCreated": 1,
+    "toolCallDelta": 2,
+    "toolCallDone": 1,
+    "textCreated": 1,
+    "textDelta": 2,
+    "textDone": 2,
+    "imageFileDone": 2,
+    **dict.fromkeys(RAW_EVENTS, 1),
+}
+"""What the core emits: each event's name and how many arguments it passes."""
+
+_ABSENT = object()  # JavaScript's undefined where it differs from null
+
+
+class AssistantCore:
+    """Turns the events of one run into listener calls and snapshots.
+
+    ``wanted`` says which names anybody listens to; the others are not made at all. Snapshots are
+    kept up to date in any case.
+    """
+
+    events = EVENTS
+
+    def __init__(self) -> None:
+        self.wanted: Container[str] = EVENTS
+        self.current_run: Any = None
+        self.current_message: Message | None = None
+        self.current_run_step: RunStep | None = None
+        self.final_run: Any = None
+        self.messages: dict[str, Message] = {}
+        self.run_steps: dict[str, RunStep] = {}
+        self._event: str | None = None
+        self._event_data: Any = _ABSENT
+        self._event_view: AssistantStreamEvent | None = None
+        self._message_id: str | None = None  # of the message that is open
+        self._content_index: int | None = None
+        self._content: MessageContent | None = None  # the block that the last delta was for
+        self._step_id: str | None = None  # of the step that is open
+        self._tool_call_index: Any = _ABSENT
+        self._tool_call: ToolCall | None = None
+
+    @property
+    def current_event(self) -> AssistantStreamEvent | None:
+        """The last event, made when it is asked for: most are never looked at."""
+        if self._event_view is None and self._event_data is not _ABSENT:
+            self._event_view = AssistantStreamEvent(
+                {"event": self._event, "data": self._event_data}
+            )
+        return self._event_view
+
+    def feed(self, event: str | None, data: Any) -> Iterator[Emission]:
+        """Take one event; yield the listener calls it leads to, each before the next is made.
+
+        Raises ``OpenAIError`` where the Node SDK ends the stream with an error, before the
+        ``event`` call if the event does not fit the ones before.
+        """
+        if event in _MESSAGE_EVENTS:
+            self._check_message(event, data)
+            handle = self._message_delta if event == "thread.message.delta" else self._message
+        elif event in _STEP_EVENTS:
+            self._check_step(event, data)
+            handle = self._step_delta if event == "thread.run.step.delta" else self._step
+        elif event in _RUN_EVENTS:
+            handle = self._run
+        else:
+            handle = None
+        self._event, self._event_data, self._event_view = event, data, None
+        wanted = self.wanted
+        if "event" in wanted:
+            yield "event", (self.current_event,)
+        if event in wanted and event in EVENTS:
+            view = self.current_event
+            yield event, (None if view is None else view.data,)
+        if handle is not None:
+            yield from handle(event, data)
+        elif event == "error":
+            raise api_error(data)
+
+    def finish(self) -> Iterator[Emission]:
+        """Take the end of the events; raises ``OpenAIError`` if the run has not come to its end."""
+        if not self.final_run and type(self.final_run) is not list:
+            raise OpenAIError(
+                "Final run has not been received: the stream stopped before the run came to an "
+                "end. The run may still go on; runs.retrieve() and messages.list() tell."
+            )
+        yield "run", (self.final_run,)
+
+    # Messages
+
+    def _check_message(self, event: str, data: Any) -> None:
+        message_id = _id_of(event, data)
+        if event == "thread.message.created":
+            if self.current_message is not None:
+                raise OpenAIError(
+                    f"The server created message {message_id!r} before message "
+                    f"{self._message_id!r} was done."
+                )
+            if message_id in self.messages:
+                raise OpenAIError(f"The server created message {message_id!r} a second time.")
+            self._message_id = message_id
+        elif self.current_message is None:
+            raise OpenAIError(f"The server sent {event} with no message open.")
+        elif message_id != self._message_id:
+            raise OpenAIError(
+                f"The server sent {event} for message {message_id!r} while message "
+                f"{self._message_id!r} is open."
+            )
+
+    def _message(self, event: str, data: Any) -> Iterator[Emission]:
+        message_id: str = data["id"]
+        if event == "thread.message.created":
+            # A copy: the snapshot grows, the event that was handed out does not.
+            message = self.current_message = self.messages[message_id] = Message(plain_copy(data))
+            self._content_index = self._content = None
+            yield "messageCreated", (message,)
+        elif event != "thread.message.in_progress":
+            message = self.current_message = self.messages[message_id] = Message(data)
+            if self._content_index is not None:
+                content = _at(_array(data.get("content"), "message content"), self._content_index)
+                if content is not None:
+                    yield from self._content_done(message.content[self._content_index])
+            yield "messageDone", (message,)
+            self._content_index = self._content = None
+            self.current_message = self._message_id = None
+
+    def _message_delta(self, event: str, data: Any) -> Iterator[Emission]:
+        message = self.current_message
+        assert message is not None
+        delta = data.get("delta")
+        if type(delta) is not dict:
+            raise OpenAIError("The server sent thread.message.delta without a delta object.")
+        elements: list[Any] = []
+        if _is_true(delta.get("content")):
+            elements = _array(delta["content"], "message delta's content")
+            refuse_unsafe_keys(delta)
+            yield from self._merge_content(message, elements)
+        wanted = self.wanted
+        delta_view = MessageDelta(delta)
+        if "messageDelta" in wanted:
+            yield "messageDelta", (delta_view, message)
+        for position, element in enumerate(elements):
+            index = int(element["index"])
+            content = message.content[index]
+            if element.get("type") == "text" and _is_true(element.get("text")):
+                if content is None or content.type != "text":
+                    raise OpenAIError(
+                        f"The server sent a text delta for content block {index}, which is no text."
+                    )
+                if "textDelta" in wanted:
+                    yield "textDelta", (delta_view.content[position].text, content.text)
+            if index != self._content_index:
+                if self._content is not None:
+                    yield from self._content_done(self._content)
+                self._content_index = index
+            self._content = content
+
+    def _merge_content(self, message: Message, elements: list[Any]) -> Iterator[Emission]:
+        array = _array(message._data.get("content"), "message content")
+        length = len(array)
+        created = []
+        for element in elements:
+            if type(element) is not dict:
+                raise OpenAIError("The server sent a message delta with a block that is no object.")
+            index = check_index(element, length)
+            if merge_element(array, index, element):
+                created.append(index)
+        for index in created:
+            content = message.content[index]
+            if content.type == "text":
+                yield "textCreated", (content.text,)
+
+    def _content_done(self, content: Any) -> Iterator[Emission]:
+        if content.type == "text":
+            yield "textDone", (content.text, self.current_message)
+        elif content.type == "image_file":
+            yield "imageFileDone", (content.image_file, self.current_message)
+
+    # Run steps and tool calls
+
+    def _check_step(self, event: str, data: Any) -> None:
+        step_id = _id_of(event, data)
+        if event == "thread.run.step.delta":
+            delta = data.get("delta")
+            if type(delta) is dict and "id" in delta:
+                raise OpenAIError("The server sent a run step's delta with an id field in it.")
+        if event == "thread.run.step.created":
+            if self._step_id is not None:
+                raise OpenAIError(
+                    f"The server created run step {step_id!r} before run step "
+                    f"{self._step_id!r} was done."
+                )
+            if step_id in self.run_steps:
+                raise OpenAIError(f"The server created run step {step_id!r} a second time.")
+            self._step_id = step_id
+        elif self._step_id is not None:
+            if step_id != self._step_id:
+                raise OpenAIError(
+                    f"The server sent {event} for run step {step_id!r} while run step "
+                    f"{self._step_id!r} is open."
+                )
+        elif event == "thread.run.step.delta":
+            raise OpenAIError(f"The server sent {event} for run step {step_id!r}, not open.")
+        elif step_id in self.run_steps:
+            raise OpenAIError(f"The server sent {event} for run step {step_id!r}, already done.")
+        elif event == "thread.run.step.in_progress":
+            self._step_id = step_id
+
+    def _step(self, event: str, data: Any) -> Iterator[Emission]:
+        step_id: str = data["id"]
+        if event in _STEP_ENDS:
+            step = self.run_steps[step_id] = RunStep(data)
+            self.current_run_step = self._step_id = None
+            if _type_of(data.get("step_details")) == "tool_calls" and self._tool_call is not None:
+                yield "toolCallDone", (self._tool_call,)
+            yield "runStepDone", (step, step)
+            self._forget_tool_call()
+            return
+        # A copy: the snapshot grows, the event that was handed out does not.
+        step = self.current_run_step = self.run_steps[step_id] = RunStep(plain_copy(data))
+        if event == "thread.run.step.created":
+            self._forget_tool_call()
+            yield "runStepCreated", (step,)
+
+    def _step_delta(self, event: str, data: Any) -> Iterator[Emission]:
+        step = self.run_steps[data["id"]]
+        self.current_run_step = step
+        delta = data.get("delta")
+        if type(delta) is not dict:
+            raise OpenAIError("The server sent thread.run.step.delta without a delta object.")
+        refuse_unsafe_keys(delta)
+        accumulate(step._data, delta)
+        delta_view = RunStepDelta(delta)
+        details = delta.get("step_details")
+        if (
+            type(details) is dict
+            and details.get("type") == "tool_calls"
+            and _is_true(details.get("tool_calls"))
+            and step.step_details.type == "tool_calls"
+        ):
+            for position, call in enumerate(_array(details["tool_calls"], "tool calls")):
+                if type(call) is not dict:
+                    raise OpenAIError("The server sent a tool call delta that is no object.")
+                snapshot = _call_at(step, call)
+                if _same_index(call.get("index", _ABSENT), self._tool_call_index):
+                    call_delta = delta_view.step_details.tool_calls[position]
+                    yield "toolCallDelta", (call_delta, snapshot)
+                    continue
+                if self._tool_call is not None:
+                    yield "toolCallDone", (self._tool_call,)
+                self._tool_call_index = call.get("index", _ABSENT)
+                self._tool_call = snapshot
+                if snapshot is not None:
+                    yield "toolCallCreated", (snapshot,)
+        yield "runStepDelta", (delta_view, step)
+
+    def _forget_tool_call(self) -> None:
+        self._tool_call_index = _ABSENT
+        self._tool_call = None
+
+    # Runs
+
+    def _run(self, event: str, data: Any) -> Iterator[Emission]:
+        self.current_run = Run(data) if type(data) is dict else data
+        if event in _RUN_ENDS:
+            self.final_run = self.current_run
+            if self._tool_call is not None:
+                yield "toolCallDone", (self._tool_call,)
+            self._forget_tool_call()
+
+
+def _id_of(event: str, data: Any) -> str:
+    identifier = data.get("id") if type(data) is dict else None
+    if type(identifier) is not str or not identifier:
+        raise OpenAIError(f"The server sent {event} without a valid id.")
+    return identifier
+
+
+def _type_of(value: Any) -> Any:
+    if value is None:
+        raise OpenAIError("The server sent a run step without step_details.")
+    return value.get("type") if type(value) is dict else None
+
+
+def _array(value: Any, what: str) -> list[Any]:
+    if type(value) is not list:
+        raise OpenAIError(f"The server sent a {what} that is no array.")
+    return value
+
+
+def _at(array: list[Any], index: int) -> Any:
+    return array[index] if index < len(array) else None
+
+
+def _call_at(step: RunStep, call: dict[str, Any]) -> ToolCall | None:
+    """Return the snapshot of the call that a delta is for, ``None`` where JavaScript has none."""
+    index = call.get("index")
+    calls = step.step_details.tool_calls
+    if type(index) is str and index.isascii() and index.isdigit() and str(int(index)) == index:
+        index = int(index)  # JavaScript takes "1" for 1 here
+    if type(index) is float and index.is_integer():
+        index = int(index)
+    if type(index) is not int or not 0 <= index < len(calls):
+        return None
+    return calls[index]
+
+
+def _same_index(one: Any, other: Any) -> bool:
+    """Tell what JavaScript's ``===`` tells of two indexes: ``True`` is not 1, 1.0 is."""
+    return one == other and (type(one) is bool) == (type(other) is bool)
+
+
+def _is_true(value: Any) -> bool:
+    """Tell what JavaScript takes for true: empty objects and arrays are."""
+    return type(value) in (dict, list) or bool(value)

@@ -1,0 +1,141 @@
+"""Merging deltas into snapshots, as the Node SDK does it.
+
+Strings are appended, numbers added, objects merged, arrays merged by their elements' ``index``;
+``index`` and ``type`` are replaced, and ``null`` in the snapshot is replaced by anything. What a
+delta brings in is copied, so that no delta changes after it was handed out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..exceptions import OpenAIError
+from ..types._model import APPENDING, plain_copy
+
+__all__ = ["accumulate", "append_text", "check_index", "merge_element", "refuse_unsafe_keys"]
+
+# As in Node: how far beyond an array's end one delta may write, and how long an array may get.
+MAX_GROWTH = 1024
+MAX_LENGTH = 65_536
+
+_UNSAFE_KEYS = frozenset(("__proto__", "constructor", "prototype"))
+
+
+def append_text(container: dict[str, Any], key: str, piece: str) -> None:
+    """Append ``piece`` to the text ``container[key]``, in time linear in ``piece``.
+
+    CPython appends in place only to a local variable that holds the only reference, so the text
+    is taken out of the dict meanwhile: without that, each delta copies all that came before.
+    """
+    text = container[key]
+    container[key] = APPENDING
+    # JavaScript joins the halves of a character that was cut between two deltas; Python does not.
+    if not piece.isascii() and text and "\udc00" <= piece[0] <= "\udfff":
+        if "\ud800" <= text[-1] <= "\udbff":
+            high, low = ord(text[-1]) - 0xD800, ord(piece[0]) - 0xDC00
+            text, piece = text[:-1], chr(0x10000 + (high << 10) + low) + piece[1:]
+    text += piece
+    container[key] = text
+
+
+def accumulate(snapshot: dict[str, Any], delta: Any) -> None:
+    """Merge ``delta`` into ``snapshot``.
+
+    Raises ``OpenAIError`` where the two do not fit: other types, ``null`` over a value, an index
+    that is none.
+    """
+    if type(delta) is not dict:
+        raise OpenAIError(f"The server sent a delta that is no object: {_kind(delta)}.")
+    for key, value in delta.items():
+        old = snapshot.get(key)
+        if old is None or key == "index" or key == "type":
+            snapshot[key] = plain_copy(value)
+        elif type(old) is str and type(value) is str:
+            append_text(snapshot, key, value)
+        elif type(old) is dict and type(value) is dict:
+            accumulate(old, value)
+        elif type(old) is list and type(value) is list:
+            _accumulate_list(old, value)
+        elif type(old) in (int, float) and type(value) in (int, float):
+            snapshot[key] = old + value
+        else:
+            raise OpenAIError(
+                f"The server sent a delta that does not fit what came before: "
+                f"{_kind(value)} for {key!r}, which is {_kind(old)}."
+            )
+
+
+def _accumulate_list(old: list[Any], delta: list[Any]) -> None:
+    if all(type(item) in (str, int, float) for item in (*delta, *old)):
+        old.extend(delta)
+        return
+    length = len(old)
+    for element in delta:
+        if type(element) is not dict:
+            raise OpenAIError(f"The server sent a delta with {_kind(element)} in an array.")
+        merge_element(old, check_index(element, length), element)
+
+
+def check_index(element: dict[str, Any], length: int) -> int:
+    """Return the ``index`` of a delta's array element as an ``int``.
+
+    ``length`` is the array's length before the delta. Raises ``OpenAIError`` for what is no whole
+    number, is negative, or lies too far beyond the end.
+    """
+    index = element.get("index")
+    if type(index) is float and index.is_integer():
+        index = int(index)  # JSON's 1.0 is JavaScript's 1
+    if type(index) is not int or not 0 <= index < min(length + MAX_GROWTH, MAX_LENGTH):
+        what = "no index" if "index" not in element else f"the index {_brief(element['index'])}"
+        raise OpenAIError(
+            f"The server sent a delta whose array element has {what}; the array has {length} "
+            f"elements, and an index is a whole number less than {MAX_GROWTH} beyond that."
+        )
+    return index
+
+
+def merge_element(array: list[Any], index: int, element: dict[str, Any]) -> bool:
+    """Merge a delta's element into ``array[index]``; return whether it is a new one."""
+    if index < len(array) and array[index] is not None:
+        old = array[index]
+        if type(old) is not dict:
+            raise OpenAIError(
+                f"The server sent a delta for array element {index}, which is {_kind(old)}."
+            )
+        accumulate(old, element)
+        return False
+    _place(array, index, plain_copy(element))
+    return True
+
+
+def _place(array: list[Any], index: int, value: Any) -> None:
+    """Set ``array[index]``, with ``None`` for the elements that have not come yet."""
+    if index >= len(array):
+        array.extend([None] * (index + 1 - len(array)))
+    array[index] = value
+
+
+def refuse_unsafe_keys(value: Any) -> None:
+    """Raise ``OpenAIError`` for a key that would reach an object's prototype in JavaScript.
+
+    Nothing here minds it, but a stream that Node refuses must not be good here and bad there.
+    """
+    if type(value) is dict:
+        for key, item in value.items():
+            if key in _UNSAFE_KEYS:
+                raise OpenAIError(f"The server sent a delta with the unsafe property {key!r}.")
+            refuse_unsafe_keys(item)
+    elif type(value) is list:
+        for item in value:
+            refuse_unsafe_keys(item)
+
+
+def _kind(value: Any) -> str:
+    """Return what JSON calls the type of ``value``."""
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
+    return "null" if value is None else names.get(type(value), "a number")
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,169 @@
+"""The registry of listeners: who is called for which event, in which order, with how much.
+
+pyee keeps the registrations. It is handed ``Registration`` objects instead of the listeners, since
+it knows a listener by its hash and would take the same function attached twice for one. What is to
+be called is kept beside it, as a ready tuple an event: ``for registration in emitter.ready[name]:
+registration.call(*args)`` is all that an emission does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+import pyee
+
+__all__ = ["Emitter", "Registration"]
+
+Listener = Callable[..., object]
+
+
+def _nothing(*args: object) -> None:
+    """Take the place of a listener that was removed while its event is being delivered."""
+
+
+@attrs.define(eq=False)
+class Registration:
+    """One attachment of one listener.
+
+    ``call`` takes exactly the event's arguments. Whoever delivers reads it anew for each call, so
+    that exchanging it (``_nothing`` at removal) takes effect in the middle of a delivery.
+    """
+
+    event: str
+    listener: Listener
+    call: Callable[..., object]
+    once: bool = False
+
+    def __call__(self, *args: object) -> object:  # what pyee asks of a handler
+        return self.call(*args)
+
+
+class Emitter:
+    """Listeners by event, in the order they were attached.
+
+    ``arity`` gives the number of arguments of every event that can be listened to. Methods may be
+    called from any thread; ``ready`` is replaced entry by entry, so it can be read without a lock.
+    """
+
+    def __init__(
+        self, arity: Mapping[str, int], *, coroutines: bool = False, hint: str = ""
+    ) -> None:
+        self._arity = arity
+        self._coroutines = coroutines
+        self._hint = hint
+        self._registry = pyee.EventEmitter()
+        self._lock = threading.RLock()
+        self.ready: dict[str, tuple[Registration, ...]] = {}
+
+    def check(self, event: str) -> None:
+        """Raise ``ValueError`` for an event that is never emitted, naming the nearest that is."""
+        if isinstance(event, str) and event in self._arity:
+            return
+        near = _nearest(str(event), self._arity)
+        guess = f"; did you mean {near!r}?" if near else f"; there are: {', '.join(self._arity)}"
+        raise ValueError(f"this stream never emits {event!r}{guess}")
+
+    def register(self, event: str, listener: Listener, *, once: bool = False) -> Registration:
+        """Return a registration, not attached yet, with its arity settled.
+
+        Raises ``ValueError`` for an unknown event, ``TypeError`` for a listener that cannot be
+        called with the event's arguments.
+        """
+        self.check(event)
+        call = fit(event, listener, self._arity[event])
+        if not self._coroutines and _is_coroutine_function(listener):
+            raise TypeError(
+                f"the listener for {event!r} is an `async def`, which this stream cannot await"
+                f"{self._hint}"
+            )
+        registration = Registration(event, listener, call, once)
+        if once:
+            registration.call = functools.partial(self._call_once, registration, call)
+        return registration
+
+    def attach(self, registration: Registration) -> None:
+        """Attach a registration behind those that its event has."""
+        with self._lock:
+            self._registry.add_listener(registration.event, registration)
+            self._refresh(registration.event)
+
+    def detach(self, registration: Registration) -> None:
+        """Take a registration away; it is not called again, even by a delivery under way."""
+        with self._lock:
+            registration.call = _nothing
+            if registration in self.ready.get(registration.event, ()):
+                self._registry.remove_listener(registration.event, registration)
+                self._refresh(registration.event)
+
+    def find(self, event: str, listener: Listener) -> Registration | None:
+        """Return the oldest registration of ``listener`` for ``event``, or ``None``."""
+        for registration in self.ready.get(event, ()):
+            # `==` finds bound methods: each access to obj.method makes a new object. Identity
+            # first, since `==` of a listener may be anything.
+            if registration.listener is listener or registration.listener == listener:
+                return registration
+        return None
+
+    def _call_once(self, registration: Registration, call: Listener, *args: object) -> object:
+        self.detach(registration)
+        return call(*args)
+
+    def _refresh(self, event: str) -> None:
+        attached = self._registry.listeners(event)
+        if attached:
+            self.ready[event] = tuple(attached)  # type: ignore[arg-type]
+        else:
+            self.ready.pop(event, None)
+
+
+def fit(event: str, listener: Listener, count: int) -> Callable[..., object]:
+    """Return what to call with ``count`` arguments: ``listener``, or it without the surplus ones.
+
+    JavaScript drops surplus arguments and ported listeners rely on it. Raises ``TypeError`` for a
+    listener that needs more than the event passes, a keyword included.
+    """
+    if not callable(listener):
+        raise TypeError(f"the listener for {event!r} is not callable: {listener!r}")
+    try:
+        parameters = inspect.signature(listener).parameters.values()
+    except (TypeError, ValueError):  # some builtins have no signature: they get everything
+        return listener
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = sum(p.default is p.empty for p in positional)
+    keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    if needed > count or keywords:
+        wants = f"{needed} arguments" + "".join(f", keyword {name!r}" for name in keywords)
+        raise TypeError(
+            f"the listener for {event!r} needs {wants}, but {event!r} passes {count}: {listener!r}"
+        )
+    if len(positional) >= count or any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return listener
+    taken = len(positional)
+    if count == 2 and taken == 1:  # the common case by far: `lambda delta: ...` on textDelta
+        return lambda first, _second: listener(first)
+    return lambda *args: listener(*args[:taken])
+
+
+def _is_coroutine_function(listener: Listener) -> bool:
+    while isinstance(listener, functools.partial):
+        listener = listener.func
+    return inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(
+        getattr(listener, "__call__", None)  # noqa: B004 - an instance with `async def __call__`
+    )
+
+
+def _nearest(event: str, known: Mapping[str, int]) -> str | None:
+    """Return the known name most like ``event``, whatever its case and underscores."""
+
+    def plain(name: str) -> str:
+        return name.replace("_", "").lower()
+
+    by_plain = {plain(name): name for name in known}
+    found = difflib.get_close_matches(plain(event.removeprefix("on_")), by_plain, 1, 0.6)
+    return by_plain[found[0]] if found else None

@@ -1,0 +1,69 @@
+"""What stands in a server-sent event of the OpenAI API: JSON, an error, or the end.
+
+By the Node SDK's rules: ``[DONE]`` ends the stream under whatever name it comes; an event named
+``error``, or one whose object has an ``error``, is the server's error, unless its name begins with
+a prefix that says its data is an ordinary object.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .exceptions import APIError, OpenAIError
+
+__all__ = ["DONE", "api_error", "check_error", "loads"]
+
+DONE = "[DONE]"
+
+
+def loads(text: str) -> Any:
+    """Return the value of JSON ``text``, exactly; ``OpenAIError`` for what is no JSON.
+
+    Stricter than ``json.loads``: ``NaN`` and ``Infinity`` are no JSON.
+    """
+    try:
+        # The scanner itself, without json.loads' two searches for white space around the value.
+        value, end = _SCAN(text, 0)
+        if end == len(text):
+            return value
+    except StopIteration:
+        pass
+    except (ValueError, RecursionError) as error:
+        raise _malformed(text) from error
+    try:
+        return _DECODER.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise _malformed(text) from error
+
+
+def check_error(event: str | None, data: Any, plain_prefix: str) -> None:
+    """Raise ``APIError`` if an event is the server's error."""
+    if event is not None and event.startswith(plain_prefix):
+        return
+    error = data.get("error") if type(data) is dict else None
+    if event == "error":
+        raise api_error(data if error is None else error)
+    if error or type(error) in (dict, list):  # JavaScript's idea of truth
+        raise api_error(error)
+
+
+def api_error(error: Any) -> APIError:
+    """Return the ``APIError`` of an error that came as an event, in whatever shape it came."""
+    message = error.get("message") if type(error) is dict else None
+    if not isinstance(message, str) or not message:
+        message = f"The server sent an error event without a message: {error!r:.200}"
+    return APIError(message, body=error)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_SCAN = _DECODER.scan_once
+
+
+def _malformed(text: str) -> OpenAIError:
+    shown = text if len(text) <= 200 else f"{text[:200]}..."
+    return OpenAIError(f"The server sent an event whose data is malformed JSON: {shown!r}")
