@@ -1,0 +1,21 @@
+"""An embedded Assistants v2 server, for examples, tests and work without a network.
+
+`LocalServer` runs it inside the process; `emitter-stream serve` runs it as a program. Nothing in
+this package imports the client side of the library, so neither side can hide the other's mistakes.
+"""
+
+try:
+    import sqlalchemy as _sqlalchemy  # noqa: F401
+    import starlette as _starlette  # noqa: F401
+    import uvicorn as _uvicorn  # noqa: F401
+except ImportError as exc:
+    raise ImportError(
+        f"the embedded server needs {exc.name}: pip install 'emitter-stream[server]'",
+        name=exc.name,
+    ) from exc
+
+from .local import LocalServer
+from .model import Call, Input, Model, Text, Turn
+from .scripted import ScriptedModel
+
+__all__ = ["Call", "Input", "LocalServer", "Model", "ScriptedModel", "Text", "Turn"]

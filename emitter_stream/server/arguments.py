@@ -1,0 +1,274 @@
+"""Make up arguments for a function from its JSON schema and a question.
+
+Values are taken from the question where they can be found there: quoted strings, numbers, words of
+an `enum`, names of places and people. What is required and cannot be found gets a value of the
+right type; what is optional and cannot be found is left out.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from .objects import Json
+
+
+def words_set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_QUOTED = re.compile(r"\"([^\"\n]{1,200})\"|“([^”\n]{1,200})”|(?<!\w)'([^'\n]{1,200})'(?!\w)")
+_NUMBER = re.compile(r"(?<![\w.])-?\d{1,15}(?:\.\d{1,15})?(?![\w])")
+_DATE = re.compile(r"\b\d{4}-\d\d-\d\d\b")
+_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+")
+_LINK = re.compile(r"https?://[^\s\"'<>)]{1,500}")
+_CODE = re.compile(r"\b(?=[A-Za-z-]{0,20}\d)[A-Za-z0-9-]{2,40}\b")
+_CAPITAL = r"[A-ZÀ-ÖØ-Þ][\w'\u2019.-]*"
+_NAME = re.compile(rf"\b{_CAPITAL}(?:[ ,]+(?:de |of |la )?{_CAPITAL}){{0,4}}")
+_AFTER_PREPOSITION = re.compile(rf"\b(?:in|at|for|from|to|near|of)\s+({_NAME.pattern})")
+_NOT_NAMES = words_set(
+    "a an and are can could did do does first find get give hello hi how i i'm if in is it "
+    "let's my next now please see show tell that the then there this to today tomorrow use we "
+    "what what's when where which who why will with would you your calculate compute convert "
+    "add multiply send book search list look check"
+)
+_PLACES = words_set("city location place town country region destination origin address")
+_PEOPLE = words_set("name person user customer recipient author")
+_WHOLE = words_set("query question text message prompt input content body expression")
+_DEEPEST = 6
+
+
+def words_of(text: str) -> list[str]:
+    """Cut identifiers and prose into plain lower-case words: `getUserName` has three."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
+    return [word.lower() for word in re.findall(r"[^\W_]+", spaced)]
+
+
+def names_in(question: str) -> list[str]:
+    """Return what looks like a name of a place or a person, best guesses first."""
+    found: list[str] = []
+    for pattern, group in ((_AFTER_PREPOSITION, 1), (_NAME, 0)):
+        for match in pattern.finditer(question):
+            words = re.split(r"(?<=,)\s+|\s+", match.group(group))
+            while words and words[0].lower().strip(",.") in _NOT_NAMES:
+                words.pop(0)
+            name = " ".join(words).rstrip(".,'\u2019-")
+            if name and name not in found and not any(name in one for one in found):
+                found.append(name)
+    return found
+
+
+@dataclass
+class Filler:
+    """Fills one function's arguments; what was used once is not used for another field."""
+
+    question: str
+    root: Json
+    today: datetime.date = field(default_factory=datetime.date.today)
+
+    def __post_init__(self) -> None:
+        self._words = words_of(self.question)
+        quoted: list[tuple[str, ...]] = _QUOTED.findall(self.question)
+        self._quoted = [next(part for part in groups if part) for groups in quoted]
+        self._names = names_in(self.question)
+        plain = _DATE.sub(" ", self.question)
+        self._numbers = [float(found) for found in _NUMBER.findall(plain)]
+        self._codes: list[str] = _CODE.findall(plain)
+
+    def fill(self) -> Any:
+        """Return a value for the whole schema; for a function's parameters that is an object."""
+        return self._value("", self.root, True, 0)
+
+    def _resolve(self, schema: Any) -> Json:
+        """Follow references and choose among alternatives."""
+        for _ in range(_DEEPEST):
+            if not isinstance(schema, dict):
+                return {}
+            reference = schema.get("$ref")
+            if isinstance(reference, str):
+                schema = self._referenced(reference)
+                continue
+            for key in ("anyOf", "oneOf", "allOf"):
+                options = schema.get(key)
+                if isinstance(options, list) and options:
+                    real = [one for one in options if one != {"type": "null"}]
+                    rest = {name: item for name, item in schema.items() if name != key}
+                    if key == "allOf":
+                        for one in options:
+                            rest = _merge(rest, self._resolve(one))
+                        schema = rest
+                    else:
+                        schema = {**rest, **self._resolve(real[0] if real else {})}
+                    break
+            else:
+                return schema
+        return {}
+
+    def _referenced(self, reference: str) -> Any:
+        target: Any = self.root
+        for key in reference.removeprefix("#").strip("/").split("/"):
+            if not key:
+                continue
+            target = target.get(key) if isinstance(target, dict) else None
+        return target
+
+    def _value(self, name: str, schema: Any, required: bool, depth: int) -> Any:
+        """Return a value, or None for an optional one that the question does not give."""
+        schema = self._resolve(schema)
+        if "const" in schema:
+            return schema["const"]
+        choices = schema.get("enum")
+        if isinstance(choices, list) and choices:
+            return self._choice(choices, schema, required)
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            kind = next((one for one in kind if one != "null"), "null")
+        if kind is None:
+            kind = "object" if "properties" in schema else "string"
+        if kind == "object":
+            return self._object(schema, required, depth)
+        if kind == "array":
+            return self._array(name, schema, required, depth)
+        if kind in ("integer", "number"):
+            return self._number(name, schema, required, kind == "integer")
+        if kind == "boolean":
+            return self._boolean(name, schema, required)
+        if kind == "string":
+            return self._string(name, schema, required)
+        return None
+
+    def _object(self, schema: Json, required: bool, depth: int) -> Any:
+        properties = schema.get("properties")
+        if not isinstance(properties, dict):
+            properties = {}
+        needed = schema.get("required")
+        needed = needed if isinstance(needed, list) else []
+        filled: Json = {}
+        # Required fields come first in the search for values, but stay in the schema's order.
+        for name in sorted(properties, key=lambda key: key not in needed):
+            must = name in needed
+            if depth >= _DEEPEST and not must:
+                continue
+            value = self._value(name, properties[name], must and depth < 4 * _DEEPEST, depth + 1)
+            if value is not None or must:
+                filled[name] = value
+        if not filled and not required and depth:
+            return None
+        return {name: filled[name] for name in properties if name in filled}
+
+    def _array(self, name: str, schema: Json, required: bool, depth: int) -> Any:
+        items = schema.get("items", {})
+        least = schema.get("minItems", 1 if required else 0)
+        most = schema.get("maxItems", 16)
+        kind = self._resolve(items).get("type")
+        values: list[Any] = []
+        if depth < _DEEPEST:
+            while len(values) < most:
+                must = len(values) < least
+                if kind == "string" and not self._quoted and not self._names and not must:
+                    break
+                value = self._value(name, items, must, depth + 1)
+                if value is None or (value in values and not must):
+                    break
+                values.append(value)
+                if kind not in ("string", "integer", "number") and len(values) >= max(least, 1):
+                    break
+        return values if values or required else None
+
+    def _choice(self, choices: list[Any], schema: Json, required: bool) -> Any:
+        for choice in choices:
+            wanted = words_of(str(choice))
+            if wanted and all(word in self._words for word in wanted):
+                return choice
+        if "default" in schema:
+            return schema["default"] if required else None
+        return choices[0] if required else None
+
+    def _number(self, name: str, schema: Json, required: bool, whole: bool) -> Any:
+        low = schema.get("minimum", schema.get("exclusiveMinimum"))
+        high = schema.get("maximum", schema.get("exclusiveMaximum"))
+        for index, value in enumerate(self._numbers):
+            fits = (low is None or value >= low) and (high is None or value <= high)
+            if fits and (not whole or value.is_integer()):
+                del self._numbers[index]
+                return int(value) if value.is_integer() else value
+        if not required:
+            return None
+        default = schema.get("default")
+        if isinstance(default, (int, float)) and not isinstance(default, bool):
+            return default
+        if low is not None:
+            return int(low) + ("exclusiveMinimum" in schema) if whole else low
+        return min(1, high) if high is not None else 1
+
+    def _boolean(self, name: str, schema: Json, required: bool) -> Any:
+        mentioned = [word for word in words_of(name) if word in self._words]
+        if mentioned:
+            at = self._words.index(mentioned[0])
+            return not {"no", "not", "without", "don"} & set(self._words[max(0, at - 3) : at])
+        if not required:
+            return None
+        default = schema.get("default")
+        return default if isinstance(default, bool) else False
+
+    def _string(self, name: str, schema: Json, required: bool) -> Any:
+        value = self._found_string(name, schema, required)
+        if value is None and not required:
+            return None
+        if value is None:
+            default = schema.get("default")
+            value = default if isinstance(default, str) else self._made_up(schema)
+        most, least = schema.get("maxLength"), schema.get("minLength")
+        if isinstance(most, int):
+            value = value[:most]
+        if isinstance(least, int):
+            value = value.ljust(min(least, 1000), "x")
+        return value
+
+    def _found_string(self, name: str, schema: Json, required: bool) -> str | None:
+        shape, words = schema.get("format"), set(words_of(name))
+        for wanted, pattern in (("email", _EMAIL), ("uri", _LINK), ("date", _DATE)):
+            if shape == wanted or wanted in words or (wanted == "uri" and "url" in words):
+                match = pattern.search(self.question)
+                if match:
+                    return match.group()
+                if wanted == "date" and not shape:
+                    days = [day for day in ("today", "tomorrow", "tonight") if day in self._words]
+                    return days[0] if days else None
+        if shape:
+            return None
+        if words & (_PLACES | _PEOPLE) and self._names:
+            return self._names.pop(0)
+        if self._quoted:
+            return self._quoted.pop(0)
+        if words & {"id", "code", "number", "key", "symbol"} and self._codes:
+            return self._codes.pop(0)
+        if not required:
+            return None
+        if words & _WHOLE:
+            return self.question
+        return self._names.pop(0) if self._names else None
+
+    def _made_up(self, schema: Json) -> str:
+        made = {
+            "date": self.today.isoformat(),
+            "date-time": f"{self.today.isoformat()}T12:00:00Z",
+            "time": "12:00:00",
+            "email": "user@example.com",
+            "uri": "https://example.com",
+            "uuid": "00000000-0000-4000-8000-000000000000",
+        }
+        return made.get(schema.get("format", ""), self.question.strip() or "unknown")
+
+
+def _merge(first: Json, second: Json) -> Json:
+    merged = {**first, **second}
+    for key in ("properties", "required"):
+        one, two = first.get(key), second.get(key)
+        if isinstance(one, dict) and isinstance(two, dict):
+            merged[key] = {**one, **two}
+        elif isinstance(one, list) and isinstance(two, list):
+            merged[key] = [*one, *two]
+    return merged

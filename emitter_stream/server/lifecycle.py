@@ -1,0 +1,307 @@
+"""The life of runs, their steps and messages: every change of status stands here.
+
+Each method is one transaction's work and returns the objects as they then are, so that what is
+sent to a client is always stored already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from . import objects
+from .errors import bad_request
+from .objects import Json
+from .records import ACTIVE, Records
+from .schemas import check_tool_choice
+from .store import AssistantRow, MessageRow, RunRow, StepRow, ThreadRow
+
+Event = tuple[str, Json]
+
+
+class Interrupted(Exception):
+    """The run must not go on: it was cancelled, has expired, or the server stops."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ends before its time: `cancelled`, `expired` or `failed` (then with a message)."""
+
+    status: str
+    message: str = ""
+
+    @property
+    def error(self) -> Json | None:
+        if self.status != "failed":
+            return None
+        return {"code": "server_error", "message": self.message}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a worker needs to ask the model: bodies, oldest first."""
+
+    run: Json
+    messages: list[Json]
+    steps: list[Json]
+    used: Json
+
+
+class Lifecycle(Records):
+    # beginnings
+
+    def create_run(self, thread_id: str, params: Json, lifetime: int) -> Json:
+        thread = self.find(ThreadRow, thread_id)
+        assistant = self.find(AssistantRow, params["assistant_id"])
+        active = self.active_run(thread_id)
+        if active is not None:
+            raise bad_request(f"Thread {thread_id} already has an active run {active.id}.")
+        body = objects.run(thread.body, assistant.body, params, self.now, lifetime)
+        check_tool_choice(body["tool_choice"], body["tools"])
+        self.add_messages(thread_id, params.get("additional_messages") or [])
+        self.session.add(
+            RunRow(
+                id=body["id"],
+                thread_id=thread_id,
+                status=body["status"],
+                expires_at=body["expires_at"],
+                body=body,
+            )
+        )
+        return body
+
+    def create_thread_and_run(self, params: Json, lifetime: int) -> tuple[Json, Json]:
+        given = params.get("thread") or {}
+        thread = self.create_thread(given, {"code_interpreter": {"file_ids": []}})
+        return thread, self.create_run(thread["id"], params, lifetime)
+
+    def set_status(self, row: RunRow, status: str, **fields: Any) -> Json:
+        row.status = status
+        return self.change(row, status=status, **fields)
+
+    def _working(self, run_id: str) -> RunRow:
+        """Return a run that may go on; a cancel that came in between stops the worker here."""
+        row = self.find(RunRow, run_id)
+        if row.status not in ("queued", "in_progress"):
+            raise Interrupted
+        return row
+
+    def start_run(self, run_id: str) -> Json:
+        return self.set_status(self._working(run_id), "in_progress", started_at=self.now)
+
+    def context(self, run_id: str) -> Context:
+        row = self._working(run_id)
+        return Context(
+            run=row.body,
+            messages=[m.body for m in self.rows(MessageRow, thread_id=row.thread_id)],
+            steps=[step.body for step in self.rows(StepRow, run_id=run_id)],
+            used=self._usage(run_id),
+        )
+
+    # steps
+
+    def open_message(self, run_id: str) -> tuple[Json, Json]:
+        """Begin a message; returns the step and the message."""
+        run = self._working(run_id).body
+        message = objects.run_message(run, self.now)
+        details = {
+            "type": "message_creation",
+            "message_creation": {"message_id": message["id"]},
+        }
+        self.session.add(
+            MessageRow(id=message["id"], thread_id=run["thread_id"], run_id=run_id, body=message)
+        )
+        return self._open_step(run, details), message
+
+    def open_calls(self, run_id: str) -> Json:
+        run = self._working(run_id).body
+        return self._open_step(run, {"type": "tool_calls", "tool_calls": []})
+
+    def _open_step(self, run: Json, details: Json) -> Json:
+        step = objects.step(run, self.now, details)
+        self.session.add(
+            StepRow(id=step["id"], thread_id=run["thread_id"], run_id=run["id"], body=step)
+        )
+        return step
+
+    def save_text(self, message_id: str, text: str) -> None:
+        """Keep what has been written so far, so that a killed server loses little of it."""
+        content = [objects.text_content(text)] if text else []
+        self.change(self.find(MessageRow, message_id), content=content)
+
+    def save_calls(self, step_id: str, calls: list[Json]) -> None:
+        details = {"type": "tool_calls", "tool_calls": calls}
+        self.change(self.find(StepRow, step_id), step_details=details)
+
+    def finish_message(
+        self, step: Json, message_id: str, text: str, usage: Json, *, cut: bool
+    ) -> tuple[Json, Json]:
+        """End a message, cut off at the token limit or whole; returns the message and the step."""
+        self._working(step["run_id"])
+        self.save_text(message_id, text)
+        row = self.find(MessageRow, message_id)
+        if cut:
+            message = self.change(
+                row,
+                status="incomplete",
+                incomplete_details={"reason": "max_tokens"},
+                incomplete_at=self.now,
+            )
+        else:
+            message = self.change(row, status="completed", completed_at=self.now)
+        return message, self._finish_step(step["id"], usage)
+
+    def finish_calls(self, step: Json, calls: list[Json], usage: Json) -> Json:
+        """End a tool step whose calls all have their outputs."""
+        self._working(step["run_id"])
+        self.save_calls(step["id"], calls)
+        return self._finish_step(step["id"], usage)
+
+    def cut_calls(self, step: Json, calls: list[Json], usage: Json) -> Json:
+        """End a tool step at the token limit: its calls are not whole and must not be used."""
+        self._working(step["run_id"])
+        self.save_calls(step["id"], calls)
+        row = self.find(StepRow, step["id"])
+        row.usage = usage
+        return self.change(row, status="cancelled", cancelled_at=self.now, usage=usage)
+
+    def _finish_step(self, step_id: str, usage: Json | None) -> Json:
+        row = self.find(StepRow, step_id)
+        row.usage = usage
+        return self.change(row, status="completed", completed_at=self.now, usage=usage)
+
+    # function calls
+
+    def await_outputs(self, step: Json, calls: list[Json], usage: Json) -> Json:
+        """Leave the step open until the client has sent its outputs; returns the run."""
+        run = self._working(step["run_id"])
+        self.save_calls(step["id"], calls)
+        self.find(StepRow, step["id"]).usage = usage
+        wanted = [
+            {
+                "id": call["id"],
+                "type": "function",
+                "function": {
+                    "name": call["function"]["name"],
+                    "arguments": call["function"]["arguments"],
+                },
+            }
+            for call in calls
+            if call["type"] == "function"
+        ]
+        action = {
+            "type": "submit_tool_outputs",
+            "submit_tool_outputs": {"tool_calls": wanted},
+        }
+        return self.set_status(run, "requires_action", required_action=action)
+
+    def submit_outputs(self, thread_id: str, run_id: str, outputs: list[Json]) -> tuple[Json, Json]:
+        """Give a waiting run all its outputs; returns the step and the run, queued again."""
+        run = self.find(RunRow, run_id, thread_id=thread_id)
+        if run.status != "requires_action":
+            raise bad_request(f'Runs in status "{run.status}" do not accept tool outputs.')
+        wanted = run.body["required_action"]["submit_tool_outputs"]["tool_calls"]
+        expected = [call["id"] for call in wanted]
+        got = [output.get("tool_call_id") for output in outputs]
+        # Compared with their counts: an output that comes twice is one too many.
+        if sorted(map(str, got)) != sorted(expected):
+            raise bad_request(f"Expected tool outputs for call_ids {expected}, got {got}")
+        by_id = {output["tool_call_id"]: output.get("output") or "" for output in outputs}
+        step = self._open_steps(run_id)[-1]
+        calls = [
+            {**call, "function": {**call["function"], "output": by_id[call["id"]]}}
+            if call["id"] in by_id
+            else call
+            for call in step.body["step_details"]["tool_calls"]
+        ]
+        self.save_calls(step.id, calls)
+        done = self._finish_step(step.id, step.usage)
+        return done, self.set_status(run, "queued", required_action=None)
+
+    # ends
+
+    def finish_run(self, run_id: str, incomplete: str | None = None) -> Event:
+        """End a run by itself; `incomplete` is the limit that it ran into."""
+        row = self._working(run_id)
+        fields: Json = {"expires_at": None, "usage": self._usage(run_id)}
+        if incomplete is not None:
+            fields["incomplete_details"] = {"reason": incomplete}
+            return "thread.run.incomplete", self.set_status(row, "incomplete", **fields)
+        run = self.set_status(row, "completed", completed_at=self.now, **fields)
+        return "thread.run.completed", run
+
+    def mark_cancelling(self, thread_id: str, run_id: str) -> Json:
+        row = self.find(RunRow, run_id, thread_id=thread_id)
+        if row.status not in ACTIVE:
+            raise bad_request(f"Cannot cancel run with status '{row.status}'.")
+        return self.set_status(row, "cancelling", required_action=None)
+
+    def close_run(self, run_id: str, ending: Ending) -> list[Event]:
+        """End a run and all that is open in it; returns the events that tell it, in order."""
+        row = self.find(RunRow, run_id)
+        if row.status not in ACTIVE:
+            return []
+        events: list[Event] = []
+        for message in self.rows(MessageRow, run_id=run_id):
+            if message.body["status"] == "in_progress":
+                closed = self.change(
+                    message,
+                    status="incomplete",
+                    incomplete_details={"reason": f"run_{ending.status}"},
+                    incomplete_at=self.now,
+                )
+                events.append(("thread.message.incomplete", closed))
+        times = {f"{ending.status}_at": self.now}
+        for step in self._open_steps(run_id):
+            closed = self.change(step, status=ending.status, last_error=ending.error, **times)
+            events.append((f"thread.run.step.{ending.status}", closed))
+        if ending.status == "expired":
+            times = {}  # a run, unlike a step, has no expired_at
+        run = self.set_status(
+            row,
+            ending.status,
+            last_error=ending.error,
+            required_action=None,
+            expires_at=None,
+            usage=self._usage(run_id),
+            **times,
+        )
+        events.append((f"thread.run.{ending.status}", run))
+        return events
+
+    def expire_due(self) -> None:
+        """Close the runs that waited too long for their tool outputs."""
+        query = select(RunRow.id).where(
+            RunRow.status == "requires_action", RunRow.expires_at <= self.now
+        )
+        for run_id in self.session.scalars(query).all():
+            self.close_run(run_id, Ending("expired"))
+
+    def recover(self) -> None:
+        """Close what a server that was killed left in the middle.
+
+        Runs that wait for tool outputs are not touched: they need no worker and can go on.
+        """
+        query = select(RunRow).where(RunRow.status.in_(("queued", "in_progress", "cancelling")))
+        for row in self.session.scalars(query).all():
+            if row.status == "cancelling":
+                ending = Ending("cancelled")
+            elif row.expires_at <= self.now:
+                ending = Ending("expired")
+            else:
+                ending = Ending("failed", "The server was stopped in the middle of this run.")
+            self.close_run(row.id, ending)
+
+    def _open_steps(self, run_id: str) -> list[StepRow]:
+        steps = self.rows(StepRow, run_id=run_id)
+        return [step for step in steps if step.body["status"] == "in_progress"]
+
+    def _usage(self, run_id: str) -> Json:
+        """Add up the steps' usage."""
+        parts = [step.usage for step in self.rows(StepRow, run_id=run_id) if step.usage]
+        return objects.usage(
+            sum(part["prompt_tokens"] for part in parts),
+            sum(part["completion_tokens"] for part in parts),
+        )

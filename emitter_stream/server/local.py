@@ -1,0 +1,181 @@
+"""Start the server inside this process, on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from types import TracebackType
+from typing import final
+
+import uvicorn
+
+from .app import create_app
+from .lifecycle import Lifecycle
+from .model import Model
+from .runs import RunEngine
+from .scripted import ScriptedModel
+from .store import Clock, Database
+
+GRACE = 3
+
+
+class _Uvicorn(uvicorn.Server):
+    """Says when it is ready, and ends the runs before it waits for their streams to end."""
+
+    def __init__(self, config: uvicorn.Config, engine: RunEngine, ready: threading.Event) -> None:
+        super().__init__(config)
+        self._ready = ready
+        self._engine = engine
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._engine.stop()
+        await super().shutdown(sockets)
+
+
+@final
+class LocalServer:
+    """An Assistants v2 server in this process.
+
+        with LocalServer() as server:
+            client = OpenAI(base_url=server.base_url, api_key="any")
+
+    `db` is a file or `:memory:`; `tokens_per_second` is the scripted model's pace (0 or None: as
+    fast as possible); `model` replaces that model. `run_lifetime` is in seconds. `port` 0 takes a
+    free one. A server can be started once; `start` raises `OSError` if the address is taken and
+    `DatabaseUnusable` if the database cannot be opened.
+    """
+
+    def __init__(
+        self,
+        *,
+        db: str = ":memory:",
+        tokens_per_second: float | None = None,
+        model: Model | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        run_lifetime: int = 600,
+        clock: Clock = time.time,
+    ) -> None:
+        self._db_path = db
+        self._model = model or ScriptedModel(tokens_per_second)
+        self._address = (host, port)
+        self._lifetime = run_lifetime
+        self._clock = clock
+        self._base_url: str | None = None
+        self._server: _Uvicorn | None = None
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+
+    @property
+    def base_url(self) -> str:
+        """The address for clients, with the `/v1`. The server must have been started."""
+        if self._base_url is None:
+            raise RuntimeError("the server has not been started")
+        return self._base_url
+
+    def start(self) -> LocalServer:
+        """Start and wait until requests are taken."""
+        if self._thread is not None:
+            raise RuntimeError("a LocalServer can be started once")
+        # Bound here and handed over: nobody can take the port in between.
+        listener = _bind(*self._address)
+        try:
+            database = Database(self._db_path, self._clock)
+            database.call_now(lambda session: Lifecycle(session, int(self._clock())).recover())
+        except BaseException:
+            listener.close()
+            raise
+        self._base_url = _url(listener)
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._serve,
+            args=(listener, database, ready),
+            name="emitter-stream-server",
+            daemon=True,  # a server that nobody stopped must not keep the process alive
+        )
+        self._thread.start()
+        ready.wait()
+        if self._server is None or not self._server.started:
+            self._thread.join()
+            raise RuntimeError("the server could not be started") from self._failure
+        return self
+
+    def stop(self) -> None:
+        """Stop and wait until all threads and sockets are gone; it may be called again.
+
+        Runs that are at work become `failed`; their streams say so and end.
+        """
+        if self._server is not None:
+            self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join()
+
+    @property
+    def running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def __enter__(self) -> LocalServer:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _serve(self, listener: socket.socket, database: Database, ready: threading.Event) -> None:
+        try:
+            asyncio.run(self._serve_async(listener, database, ready))
+        except Exception as exc:  # noqa: BLE001  (`start` raises it again)
+            self._failure = exc
+        finally:
+            listener.close()
+            database.close()
+            ready.set()
+
+    async def _serve_async(
+        self, listener: socket.socket, database: Database, ready: threading.Event
+    ) -> None:
+        engine = RunEngine(database, self._model, self._lifetime)
+        config = uvicorn.Config(
+            create_app(engine),
+            # No settings of the process are touched, logging included.
+            log_config=None,
+            log_level=None,
+            access_log=False,
+            http="h11",
+            ws="none",
+            server_header=False,
+            timeout_keep_alive=60,
+            timeout_graceful_shutdown=GRACE,
+        )
+        self._server = _Uvicorn(config, engine, ready)
+        await self._server.serve(sockets=[listener])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    if ":" in host:
+        host = f"[{host}]"
+    return f"http://{host}:{port}/v1"

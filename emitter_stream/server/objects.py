@@ -1,0 +1,235 @@
+"""The API's objects, built with the fields and the order of fields seen on the wire."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from typing import Any
+
+Json = dict[str, Any]
+
+_ALPHABET = string.ascii_letters + string.digits
+
+
+def new_id(prefix: str) -> str:
+    """Make an id such as `run_` and 24 letters and digits."""
+    return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(24))
+
+
+def assistant(params: Json, now: int) -> Json:
+    built: Json = {
+        "id": new_id("asst"),
+        "object": "assistant",
+        "created_at": now,
+        "name": None,
+        "description": None,
+        "model": params["model"],
+        "instructions": None,
+        "tools": [],
+        "top_p": 1.0,
+        "temperature": 1.0,
+        "reasoning_effort": None,
+        "tool_resources": {},
+        "metadata": {},
+        "response_format": "auto",
+    }
+    return update(built, params)
+
+
+def update(body: Json, params: Json) -> Json:
+    """Return `body` with `params` laid over it; null puts an object-valued field back to empty."""
+    empty: Json = {
+        "tools": [],
+        "tool_resources": {},
+        "metadata": {},
+        "response_format": "auto",
+        "temperature": 1.0,
+        "top_p": 1.0,
+    }
+    given: Json = {key: empty.get(key) if value is None else value for key, value in params.items()}
+    if "tools" in given:
+        given["tools"] = [_tool(tool) for tool in given["tools"]]
+    return {**body, **given}
+
+
+def _tool(tool: Json) -> Json:
+    if tool["type"] != "function":
+        return tool
+    given = {key: value for key, value in tool["function"].items() if value is not None}
+    return {"type": "function", "function": {**given, "strict": given.get("strict", False)}}
+
+
+def thread(params: Json, now: int, tool_resources: Json) -> Json:
+    return {
+        "id": new_id("thread"),
+        "object": "thread",
+        "created_at": now,
+        "metadata": params.get("metadata") or {},
+        "tool_resources": params.get("tool_resources") or tool_resources,
+    }
+
+
+def user_message(thread_id: str, params: Json, now: int) -> Json:
+    """A message sent by the client (its role may be `assistant` too), complete from the start."""
+    content = params["content"]
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    built = _message(thread_id, now, params["role"])
+    built.update(
+        status="completed",
+        completed_at=now,
+        content=[_content(part) for part in parts],
+        attachments=params.get("attachments") or [],
+        metadata=params.get("metadata") or {},
+    )
+    return built
+
+
+def _content(part: Json) -> Json:
+    if part["type"] == "text":
+        return text_content(part["text"])
+    kind = part["type"]
+    return {"type": kind, kind: {"detail": "auto", **part[kind]}}
+
+
+def text_content(value: str) -> Json:
+    return {"type": "text", "text": {"value": value, "annotations": []}}
+
+
+def run_message(run: Json, now: int) -> Json:
+    """An empty message that the run is about to write."""
+    built = _message(run["thread_id"], now, "assistant")
+    built.update(assistant_id=run["assistant_id"], run_id=run["id"])
+    return built
+
+
+def _message(thread_id: str, now: int, role: str) -> Json:
+    return {
+        "id": new_id("msg"),
+        "object": "thread.message",
+        "created_at": now,
+        "assistant_id": None,
+        "thread_id": thread_id,
+        "run_id": None,
+        "status": "in_progress",
+        "incomplete_details": None,
+        "incomplete_at": None,
+        "completed_at": None,
+        "role": role,
+        "content": [],
+        "attachments": [],
+        "metadata": {},
+    }
+
+
+def run(thread: Json, assistant: Json, params: Json, now: int, lifetime: int) -> Json:
+    """A queued run; what the request leaves out comes from the assistant. Times in seconds."""
+
+    def pick(name: str, default: Any = None) -> Any:
+        own = params.get(name)
+        if own is not None:
+            return own
+        inherited = assistant.get(name)
+        return default if inherited is None else inherited
+
+    instructions = params.get("instructions")
+    if instructions is None:
+        instructions = assistant["instructions"]
+    extra = params.get("additional_instructions")
+    if extra:
+        instructions = f"{instructions}\n{extra}" if instructions else extra
+    truncation = params.get("truncation_strategy") or {"type": "auto"}
+    tools = params.get("tools")
+    return {
+        "id": new_id("run"),
+        "object": "thread.run",
+        "created_at": now,
+        "assistant_id": assistant["id"],
+        "thread_id": thread["id"],
+        "status": "queued",
+        "started_at": None,
+        "expires_at": now + lifetime,
+        "cancelled_at": None,
+        "failed_at": None,
+        "completed_at": None,
+        "required_action": None,
+        "last_error": None,
+        "model": pick("model"),
+        "instructions": instructions,
+        "tools": assistant["tools"] if tools is None else [_tool(tool) for tool in tools],
+        "tool_resources": _run_resources(thread, assistant, params),
+        "metadata": params.get("metadata") or {},
+        "temperature": pick("temperature", 1.0),
+        "top_p": pick("top_p", 1.0),
+        "reasoning_effort": pick("reasoning_effort"),
+        "max_completion_tokens": params.get("max_completion_tokens"),
+        "max_prompt_tokens": params.get("max_prompt_tokens"),
+        "truncation_strategy": {
+            "type": truncation["type"],
+            "last_messages": truncation.get("last_messages"),
+        },
+        "incomplete_details": None,
+        "usage": None,
+        "response_format": pick("response_format", "auto"),
+        "tool_choice": params.get("tool_choice") or "auto",
+        "parallel_tool_calls": params.get("parallel_tool_calls") is not False,
+    }
+
+
+def _run_resources(thread: Json, assistant: Json, params: Json) -> Json:
+    """The files a run sees: its own `tool_resources`, else the assistant's and the thread's."""
+    own = params.get("tool_resources")
+    sources = [own] if own else [assistant["tool_resources"], thread["tool_resources"]]
+    built: Json = {"code_interpreter": {"file_ids": []}}
+    for source in sources:
+        for tool, key in (("code_interpreter", "file_ids"), ("file_search", "vector_store_ids")):
+            ids = (source.get(tool) or {}).get(key)
+            if ids:
+                built.setdefault(tool, {key: []})[key].extend(ids)
+    return built
+
+
+def step(run: Json, now: int, details: Json) -> Json:
+    return {
+        "id": new_id("step"),
+        "object": "thread.run.step",
+        "created_at": now,
+        "run_id": run["id"],
+        "assistant_id": run["assistant_id"],
+        "thread_id": run["thread_id"],
+        "type": details["type"],
+        "status": "in_progress",
+        "cancelled_at": None,
+        "completed_at": None,
+        "expires_at": run["expires_at"],
+        "failed_at": None,
+        "last_error": None,
+        "step_details": details,
+        "usage": None,
+    }
+
+
+def usage(prompt: int, completion: int) -> Json:
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_token_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+
+
+def message_delta(message_id: str, value: str, first: bool) -> Json:
+    text: Json = {"value": value, "annotations": []} if first else {"value": value}
+    return {
+        "id": message_id,
+        "object": "thread.message.delta",
+        "delta": {"content": [{"index": 0, "type": "text", "text": text}]},
+    }
+
+
+def step_delta(step_id: str, call: Json) -> Json:
+    return {
+        "id": step_id,
+        "object": "thread.run.step.delta",
+        "delta": {"step_details": {"type": "tool_calls", "tool_calls": [call]}},
+    }

@@ -1,0 +1,118 @@
+"""Run a piece of Python apart from the server: the code interpreter's other half.
+
+The code gets an interpreter of its own without site-packages, an empty environment, an empty
+directory that goes away afterwards, and limits on time, memory, file size, processes and output.
+That stops accidents, not an attacker: it is no place for code from strangers. The scripted model
+only ever sends code that it wrote itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass, field
+
+# The limits are set by the child, before it reads the code: setting them between fork and exec
+# would run Python in a forked copy of a process with threads, which may deadlock.
+_BOOT = """
+import sys
+try:
+    import resource
+except ImportError:
+    pass
+else:
+    for name, value in (
+        ("RLIMIT_CPU", {cpu}), ("RLIMIT_AS", {memory}), ("RLIMIT_FSIZE", {file}),
+        ("RLIMIT_NPROC", 0), ("RLIMIT_CORE", 0), ("RLIMIT_NOFILE", 32),
+    ):
+        try:
+            resource.setrlimit(getattr(resource, name), (value, value))
+        except (AttributeError, ValueError, OSError):
+            pass
+    del resource, name, value
+source = sys.stdin.buffer.read().decode()
+exec(compile(source, "<code_interpreter>", "exec"), {{"__name__": "__main__"}})
+"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds and bytes."""
+
+    wall: float = 10.0
+    cpu: int = 5
+    memory: int = 512 * 1024 * 1024
+    file: int = 1024 * 1024
+    output: int = 64 * 1024
+
+
+@dataclass
+class Sandbox:
+    """Runs code, at most `at_once` pieces at a time."""
+
+    limits: Limits = field(default_factory=Limits)
+    at_once: int = 4
+
+    def __post_init__(self) -> None:
+        self._slots = asyncio.Semaphore(self.at_once)
+
+    async def run(self, source: str) -> str:
+        """Return what the code printed, a traceback included; cancelling kills it."""
+        async with self._slots:
+            with tempfile.TemporaryDirectory(prefix="emitter-stream-") as folder:
+                return await self._run_in(folder, source)
+
+    async def _run_in(self, folder: str, source: str) -> str:
+        limits = self.limits
+        boot = _BOOT.format(cpu=limits.cpu, memory=limits.memory, file=limits.file)
+        # Windows cannot start Python without this one variable.
+        env = {key: os.environ[key] for key in ("SYSTEMROOT",) if key in os.environ}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-I", "-S", "-B", "-X", "utf8", "-c", boot),
+            cwd=folder,
+            env=env,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        output = bytearray()
+        note = ""
+        try:
+            note = await asyncio.wait_for(self._talk(process, source, output), limits.wall)
+        except asyncio.TimeoutError:
+            note = f"\n[stopped after {limits.wall:g} seconds]\n"
+        finally:
+            _kill(process)
+            # Shielded: a second cancel must not leave a child behind that nobody waits for.
+            await asyncio.shield(process.wait())
+        return bytes(output).decode("utf-8", "replace") + note
+
+    async def _talk(
+        self, process: asyncio.subprocess.Process, source: str, output: bytearray
+    ) -> str:
+        assert process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(ConnectionError):
+            process.stdin.write(source.encode())
+            await process.stdin.drain()
+        process.stdin.close()
+        while chunk := await process.stdout.read(4096):
+            output += chunk
+            if len(output) > self.limits.output:
+                del output[self.limits.output :]
+                return "\n[output cut off]\n"
+        return ""
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill the child with all that it started, if there is anything left of it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,158 @@
+"""The tables, and the one thread that touches them.
+
+Every object is a row with the columns that are searched by, and the API's own object as JSON in
+`body`. Bodies are replaced, never changed in place.
+
+All transactions of a server run one after the other on one thread over one connection: that is
+what makes "no two active runs on a thread" true without locks, what lets an in-memory database be
+shared by all requests, and what keeps the event loop free of disk waits. A file is kept locked as
+long as the server runs, because a second server would close the first one's runs as interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from sqlalchemy import JSON, URL, ForeignKey, Index, create_engine, event, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.pool import StaticPool
+
+T = TypeVar("T")
+Clock = Callable[[], float]
+
+SCHEMA_VERSION = 1
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Row(Base):
+    """What all tables have. `seq` is the order of creation and is never used twice."""
+
+    __abstract__ = True
+    __table_args__: Any = {"sqlite_autoincrement": True}  # noqa: RUF012
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class AssistantRow(Row):
+    __tablename__ = "assistants"
+
+
+class ThreadRow(Row):
+    __tablename__ = "threads"
+
+
+class ThreadChild(Row):
+    """A row that goes when its thread goes."""
+
+    __abstract__ = True
+
+    thread_id: Mapped[str] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"), index=True)
+
+
+class MessageRow(ThreadChild):
+    __tablename__ = "messages"
+
+    run_id: Mapped[str | None] = mapped_column(index=True)
+
+
+class RunRow(ThreadChild):
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("runs_by_status", "status", "expires_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    status: Mapped[str]
+    expires_at: Mapped[int]
+
+
+class StepRow(ThreadChild):
+    """`usage` is kept from the moment the model is done; the body shows it once the step is."""
+
+    __tablename__ = "steps"
+
+    run_id: Mapped[str] = mapped_column(index=True)
+    usage: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class DatabaseUnusable(Exception):
+    """The database cannot be opened: locked by another server, not a database, no permission."""
+
+
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    # EXCLUSIVE before WAL: the lock is then taken at the first write and kept, and no shared
+    # memory file is needed. NORMAL loses nothing when the process is killed.
+    for pragma in (
+        "busy_timeout=2000",
+        "foreign_keys=ON",
+        "locking_mode=EXCLUSIVE",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+class Database:
+    """An open database. Units: `clock` gives unix seconds.
+
+    Raises `DatabaseUnusable` if it cannot be opened.
+    """
+
+    def __init__(self, path: str = ":memory:", clock: Clock = time.time) -> None:
+        self.clock = clock
+        self._engine = create_engine(
+            URL.create("sqlite", database=path),
+            poolclass=StaticPool,
+            connect_args={"check_same_thread": False},
+        )
+        event.listen(self._engine, "connect", _set_pragmas)
+        self._thread = ThreadPoolExecutor(1, "emitter-stream-db")
+        try:
+            self._thread.submit(_prepare, self._engine).result()
+        except DatabaseError as exc:
+            self.close()
+            reason = "another server is using it" if "locked" in str(exc.orig) else exc.orig
+            raise DatabaseUnusable(f"cannot use the database {path}: {reason}") from exc
+        except BaseException:
+            self.close()
+            raise
+
+    async def call(self, work: Callable[[Session], T]) -> T:
+        """Run `work` in a transaction of its own; an exception rolls it back."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._transact, work)
+
+    def call_now(self, work: Callable[[Session], T]) -> T:
+        """The same for a caller outside the event loop, which is blocked until it is done."""
+        return self._thread.submit(self._transact, work).result()
+
+    def close(self) -> None:
+        self._thread.submit(self._engine.dispose).result()
+        self._thread.shutdown()
+
+    def _transact(self, work: Callable[[Session], T]) -> T:
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            return work(session)
+
+
+def _prepare(engine: Engine) -> None:
+    """Take the lock and make the tables that are missing."""
+    with engine.begin() as connection:
+        version = connection.execute(text("PRAGMA user_version")).scalar_one()
+        if version not in (0, SCHEMA_VERSION):
+            raise DatabaseUnusable(
+                f"the database has format {version}; this version reads {SCHEMA_VERSION}"
+            )
+        connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
+        Base.metadata.create_all(connection)
