@@ -19,10 +19,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import schemas
 from .errors import ApiError, bad_request, shorten
+from .feed import Feed
 from .lifecycle import Lifecycle
 from .objects import Json
 from .records import Page
-from .runs import Feed, RunEngine
+from .runs import RunEngine
 from .store import AssistantRow, MessageRow, RunRow, StepRow, ThreadRow
 from .validation import Check
 

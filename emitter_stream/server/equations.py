@@ -106,44 +106,95 @@ class _Reader:
 
 
 def find_equation(text: str) -> Equation | None:
-    """Return the first linear equation in `text`, as long as it can be read; None if there is none.
+    """Return the first linear equation in `text` as it was written; None if there is none.
 
-    Words around it do not disturb: sides are cut shorter until they make sense.
+    A side reaches from the "=" to the first thing that cannot belong to one: a word, a full stop,
+    a backtick. Only what prose puts next to an equation may be cut off it, never a term.
     """
     # One character for one, so that positions stay those of the text.
-    matches = _split(text.translate(_SAME))
-    tokens = [token for token, _, _ in matches]
-    signs = [index for index, token in enumerate(tokens) if token == "="][:_MOST]
+    tokens = list(_TOKEN.finditer(text.translate(_SAME)))
+    words = [token.group() for token in tokens]
+    signs = [index for index, word in enumerate(words) if word == "="][:_MOST]
     for sign in signs:
-        first = max(0, sign - _REACH)
-        last = min(len(tokens), sign + 1 + _REACH)
-        for start in range(first, sign):
-            left = _read(tokens[start:sign])
-            if left is None:
-                continue
-            for end in range(last, sign + 1, -1):
-                right = _read(tokens[sign + 1 : end])
-                if right is None:
-                    continue
-                unknowns = left[1] | right[1]
-                if len(unknowns) == 1:
-                    span = text[matches[start][1] : matches[end - 1][2]]
-                    return Equation(span, unknowns.pop(), left[0], right[0])
+        first, last = _edges(tokens, words, sign)
+        if first is None or last is None:
+            continue
+        left = _left_side(words, first, sign)
+        right = _right_side(words, sign + 1, last)
+        if left is None or right is None:
+            continue
+        (start, one), (end, two) = left, right
+        unknowns = one.unknowns | two.unknowns
+        if len(unknowns) == 1:
+            span = text[tokens[start].start() : tokens[end - 1].end()]
+            return Equation(span, min(unknowns), one.side, two.side)
     return None
 
 
-def _split(text: str) -> list[tuple[str, int, int]]:
-    """Cut text into tokens with their positions; `3x` becomes two."""
-    found: list[tuple[str, int, int]] = []
-    for match in _TOKEN.finditer(text):
-        found.append((match.group(), match.start(), match.end()))
-    return found
+def _edges(
+    tokens: list[re.Match[str]], words: list[str], sign: int
+) -> tuple[int | None, int | None]:
+    """Return where the two sides begin and end; None for one that goes on in higher mathematics."""
+    first = sign
+    while first > max(0, sign - _REACH) and _belongs(words[first - 1]):
+        first -= 1
+    last = sign + 1
+    while last < min(len(words), sign + _REACH) and _belongs(words[last]):
+        last += 1
+    begins, ends = first > 0, last < len(words)
+    left_open = begins and _goes_on(
+        words[first - 1], tokens[first - 1].end() == tokens[first].start()
+    )
+    right_open = ends and _goes_on(words[last], tokens[last - 1].end() == tokens[last].start())
+    return (None if left_open else first), (None if right_open else last)
 
 
-def _read(tokens: list[str]) -> tuple[Side, set[str]] | None:
+def _belongs(word: str) -> bool:
+    return (
+        (word[0] in ".0123456789" and word != ".")
+        or word in "+-*/()"
+        or (len(word) == 1 and word.isalpha())
+    )
+
+
+def _goes_on(word: str, touches: bool) -> bool:
+    """True for a neighbour that makes a side more than it seems: `^`, another `=`, `x2`."""
+    return word in "=^%<>!_&|" or _belongs(word) or (touches and word[0].isalnum())
+
+
+@dataclass(frozen=True)
+class _Found:
+    side: Side
+    unknowns: frozenset[str]
+
+
+def _left_side(words: list[str], first: int, sign: int) -> tuple[int, _Found] | None:
+    while first < sign:
+        found = _read(words[first:sign])
+        if found is not None:
+            return first, found
+        if words[first] not in ("a", "A", "I", "("):
+            break
+        first += 1
+    return None
+
+
+def _right_side(words: list[str], first: int, last: int) -> tuple[int, _Found] | None:
+    while first < last:
+        found = _read(words[first:last])
+        # "= 14 I think": the pronoun reads like a factor.
+        if found is not None and not (last - first > 1 and words[last - 1] == "I"):
+            return last, found
+        if words[last - 1] not in ("a", "A", "I", ")", "-"):
+            break
+        last -= 1
+    return None
+
+
+def _read(tokens: list[str]) -> _Found | None:
     reader = _Reader(tokens)
     try:
-        return reader.read(), reader.unknowns
+        return _Found(reader.read(), frozenset(reader.unknowns))
     except _NotLinear:
         return None
 

@@ -38,6 +38,7 @@ _CALLED = re.compile(
     r"|(?:the\s+user's|their|my)\s+name\s+is|the\s+user\s+is\s+(?:called|named))"
     rf"\s+[\"'“]?{_NAME}"
 )
+MAX_QUESTION = 20_000  # characters; all patterns take a moment at most for that
 Plan = list[list[tuple[Call, str]]]
 
 
@@ -77,6 +78,7 @@ class ScriptedModel:
 def script(turn: Turn) -> Iterator[Part]:
     """Return what the model says in this turn, piece by piece."""
     question = next((said.text for said in reversed(turn.messages) if said.role == "user"), "")
+    question = question[:MAX_QUESTION]
     plan = make_plan(turn, question)
     if len(turn.rounds) < len(plan):
         for call, text in plan[len(turn.rounds)]:
