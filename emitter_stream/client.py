@@ -1,0 +1,195 @@
+"""The client: who is asking, where, and with which settings."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ._not_given import NOT_GIVEN, NotGiven
+from .exceptions import OpenAIError
+from .resources import Api, Beta
+from .resources._body import merge_headers
+from .sse import MAX_EVENT_BYTES
+from .transport import DEFAULT_TIMEOUT, Timeout, Transport
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["DEFAULT_BASE_URL", "DEFAULT_MAX_RETRIES", "OpenAI"]
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+DEFAULT_MAX_RETRIES = 2
+
+_SHUT_DOWN = (
+    "(The hosted Assistants API was shut down on 26 August 2026. Set OPENAI_BASE_URL to a server "
+    "that still speaks it, or start one with `emitter-stream serve`.)"
+)
+
+
+class OpenAI:
+    """A client of the Assistants API. ``client.beta`` has its methods.
+
+    Every argument but ``api_key`` is by keyword. What is left out comes from the environment:
+
+    - ``api_key``: ``OPENAI_API_KEY``; without either, an ``OpenAIError``
+    - ``organization``, ``project``: ``OPENAI_ORG_ID``, ``OPENAI_PROJECT_ID``
+    - ``base_url``: ``OPENAI_BASE_URL``, or OpenAI's own address
+
+    ``timeout`` is the longest wait for a connection and between two reads, in seconds: a number,
+    a ``(connect, read)`` pair or ``None`` for ever; 600 by default. ``max_retries`` is how often a
+    request is sent again that failed in passing. ``default_headers`` and ``default_query`` go
+    with each request. ``max_event_bytes`` is how large one event of a stream may be.
+
+    It can be used from several threads. ``with`` or ``close()`` closes its connections.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        organization: str | None = None,
+        project: str | None = None,
+        base_url: str | None = None,
+        timeout: Timeout | NotGiven = NOT_GIVEN,
+        max_retries: int = DEFAULT_MAX_RETRIES,
+        default_headers: Mapping[str, str] | None = None,
+        default_query: Mapping[str, object] | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+    ) -> None:
+        api_key = api_key if api_key is not None else _environment("OPENAI_API_KEY")
+        if not api_key:
+            raise OpenAIError(
+                "There is no API key: pass api_key= to OpenAI() or set the environment variable "
+                "OPENAI_API_KEY. (A server that asks for none takes any.)"
+            )
+        self._api_key = api_key
+        self.organization = organization or _environment("OPENAI_ORG_ID")
+        self.project = project or _environment("OPENAI_PROJECT_ID")
+        self.base_url = _checked_url(base_url or _environment("OPENAI_BASE_URL"))
+        self.timeout: Timeout = DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else timeout
+        self.max_retries = max_retries
+        self.max_event_bytes = max_event_bytes
+        self._headers = dict(default_headers or {})
+        self._query = dict(default_query or {})
+        self._connect(self._transport())
+
+    def _transport(self) -> Transport:
+        headers = {
+            "Authorization": f"Bearer {self._api_key}",
+            "OpenAI-Beta": "assistants=v2",
+            "User-Agent": f"emitter_stream/{_version()}",
+        }
+        if self.organization:
+            headers["OpenAI-Organization"] = self.organization
+        if self.project:
+            headers["OpenAI-Project"] = self.project
+        return Transport(
+            base_url=self.base_url,
+            headers=headers,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+            max_event_bytes=self.max_event_bytes,
+            not_found_hint=_SHUT_DOWN if self.base_url == DEFAULT_BASE_URL else None,
+        )
+
+    def _connect(self, transport: Transport) -> None:
+        self._api = Api(
+            transport,
+            headers=self._headers,
+            query=self._query,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+        )
+        self.beta = Beta(self._api)
+
+    def copy(
+        self,
+        *,
+        api_key: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        base_url: str | None = None,
+        timeout: Timeout | NotGiven = NOT_GIVEN,
+        max_retries: int | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        default_query: Mapping[str, object] | None = None,
+        max_event_bytes: int | None = None,
+    ) -> Self:
+        """Return a client with the same settings but for those given.
+
+        ``default_headers`` and ``default_query`` are added to those there are. As long as only
+        these, ``timeout`` and ``max_retries`` change, both clients share their connections, and
+        closing one closes the other.
+        """
+        settles = (api_key, organization, project, base_url, max_event_bytes)
+        shares = all(setting is None for setting in settles)
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        changes = {
+            "_api_key": api_key,
+            "organization": organization,
+            "project": project,
+            "base_url": None if base_url is None else _checked_url(base_url),
+            "max_retries": max_retries,
+            "max_event_bytes": max_event_bytes,
+        }
+        other.__dict__.update((name, new) for name, new in changes.items() if new is not None)
+        if not isinstance(timeout, NotGiven):
+            other.timeout = timeout
+        other._headers = merge_headers(self._headers, default_headers)
+        other._query = {**self._query, **(default_query or {})}
+        other._connect(self._api.transport if shares else other._transport())
+        return other
+
+    with_options = copy
+
+    def close(self) -> None:
+        """Close the connections. Streams that are under way are not ended."""
+        self._api.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={_without_password(self.base_url)!r})"
+
+
+def _environment(name: str) -> str | None:
+    """Return an environment variable; one that is set to nothing counts as not set."""
+    return os.environ.get(name, "").strip() or None
+
+
+def _checked_url(url: str | None) -> str:
+    if url is None:
+        return DEFAULT_BASE_URL
+    if not re.match(r"https?://[^/?#\s]+[^?#\s]*\Z", url, re.IGNORECASE):
+        raise OpenAIError(
+            f"base_url must be like {DEFAULT_BASE_URL}, not {_without_password(url)!r}"
+        )
+    return url.rstrip("/")
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//[^/@]*@", "//***@", url)
+
+
+@functools.cache
+def _version() -> str:
+    from importlib import metadata  # late: it is slow to import
+
+    try:
+        return metadata.version("emitter-stream")
+    except metadata.PackageNotFoundError:  # run from a source tree that is not installed
+        return "unknown"

@@ -1,0 +1,21 @@
+"""The API's methods, grouped as in both official SDKs: ``client.beta.threads.runs.stream(...)``."""
+
+from ._api import Api
+from ._page import CursorPage
+from .assistants import Assistants
+from .beta import Beta
+from .messages import Messages
+from .runs import Runs
+from .steps import Steps
+from .threads import Threads
+
+__all__ = [
+    "Api",
+    "Assistants",
+    "Beta",
+    "CursorPage",
+    "Messages",
+    "Runs",
+    "Steps",
+    "Threads",
+]

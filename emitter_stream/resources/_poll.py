@@ -1,0 +1,37 @@
+"""Waiting for a run by asking again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .._not_given import NotGiven
+from ..types import Run
+from ._api import Api, Extras
+
+__all__ = ["poll_run"]
+
+_DEFAULT_INTERVAL_MS = 1000
+_SETTLED = frozenset(
+    ("requires_action", "cancelled", "completed", "failed", "expired", "incomplete")
+)
+
+
+def poll_run(api: Api, path: str, *, poll_interval_ms: int | NotGiven, extras: Extras) -> Run:
+    """Get the run at ``path`` until it has ended or requires action, and return it.
+
+    A status that is not known here is not taken for an end.
+    """
+    while True:
+        run, headers = api.fetch_with_headers(Run, "GET", path, extras=extras)
+        if run.status in _SETTLED:
+            return run
+        if isinstance(poll_interval_ms, NotGiven):
+            interval = _wished_interval_ms(headers)
+        else:
+            interval = poll_interval_ms
+        api.sleep(interval / 1000)
+
+
+def _wished_interval_ms(headers: Mapping[str, str]) -> int:
+    wish = headers.get("openai-poll-after-ms", "")
+    return int(wish) if wish.isascii() and wish.isdigit() else _DEFAULT_INTERVAL_MS

@@ -1,0 +1,59 @@
+"""Requests whose answer is an ``AssistantStream``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar, overload
+
+from ..abort import AbortSignal
+from ..assistant_stream import AssistantStream, AssistantStreamManager
+from ..event_handler import AssistantEventHandler
+from ._api import Api, Extras
+
+__all__ = ["open_stream"]
+
+_H = TypeVar("_H", bound=AssistantEventHandler)
+
+
+@overload
+def open_stream(
+    api: Api,
+    path: str,
+    *,
+    query: Mapping[str, object] | None = ...,
+    body: Mapping[str, object],
+    extras: Extras,
+    event_handler: None = ...,
+    signal: AbortSignal | None = ...,
+) -> AssistantStream: ...
+@overload
+def open_stream(
+    api: Api,
+    path: str,
+    *,
+    query: Mapping[str, object] | None = ...,
+    body: Mapping[str, object],
+    extras: Extras,
+    event_handler: _H | None,
+    signal: AbortSignal | None = ...,
+) -> AssistantStream | AssistantStreamManager[_H]: ...
+def open_stream(
+    api: Api,
+    path: str,
+    *,
+    query: Mapping[str, object] | None = None,
+    body: Mapping[str, object],
+    extras: Extras,
+    event_handler: _H | None = None,
+    signal: AbortSignal | None = None,
+) -> AssistantStream | AssistantStreamManager[_H]:
+    """Post ``body`` with ``"stream": true``, at once or, for an event handler, by its ``with``.
+
+    What is wrong with the arguments is raised here in both cases.
+    """
+    exchange = api.exchange("POST", path, query=query, body={**body, "stream": True}, extras=extras)
+    if event_handler is None:
+        return AssistantStream.from_exchange(exchange, signal=signal)
+    return AssistantStreamManager(
+        lambda: AssistantStream.from_exchange(exchange, signal=signal), event_handler
+    )
