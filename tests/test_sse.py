@@ -6,11 +6,11 @@ import itertools
 import re
 
 import pytest
-from emitter_stream.sse import EventSource
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from emitter_stream import OpenAIError
+from emitter_stream.sse import EventSource
 
 BOM = "\ufeff"
 
