@@ -1,0 +1,66 @@
+"""OpenAI Assistants streams with chainable listeners, the Node SDK's way, in Python.
+
+from emitter_stream import OpenAI
+
+client = OpenAI()
+run = client.beta.threads.runs.stream(thread.id, assistant_id=assistant.id)
+run.on("textDelta", lambda delta: print(delta.value, end="", flush=True)).until_done()
+"""
+
+from . import types
+from ._not_given import NOT_GIVEN, NotGiven
+from ._typing import override
+from .abort import AbortController, AbortSignal
+from .assistant_stream import AssistantStream
+from .client import OpenAI
+from .event_handler import AssistantEventHandler, AssistantStreamManager
+from .event_stream import EventStream
+from .exceptions import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    APITimeoutError,
+    APIUserAbortError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    InternalServerError,
+    LateListenerWarning,
+    NotFoundError,
+    OpenAIError,
+    PermissionDeniedError,
+    RateLimitError,
+    UnprocessableEntityError,
+)
+from .sse import EventSource, ServerSentEvent
+
+__all__ = [
+    "NOT_GIVEN",
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "APITimeoutError",
+    "APIUserAbortError",
+    "AbortController",
+    "AbortSignal",
+    "AssistantEventHandler",
+    "AssistantStream",
+    "AssistantStreamManager",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConflictError",
+    "EventSource",
+    "EventStream",
+    "InternalServerError",
+    "LateListenerWarning",
+    "NotFoundError",
+    "NotGiven",
+    "OpenAI",
+    "OpenAIError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ServerSentEvent",
+    "UnprocessableEntityError",
+    "override",
+    "types",
+]

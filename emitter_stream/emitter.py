@@ -13,7 +13,6 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import attrs
 import pyee

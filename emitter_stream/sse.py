@@ -155,11 +155,12 @@ class _Fields:
     retry: int | None
 
 
-class _WholeFrames(sseclient.SSEClient):  # type: ignore[misc]  # sseclient-py has no types
+class _WholeFrames(sseclient.SSEClient):
     """sseclient-py over frames that are cut already: its own cutting is quadratic in the lines."""
 
     def _read(self) -> Iterator[bytes]:
-        return iter(self._event_source)
+        frames: Iterator[bytes] = vars(self)["_event_source"]
+        return frames
 
 
 def _read_fields(frame: bytes) -> _Fields:
@@ -167,7 +168,7 @@ def _read_fields(frame: bytes) -> _Fields:
     others = [line for line in lines if line.partition(":")[0] != "data"]
     # sseclient-py appends data line by line, which copies all of it each time: joined here instead.
     values = [line.partition(":")[2].removeprefix(" ") for line in lines if line not in others]
-    parsed = next(_WholeFrames(["\n".join([*others, "data:"]).encode()]).events())
+    parsed = next(_WholeFrames(iter(("\n".join((*others, "data:")).encode(),))).events())
     names = [line for line in others if line.partition(":")[0] == "event"]
     event = None
     if names:  # sseclient-py makes "message" of an empty name

@@ -8,6 +8,7 @@ a prefix that says its data is an ordinary object.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from .exceptions import APIError, OpenAIError
@@ -61,7 +62,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-_SCAN = _DECODER.scan_once
+_SCAN: Callable[[str, int], tuple[Any, int]] = vars(_DECODER)["scan_once"]
 
 
 def _malformed(text: str) -> OpenAIError:

@@ -7,7 +7,7 @@ made in advance would show listeners a later state.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from ..exceptions import OpenAIError
@@ -23,7 +23,7 @@ from ..types import (
 )
 from ..types._model import plain_copy
 from ..wire import api_error
-from .delta import accumulate, append_text, check_index, merge_element, refuse_unsafe_keys
+from .delta import accumulate, check_index, merge_element, refuse_unsafe_keys
 
 __all__ = ["EVENTS", "RAW_EVENTS", "AssistantCore"]
 
@@ -80,7 +80,7 @@ class AssistantCore:
     kept up to date in any case.
     """
 
-    events = EVENTS
+    events: Mapping[str, int] = EVENTS
 
     def __init__(self) -> None:
         self.wanted: Container[str] = EVENTS
@@ -115,7 +115,10 @@ class AssistantCore:
         Raises ``OpenAIError`` where the Node SDK ends the stream with an error, before the
         ``event`` call if the event does not fit the ones before.
         """
-        if event in _MESSAGE_EVENTS:
+        handle: Callable[[str, Any], Iterator[Emission]] | None
+        if event is None:
+            handle = None
+        elif event in _MESSAGE_EVENTS:
             self._check_message(event, data)
             handle = self._message_delta if event == "thread.message.delta" else self._message
         elif event in _STEP_EVENTS:
@@ -129,10 +132,10 @@ class AssistantCore:
         wanted = self.wanted
         if "event" in wanted:
             yield "event", (self.current_event,)
-        if event in wanted and event in EVENTS:
+        if event is not None and event in EVENTS and event in wanted:
             view = self.current_event
             yield event, (None if view is None else view.data,)
-        if handle is not None:
+        if event is not None and handle is not None:
             yield from handle(event, data)
         elif event == "error":
             raise api_error(data)
@@ -196,7 +199,7 @@ class AssistantCore:
             refuse_unsafe_keys(delta)
             yield from self._merge_content(message, elements)
         wanted = self.wanted
-        delta_view = MessageDelta(delta)
+        delta_view: Any = MessageDelta(delta)
         if "messageDelta" in wanted:
             yield "messageDelta", (delta_view, message)
         for position, element in enumerate(elements):
@@ -290,7 +293,7 @@ class AssistantCore:
             raise OpenAIError("The server sent thread.run.step.delta without a delta object.")
         refuse_unsafe_keys(delta)
         accumulate(step._data, delta)
-        delta_view = RunStepDelta(delta)
+        delta_view: Any = RunStepDelta(delta)
         details = delta.get("step_details")
         if (
             type(details) is dict

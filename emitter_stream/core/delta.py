@@ -7,6 +7,7 @@ delta brings in is copied, so that no delta changes after it was handed out.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..exceptions import OpenAIError
@@ -18,6 +19,7 @@ __all__ = ["accumulate", "append_text", "check_index", "merge_element", "refuse_
 MAX_GROWTH = 1024
 MAX_LENGTH = 65_536
 
+_HIGH_HALF = re.compile("[\ud800-\udbff]").match
 _UNSAFE_KEYS = frozenset(("__proto__", "constructor", "prototype"))
 
 
@@ -30,10 +32,9 @@ def append_text(container: dict[str, Any], key: str, piece: str) -> None:
     text = container[key]
     container[key] = APPENDING
     # JavaScript joins the halves of a character that was cut between two deltas; Python does not.
-    if not piece.isascii() and text and "\udc00" <= piece[0] <= "\udfff":
-        if "\ud800" <= text[-1] <= "\udbff":
-            high, low = ord(text[-1]) - 0xD800, ord(piece[0]) - 0xDC00
-            text, piece = text[:-1], chr(0x10000 + (high << 10) + low) + piece[1:]
+    if not piece.isascii() and "\udc00" <= piece[0] <= "\udfff" and _HIGH_HALF(text[-1:]):
+        high, low = ord(text[-1]) - 0xD800, ord(piece[0]) - 0xDC00
+        text, piece = text[:-1], chr(0x10000 + (high << 10) + low) + piece[1:]
     text += piece
     container[key] = text
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TypeVar, overload
 
 from ..abort import AbortSignal
-from ..assistant_stream import AssistantStream, AssistantStreamManager
-from ..event_handler import AssistantEventHandler
+from ..assistant_stream import AssistantStream
+from ..event_handler import AssistantEventHandler, AssistantStreamManager
 from ._api import Api, Extras
 
 __all__ = ["open_stream"]

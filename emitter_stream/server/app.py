@@ -223,18 +223,25 @@ class Api:
 
 def by_method(handlers: dict[str, Handler]) -> Handler:
     async def handle(request: Request) -> Response:
-        betas = request.headers.get("openai-beta", "").replace(" ", "").split(",")
-        if "assistants=v2" not in betas:
-            raise bad_request(
-                "You must provide the 'OpenAI-Beta' header to access the Assistants API. Please "
-                "try again by setting the header 'OpenAI-Beta: assistants=v2'.",
-                code="invalid_beta",
-            )
         # Starlette answers HEAD wherever there is a GET.
         method = "GET" if request.method == "HEAD" else request.method
-        return await handlers[method](request)
+        try:
+            check_beta(request)
+            return await handlers[method](request)
+        except Exception as exc:  # noqa: BLE001  (the last resort: it is logged, and told as a 500)
+            return error_response(exc, request.scope)
 
     return handle
+
+
+def check_beta(request: Request) -> None:
+    betas = request.headers.get("openai-beta", "").replace(" ", "").split(",")
+    if "assistants=v2" not in betas:
+        raise bad_request(
+            "You must provide the 'OpenAI-Beta' header to access the Assistants API. Please "
+            "try again by setting the header 'OpenAI-Beta: assistants=v2'.",
+            code="invalid_beta",
+        )
 
 
 def ids(request: Request, *names: str) -> list[str]:
@@ -318,14 +325,11 @@ class Envelope:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = False
         begun = time.perf_counter()
         request_id = "req_" + secrets.token_hex(16)
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 spent = int((time.perf_counter() - begun) * 1000)
                 message["headers"] = [
                     *message["headers"],
@@ -337,11 +341,10 @@ class Envelope:
 
         try:
             check_key(scope)
-            await self.app(scope, receive, send_with_headers)
-        except Exception as exc:
-            if started:
-                raise
+        except ApiError as exc:
             await error_response(exc, scope)(scope, receive, send_with_headers)
+        else:
+            await self.app(scope, receive, send_with_headers)
 
 
 def check_key(scope: Scope) -> None:
@@ -385,13 +388,13 @@ def create_app(engine: RunEngine) -> ASGIApp:
         yield
         await engine.stop()
 
-    async def reraise(request: Request, exc: Exception) -> Response:
-        raise exc
+    async def no_route(request: Request, exc: Exception) -> Response:
+        return error_response(exc, request.scope)
 
     app = Starlette(
         routes=Api(engine).routes(),
         lifespan=lifespan,
-        exception_handlers={HTTPException: reraise},
+        exception_handlers={HTTPException: no_route},
     )
     app.router.redirect_slashes = False
     return Envelope(app)

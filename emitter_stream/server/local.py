@@ -96,7 +96,7 @@ class LocalServer:
         self._thread = threading.Thread(
             target=self._serve,
             args=(listener, database, ready),
-            name="emitter-stream-server",
+            name="assistants-server",
             daemon=True,  # a server that nobody stopped must not keep the process alive
         )
         self._thread.start()

@@ -117,7 +117,7 @@ class Database:
             connect_args={"check_same_thread": False},
         )
         event.listen(self._engine, "connect", _set_pragmas)
-        self._thread = ThreadPoolExecutor(1, "emitter-stream-db")
+        self._thread = ThreadPoolExecutor(1, "assistants-db")
         try:
             self._thread.submit(_prepare, self._engine).result()
         except DatabaseError as exc:

@@ -79,7 +79,7 @@ class Worker:
         self._saved_at = 0.0
 
     def start(self) -> None:
-        self.task = asyncio.create_task(self._main(), name=f"emitter-stream {self.run_id}")
+        self.task = asyncio.create_task(self._main(), name=self.run_id)
 
     def publish(self, event: str, data: Json) -> None:
         if self._feed is not None:

@@ -8,9 +8,9 @@ does not know still reads as an attribute.
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import time
-import types
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, TypeVar, overload
@@ -80,7 +80,7 @@ class Model:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        own = [name for name in cls.__dict__.get("__annotations__", ()) if name[0] != "_"]
+        own = [name for name in inspect.get_annotations(cls) if name[0] != "_"]
         for name in own:
             setattr(cls, name, property(functools.partial(_read_field, name)))
         inherited = cls._field_names
@@ -229,23 +229,29 @@ def _view(value: Any, item_class: type[Model]) -> Any:
     return ListView(value, item_class)
 
 
-@functools.cache
 def _view_classes(cls: type[Model]) -> dict[str, type[Model] | None]:
     """Return, for each field that can hold objects, the class of their views.
 
     Read from the annotations when first needed: at class creation the names in them may not exist.
     """
-    found: dict[str, type[Model] | None] = {}
+    found = _found_view_classes.get(cls)
+    if found is not None:
+        return found
+    found = {}
     for name, hint in typing.get_type_hints(cls).items():
         view_class = _class_in(hint)
         if view_class is not Model:
             found[name] = view_class
+    _found_view_classes[cls] = found  # only when it is whole: other threads read it
     return found
+
+
+_found_view_classes: dict[type[Model], dict[str, type[Model] | None]] = {}
 
 
 def _class_in(hint: Any) -> type[Model] | None:
     """Return the ``Model`` subclass in a type hint, ``None`` for a dict left bare, else ``Model``."""
-    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias):
+    if typing.get_origin(hint) is None and isinstance(hint, type):
         if issubclass(hint, Model):
             return hint
         return None if hint is dict else Model

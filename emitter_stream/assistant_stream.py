@@ -1,0 +1,253 @@
+"""The Assistants stream: the Node SDK's ``AssistantStream``, and its finals and snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from ._typing import Listener0, Listener1, Listener2
+from .abort import AbortSignal
+from .core.assistant import AssistantCore
+from .event_stream import EventIterator, EventStream
+from .exceptions import APIUserAbortError, OpenAIError
+from .sources import EventsSource, HTTPSource, LinesSource, Source, to_line
+from .transport import Exchange
+from .types import (
+    AssistantStreamEvent,
+    ImageFile,
+    Message,
+    MessageDelta,
+    Run,
+    RunStep,
+    RunStepDelta,
+    Text,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["AssistantStream"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_RawEvent = Literal[
+    "thread.created",
+    "thread.run.created",
+    "thread.run.queued",
+    "thread.run.in_progress",
+    "thread.run.requires_action",
+    "thread.run.completed",
+    "thread.run.incomplete",
+    "thread.run.failed",
+    "thread.run.cancelling",
+    "thread.run.cancelled",
+    "thread.run.expired",
+    "thread.run.step.created",
+    "thread.run.step.in_progress",
+    "thread.run.step.delta",
+    "thread.run.step.completed",
+    "thread.run.step.failed",
+    "thread.run.step.cancelled",
+    "thread.run.step.expired",
+    "thread.message.created",
+    "thread.message.in_progress",
+    "thread.message.delta",
+    "thread.message.completed",
+    "thread.message.incomplete",
+]
+_Event = Literal[
+    "connect",
+    "event",
+    "run",
+    "messageCreated",
+    "messageDelta",
+    "messageDone",
+    "runStepCreated",
+    "runStepDelta",
+    "runStepDone",
+    "toolCallCreated",
+    "toolCallDelta",
+    "toolCallDone",
+    "textCreated",
+    "textDelta",
+    "textDone",
+    "imageFileDone",
+    "error",
+    "abort",
+    "end",
+]
+
+
+class AssistantStream(EventStream):
+    """A run's stream of events, with the listeners of the Node SDK's class of the same name.
+
+    Events: ``connect event run messageCreated messageDelta messageDone runStepCreated
+    runStepDelta runStepDone toolCallCreated toolCallDelta toolCallDone textCreated textDelta
+    textDone imageFileDone error abort end``, and the API's own names (``thread.run.completed``),
+    which pass the event's data.
+
+    As a context manager it waits for its end. Iterating gives every event; leaving the loop early
+    aborts the request.
+    """
+
+    _core: AssistantCore
+
+    def __init__(self, source: Source, *, signal: AbortSignal | None = None) -> None:
+        super().__init__(source, AssistantCore(), signal=signal)
+
+    @classmethod
+    def from_exchange(cls, exchange: Exchange, *, signal: AbortSignal | None = None) -> Self:
+        """Send a streaming request and return its stream."""
+        return cls(HTTPSource(exchange, plain_prefix="thread."), signal=signal)
+
+    @classmethod
+    def from_readable_stream(
+        cls, chunks: Iterable[bytes], *, signal: AbortSignal | None = None
+    ) -> Self:
+        """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
+
+        ``chunks`` is any iterable of bytes, cut anywhere; it is read on the stream's thread.
+        Node: ``AssistantStream.fromReadableStream``.
+        """
+        return cls(LinesSource(chunks), signal=signal)
+
+    @classmethod
+    def from_events(cls, events: Iterable[Any], *, signal: AbortSignal | None = None) -> Self:
+        """Return a stream of events that are there as objects.
+
+        Each is a dict with ``event`` and ``data``, an ``AssistantStreamEvent``, or an event
+        object of the official Python SDK. The iterable is read on the stream's thread.
+        """
+        return cls(EventsSource(events), signal=signal)
+
+    def to_readable_stream(self) -> Iterator[bytes]:
+        """Return an iterator over the events as newline-delimited JSON, a line at a time.
+
+        The same bytes as Node's ``toReadableStream()``. It is an iterator over the stream like
+        any other: leaving it early aborts the request.
+        """
+        return EventIterator(self._delivery, "event", _to_line, on_leave=self.controller.abort)
+
+    def __iter__(self) -> Iterator[AssistantStreamEvent]:
+        """Iterate over every event; leaving early aborts the request, as in Node."""
+        return self.iterate(abort_on_leave=True)
+
+    def iterate(self, *, abort_on_leave: bool) -> EventIterator[AssistantStreamEvent]:
+        """Return an iterator over every event, which aborts the request when left, or not."""
+        on_leave = self.controller.abort if abort_on_leave else None
+        return EventIterator(self._delivery, "event", _event, on_leave=on_leave)
+
+    @property
+    def text_deltas(self) -> Iterator[str]:
+        """The pieces of text as they arrive, from now on. Leaving early only detaches."""
+        pieces = EventIterator(self._delivery, "textDelta", _piece)
+        return (piece for piece in pieces if piece)
+
+    if TYPE_CHECKING:
+        # One overload for each signature, so that a listener is checked against its event.
+        # fmt: off
+        @overload  # type: ignore[override]  # narrower than the base class on purpose
+        def on(self, event: Literal["connect", "end"], listener: Listener0) -> Self: ...
+        @overload
+        def on(self, event: Literal["error"], listener: Listener1[OpenAIError]) -> Self: ...
+        @overload
+        def on(self, event: Literal["abort"], listener: Listener1[APIUserAbortError]) -> Self: ...
+        @overload
+        def on(self, event: Literal["event"], listener: Listener1[AssistantStreamEvent]) -> Self: ...
+        @overload
+        def on(self, event: Literal["run"], listener: Listener1[Run]) -> Self: ...
+        @overload
+        def on(self, event: Literal["messageCreated", "messageDone"], listener: Listener1[Message]) -> Self: ...
+        @overload
+        def on(self, event: Literal["messageDelta"], listener: Listener2[MessageDelta, Message]) -> Self: ...
+        @overload
+        def on(self, event: Literal["runStepCreated"], listener: Listener1[RunStep]) -> Self: ...
+        @overload
+        def on(self, event: Literal["runStepDelta"], listener: Listener2[RunStepDelta, RunStep]) -> Self: ...
+        @overload
+        def on(self, event: Literal["runStepDone"], listener: Listener2[RunStep, RunStep]) -> Self: ...
+        @overload
+        def on(self, event: Literal["toolCallCreated", "toolCallDone"], listener: Listener1[ToolCall]) -> Self: ...
+        @overload
+        def on(self, event: Literal["toolCallDelta"], listener: Listener2[ToolCallDelta, ToolCall]) -> Self: ...
+        @overload
+        def on(self, event: Literal["textCreated"], listener: Listener1[Text]) -> Self: ...
+        @overload
+        def on(self, event: Literal["textDelta"], listener: Listener2[TextDelta, Text]) -> Self: ...
+        @overload
+        def on(self, event: Literal["textDone"], listener: Listener2[Text, Message]) -> Self: ...
+        @overload
+        def on(self, event: Literal["imageFileDone"], listener: Listener2[ImageFile, Message]) -> Self: ...
+        @overload
+        def on(self, event: _RawEvent, listener: Listener1[Any]) -> Self: ...
+        @overload
+        def on(self, event: _Event | _RawEvent, listener: None = None) -> Callable[[_F], _F]: ...
+        def on(self, event: Any, listener: Any = None) -> Any: ...
+        # fmt: on
+
+        once = on  # type: ignore[assignment]
+
+    # Snapshots
+
+    def current_event(self) -> AssistantStreamEvent | None:
+        """Return the event being delivered, or the last one. Node: ``currentEvent``."""
+        return self._core.current_event
+
+    def current_run(self) -> Run | None:
+        """Return the run as the last run event had it. Node: ``currentRun``."""
+        run: Run | None = self._core.current_run
+        return run
+
+    def current_message_snapshot(self) -> Message | None:
+        """Return the open message, which grows, or ``None``. Node: ``currentMessageSnapshot``."""
+        return self._core.current_message
+
+    def current_run_step_snapshot(self) -> RunStep | None:
+        """Return the open step, which grows, or ``None``. Node: ``currentRunStepSnapshot``."""
+        return self._core.current_run_step
+
+    # Finals
+
+    def final_run(self, timeout: float | None = None) -> Run:
+        """Wait for the end and return the run; raises what ``done`` raises. Node: ``finalRun``."""
+        self.done(timeout)
+        run: Run = self._core.final_run
+        return run
+
+    def final_messages(self, timeout: float | None = None) -> list[Message]:
+        """Wait for the end and return the run's messages. Node: ``finalMessages``."""
+        self.done(timeout)
+        return list(self._core.messages.values())
+
+    def final_run_steps(self, timeout: float | None = None) -> list[RunStep]:
+        """Wait for the end and return the run's steps. Node: ``finalRunSteps``."""
+        self.done(timeout)
+        return list(self._core.run_steps.values())
+
+    def get_final_run(self, timeout: float | None = None) -> Run:
+        """Do what ``final_run`` does, by the official Python SDK's name for it."""
+        return self.final_run(timeout)
+
+    def get_final_messages(self, timeout: float | None = None) -> list[Message]:
+        """Do what ``final_messages`` does, by the official Python SDK's name for it."""
+        return self.final_messages(timeout)
+
+    def get_final_run_steps(self, timeout: float | None = None) -> list[RunStep]:
+        """Do what ``final_run_steps`` does, by the official Python SDK's name for it."""
+        return self.final_run_steps(timeout)
+
+
+def _event(args: tuple[Any, ...]) -> AssistantStreamEvent:
+    event: AssistantStreamEvent = args[0]
+    return event
+
+
+def _piece(args: tuple[Any, ...]) -> Any:
+    return args[0].value
+
+
+def _to_line(args: tuple[Any, ...]) -> bytes:
+    return to_line(args[0])

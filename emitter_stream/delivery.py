@@ -1,0 +1,414 @@
+"""When listeners are called, and on whose time: the rules that Node's event loop gives for free.
+
+One *delivery token* a stream says who may call listeners. The reader holds it except while it
+reads, so nobody else can come between two events; when it does not (it sits in a read, or the
+stream has ended), a short-lived thread takes it for what cannot wait: a late listener, an abort.
+
+One condition guards the rest. Nobody calls a listener while holding it.
+
+    who waits             for what                                  who wakes it
+    the reader, begin()   a listener's tick, or go()                attach, go, stop
+    the reader, attend()  room in an iterator's buffer              next(), a waiting method, stop
+    wait_until()          an event, or the end with all delivered   push, finish, release
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+import weakref
+from collections import Counter, deque
+from collections.abc import Callable, Container, Iterable
+from typing import Any
+
+import attrs
+
+from .emitter import Emitter, Registration
+from .exceptions import APIUserAbortError, LateListenerWarning, OpenAIError
+
+__all__ = ["Buffer", "Delivery"]
+
+TICK = 0.020  # seconds between the last listener of a chain and the first delivery
+KEPT = 1024  # deliveries that are kept for late listeners
+BUFFER_BOUND = 256  # events that an iterator may lag behind before the reader is held back
+
+
+@attrs.define(eq=False)
+class _Late:
+    """A listener that came after the beginning: what it is still to be given before anything new."""
+
+    registration: Registration
+    call: Callable[..., object]
+    missed: deque[tuple[Any, ...]]
+
+    def hold(self, *args: Any) -> None:
+        """Stand in for the listener until it has been given what it missed."""
+        self.missed.append(args)
+
+
+class Delivery:
+    """The rules of delivery of one stream.
+
+    ``everything`` contains each name that may be emitted. ``interrupt`` ends a read that the reader
+    sits in. Methods marked *token* may only be called by who holds the token.
+    """
+
+    def __init__(
+        self, emitter: Emitter, everything: Container[str], interrupt: Callable[[], None]
+    ) -> None:
+        self.emitter = emitter
+        self._everything = everything
+        self._interrupt = interrupt
+        # The condition's lock is re-entrant: a handler of an operating system signal may abort
+        # while its own thread holds it.
+        self._changed = threading.Condition()
+        self._token = threading.Lock()
+        self._holder: int | None = None  # thread id of who holds the token
+        # Whether the user said go: from then on nothing is kept for late listeners.
+        self._going = False
+        self._begun = False
+        self._tick_end = 0.0
+        self._history: list[tuple[str, tuple[Any, ...]]] = []
+        self._unkept: Counter[str] = Counter()
+        self._late: deque[_Late] = deque()
+        self._buffers: list[Buffer] = []
+        self._unbounded = False
+        self._waiters = 0
+        self.attention = False  # whether attend() has something to do before the next event
+        self.stopping: APIUserAbortError | None = None
+        self.ended = False
+        self._finished = False  # ended, and the listeners of `end` have been called
+        self.error: OpenAIError | None = None
+        _until_exit.add(self)
+
+    # For the user's side: any thread
+
+    def attach(self, registration: Registration, stacklevel: int = 3) -> None:
+        """Attach a listener, with what it missed if it is late and the user has not said go."""
+        unkept = 0
+        late = False
+        with self._changed:
+            late = self._begun and not self._going and not self.inside()
+            if late:
+                name = registration.event
+                kept = (args for event, args in self._history if event == name)
+                unkept = self._unkept[name]
+                entry = _Late(registration, registration.call, deque(kept))
+                registration.call = entry.hold
+                self._late.append(entry)
+                self.attention = True
+                self._changed.notify_all()
+            self.emitter.attach(registration)
+            if not self._begun:
+                self._tick_end = time.monotonic() + TICK
+                self._changed.notify_all()
+        if late:
+            self._serve_soon()
+        if unkept:
+            warnings.warn(
+                f"the listener for {registration.event!r} was attached after {unkept} of these "
+                f"events had gone by that are no longer kept; attach it before the stream is "
+                f"under way",
+                LateListenerWarning,
+                stacklevel=stacklevel,
+            )
+
+    def go(self) -> None:
+        """Begin to deliver; from now on a listener hears what comes after it."""
+        with self._changed:
+            if not self._going:
+                self._going = True
+                self._history = []
+                self.attention = True
+                self._changed.notify_all()
+
+    def stop(self, error: APIUserAbortError) -> None:
+        """Abort. The first call counts."""
+        with self._changed:
+            if self.stopping is not None or self.ended:
+                return
+            self.stopping = error
+            self.attention = True
+            self._changed.notify_all()
+        self._interrupt()
+        # The reader may sit where nothing wakes it: in a connect, in somebody's iterable.
+        self._serve_soon()
+
+    def inside(self) -> bool:
+        """Return whether this thread is the one that calls the listeners."""
+        return self._holder == threading.get_ident()
+
+    def wait_until(self, is_so: Callable[[], bool], timeout: float | None) -> bool:
+        """Say go and wait until ``is_so()`` or the end; return whether that came in time."""
+        if self.inside():
+            raise RuntimeError(
+                "a listener cannot wait for its own stream: the stream waits for the listener"
+            )
+        with self._changed:
+            self._waiters += 1
+            try:
+                self.go()
+                self._changed.notify_all()  # a waiter lifts the bound of the buffers
+                return self._changed.wait_for(lambda: is_so() or self.settled(), timeout)
+            finally:
+                self._waiters -= 1
+
+    def settled(self) -> bool:
+        """Return whether the stream has ended and every listener has been given everything."""
+        return self._finished and not self._late and not self._token.locked()
+
+    def notify(self) -> None:
+        """Wake everybody who waits, to look again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def open_buffer(self, buffer: Buffer) -> None:
+        """Let a buffer hold the reader back."""
+        with self._changed:
+            self._buffers.append(buffer)
+            self.attention = True
+
+    def close_buffer(self, buffer: Buffer) -> None:
+        """Forget a buffer; twice is once."""
+        with self._changed:
+            if buffer in self._buffers:
+                self._buffers.remove(buffer)
+                self._changed.notify_all()
+
+    def lift_bounds(self) -> None:
+        """Say go and let no iterator hold the reader back any more: the program is at its end."""
+        with self._changed:
+            self._unbounded = True
+            self.go()
+            self._changed.notify_all()
+
+    # For the reader
+
+    @property
+    def wanted(self) -> Container[str]:
+        """The names whose events are to be made: all of them as long as they are kept."""
+        return self.emitter.ready if self._going else self._everything
+
+    def acquire(self) -> None:
+        """Take the token, waiting for it."""
+        self._token.acquire()
+        self._holder = threading.get_ident()
+
+    def release(self) -> None:
+        """Give the token back (*token*)."""
+        while True:
+            self._holder = None
+            self._token.release()
+            if self._finished:
+                self.notify()
+            # Somebody may have found the token taken just before, and left its work to us.
+            if not self._late or not self._token.acquire(blocking=False):
+                return
+            self._holder = threading.get_ident()
+            self._serve_late()
+
+    def begin(self) -> None:
+        """Wait until there is a listener whose tick is over, or go, or stop."""
+        with self._changed:
+            while not self._going and self.stopping is None:
+                left = self._tick_end - time.monotonic()
+                if not self.emitter.ready and not _exiting.is_set():
+                    self._changed.wait()
+                elif left > 0:
+                    self._changed.wait(left)
+                else:
+                    break
+            self._begun = True
+
+    def emit(self, name: str, args: tuple[Any, ...]) -> None:
+        """Call the listeners of an event (*token*).
+
+        Raises ``OpenAIError`` from what a listener raised; those behind it are not called, as in
+        Node.
+        """
+        if self._going:
+            registrations = self.emitter.ready.get(name, ())
+        else:
+            with self._changed:  # together, or attach() could come between
+                if len(self._history) < KEPT:
+                    self._history.append((name, args))
+                else:
+                    self._unkept[name] += 1
+                registrations = self.emitter.ready.get(name, ())
+        try:
+            for registration in registrations:
+                registration.call(*args)
+        except BaseException as error:
+            raise _listener_error(name, error) from error
+
+    def deliver(self, emissions: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+        """Call the listeners of each emission before the next is made (*token*)."""
+        if not self._going:
+            for name, args in emissions:
+                self.emit(name, args)
+            return
+        ready = self.emitter.ready
+        for name, args in emissions:  # emit(), in line: this is the hot path
+            try:
+                for registration in ready.get(name, ()):
+                    registration.call(*args)
+            except BaseException as error:
+                raise _listener_error(name, error) from error
+
+    def attend(self) -> None:
+        """Do what is to be done between two events: late listeners, full buffers (*token*).
+
+        Afterwards the stream may have ended: a late listener may have raised.
+        """
+        while True:
+            self._serve_late()
+            with self._changed:
+                if self._late:
+                    continue
+                if not self._is_held_back():
+                    self.attention = bool(self._buffers) or self.stopping is not None
+                    return
+                self._changed.wait()
+
+    def finish(self, error: OpenAIError | None) -> None:
+        """End the stream: ``error`` or ``abort`` if there is one, then ``end`` (*token*).
+
+        The first call counts.
+        """
+        if self.ended:
+            return
+        with self._changed:
+            self._begun = True  # who attaches from now on is late, also if nothing came before
+        self.error = error
+        if error is not None:
+            name = "abort" if isinstance(error, APIUserAbortError) else "error"
+            with self._changed:
+                heard = self._waiters or self._buffers or name in self.emitter.ready
+            if name == "error" and not heard:
+                _report(error)
+            self._emit_last(name, (error,))
+        self.ended = True
+        self._emit_last("end", ())
+        with self._changed:
+            self._finished = True
+            self._changed.notify_all()
+
+    # Inside
+
+    def _emit_last(self, name: str, args: tuple[Any, ...]) -> None:
+        try:
+            self.emit(name, args)
+        except OpenAIError as error:  # the stream has ended: there is no one else to tell
+            _report(error.__cause__ or error)
+
+    def _is_held_back(self) -> bool:
+        return (
+            not self._waiters
+            and not self._unbounded
+            and self.stopping is None
+            and any(len(buffer.items) >= BUFFER_BOUND for buffer in self._buffers)
+        )
+
+    def _serve_late(self) -> None:
+        """Give late listeners what they missed (*token*)."""
+        while self._late:
+            late = self._late[0]
+            registration = late.registration
+            try:
+                # `hold` is exchanged when the listener is taken away, also by itself.
+                while late.missed and registration.call == late.hold:
+                    late.call(*late.missed.popleft())
+            except BaseException as error:  # noqa: BLE001 - whatever a listener raises
+                if self.ended:
+                    _report(error)
+                else:
+                    wrapped = _listener_error(registration.event, error)
+                    wrapped.__cause__ = error
+                    self.finish(wrapped)
+                    self._interrupt()
+            with self._changed:
+                if registration.call == late.hold:
+                    registration.call = late.call
+                self._late.popleft()
+
+    def _serve_soon(self) -> None:
+        """See to it that late listeners and an abort are served, whoever holds the token."""
+        if not self._token.acquire(blocking=False):
+            return  # its holder looks after them before it lets go, or at its next event
+        thread = threading.Thread(target=self._serve, name="emitter-stream-serve")
+        try:
+            thread.start()
+        except RuntimeError:  # no thread starts any more once the interpreter is shutting down
+            self._token.release()
+            if self._finished:
+                self._late.clear()  # nobody is left to serve them, and waiters wait for it
+
+    def _serve(self) -> None:
+        self._holder = threading.get_ident()
+        self._serve_late()
+        if self.stopping is not None:
+            self.finish(self.stopping)
+        self.release()
+
+
+@attrs.define(eq=False)
+class Buffer:
+    """What an iterator has not taken yet.
+
+    The stream knows the buffer and not the iterator, so that an iterator that is left is freed.
+    """
+
+    delivery: Delivery
+    items: deque[tuple[Any, ...]] = attrs.field(factory=deque)
+    waiting: bool = False
+
+    def push(self, *args: Any) -> None:
+        """Take an event's arguments (a listener)."""
+        self.items.append(args)
+        # The consumer sets `waiting` before it looks at `items`, so one of us sees the other.
+        if self.waiting:
+            self.delivery.notify()
+
+    def take(self) -> tuple[Any, ...] | None:
+        """Wait for the next event's arguments; ``None`` when the stream has ended."""
+        items = self.items
+        if not items:
+            self.waiting = True
+            try:
+                self.delivery.wait_until(lambda: bool(items), None)
+            finally:
+                self.waiting = False
+        if not items:
+            return None
+        args = items.popleft()
+        if len(items) == BUFFER_BOUND - 1:
+            self.delivery.notify()  # there is room again
+        return args
+
+
+def _listener_error(name: str, error: BaseException) -> OpenAIError:
+    return OpenAIError(f"A listener for {name!r} raised {type(error).__name__}: {error}")
+
+
+def _report(error: BaseException) -> None:
+    """Hand an exception that nobody hears to ``threading.excepthook``."""
+    thread = threading.current_thread()
+    hook_args = threading.ExceptHookArgs((type(error), error, error.__traceback__, thread))
+    threading.excepthook(hook_args)
+
+
+_until_exit: weakref.WeakSet[Delivery] = weakref.WeakSet()
+_exiting = threading.Event()
+
+
+def _at_exit() -> None:
+    """Let every stream run to its end once the main thread has: nobody is left to listen."""
+    _exiting.set()
+    for delivery in list(_until_exit):
+        delivery.lift_bounds()
+
+
+# Called before the interpreter waits for its threads; atexit's own functions come after that, too
+# late for a thread that waits for a listener. concurrent.futures uses it in the same way.
+threading._register_atexit(_at_exit)  # type: ignore[attr-defined]

@@ -1,0 +1,232 @@
+"""The official Python SDK's style: a class whose ``on_*`` methods are the listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from .assistant_stream import AssistantStream
+from .event_stream import EventIterator, EventStream
+from .exceptions import APITimeoutError, OpenAIError
+from .types import (
+    AssistantStreamEvent,
+    ImageFile,
+    Message,
+    MessageDelta,
+    Run,
+    RunStep,
+    RunStepDelta,
+    Text,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+)
+
+__all__ = ["AssistantEventHandler", "AssistantStreamManager"]
+
+H = TypeVar("H", bound="AssistantEventHandler")
+
+_LISTENERS = {
+    "on_event": "event",
+    "on_run_step_created": "runStepCreated",
+    "on_run_step_delta": "runStepDelta",
+    "on_run_step_done": "runStepDone",
+    "on_message_created": "messageCreated",
+    "on_message_delta": "messageDelta",
+    "on_message_done": "messageDone",
+    "on_text_created": "textCreated",
+    "on_text_delta": "textDelta",
+    "on_text_done": "textDone",
+    "on_image_file_done": "imageFileDone",
+    "on_tool_call_created": "toolCallCreated",
+    "on_tool_call_delta": "toolCallDelta",
+    "on_tool_call_done": "toolCallDone",
+    "on_end": "end",
+}
+
+
+class AssistantEventHandler:
+    """Listeners as methods, as in the official Python SDK; a subclass overrides what it wants.
+
+    One handler serves one stream. Its methods are called as listeners are: on the stream's
+    thread, in the Node SDK's order. A method that raises ends the stream.
+    """
+
+    _stream: AssistantStream | None = None
+    _iterator: EventIterator[AssistantStreamEvent] | None = None
+
+    # The state of the stream
+
+    @property
+    def current_event(self) -> AssistantStreamEvent | None:
+        """The event being delivered, or the last one."""
+        return self._streaming().current_event()
+
+    @property
+    def current_run(self) -> Run | None:
+        """The run as the last run event had it."""
+        return self._streaming().current_run()
+
+    @property
+    def current_run_step_snapshot(self) -> RunStep | None:
+        """The open run step, which grows."""
+        return self._streaming().current_run_step_snapshot()
+
+    @property
+    def current_message_snapshot(self) -> Message | None:
+        """The open message, which grows."""
+        return self._streaming().current_message_snapshot()
+
+    def until_done(self) -> None:
+        """Wait until the stream has ended; raises its error."""
+        self._streaming().until_done()
+
+    def get_final_run(self) -> Run:
+        """Wait for the end and return the run."""
+        return self._streaming().final_run()
+
+    def get_final_run_steps(self) -> list[RunStep]:
+        """Wait for the end and return the run's steps."""
+        return self._streaming().final_run_steps()
+
+    def get_final_messages(self) -> list[Message]:
+        """Wait for the end and return the run's messages."""
+        return self._streaming().final_messages()
+
+    @property
+    def text_deltas(self) -> Iterator[str]:
+        """The pieces of text as they arrive, from now on."""
+        return self._streaming().text_deltas
+
+    def close(self) -> None:
+        """Abort the stream if it still runs."""
+        self._streaming().abort()
+
+    def __iter__(self) -> Iterator[AssistantStreamEvent]:
+        # One iterator for all: as in the official SDK, a loop that is left can be taken up again,
+        # and until_done() goes on from there.
+        if self._iterator is None:
+            self._iterator = self._streaming().iterate(abort_on_leave=False)
+        return self._iterator
+
+    def __next__(self) -> AssistantStreamEvent:
+        return next(iter(self))
+
+    # To be overridden
+
+    def on_event(self, event: AssistantStreamEvent) -> None:
+        """Hear of every event."""
+
+    def on_run_step_created(self, run_step: RunStep) -> None:
+        """Hear of a new run step."""
+
+    def on_run_step_delta(self, delta: RunStepDelta, snapshot: RunStep) -> None:
+        """Hear of a run step's delta, after it was merged into the snapshot."""
+
+    def on_run_step_done(self, run_step: RunStep) -> None:
+        """Hear of a run step's end."""
+
+    def on_message_created(self, message: Message) -> None:
+        """Hear of a new message."""
+
+    def on_message_delta(self, delta: MessageDelta, snapshot: Message) -> None:
+        """Hear of a message's delta, after it was merged into the snapshot."""
+
+    def on_message_done(self, message: Message) -> None:
+        """Hear of a message's end."""
+
+    def on_text_created(self, text: Text) -> None:
+        """Hear of a new text block."""
+
+    def on_text_delta(self, delta: TextDelta, snapshot: Text) -> None:
+        """Hear of a piece of text, after it was appended to the snapshot."""
+
+    def on_text_done(self, text: Text) -> None:
+        """Hear of a text block's end."""
+
+    def on_image_file_done(self, image_file: ImageFile) -> None:
+        """Hear of an image file."""
+
+    def on_tool_call_created(self, tool_call: ToolCall) -> None:
+        """Hear of a new tool call."""
+
+    def on_tool_call_delta(self, delta: ToolCallDelta, snapshot: ToolCall) -> None:
+        """Hear of a tool call's delta, after it was merged into the snapshot."""
+
+    def on_tool_call_done(self, tool_call: ToolCall) -> None:
+        """Hear of a tool call's end."""
+
+    def on_exception(self, exception: Exception) -> None:
+        """Hear of the error that ends the stream; an abort is none."""
+
+    def on_timeout(self) -> None:
+        """Hear, before ``on_exception``, that the server stood still for too long."""
+
+    def on_end(self) -> None:
+        """Hear of the end of the stream, however it came."""
+
+    # Inside
+
+    def _listen_to(self, stream: AssistantStream) -> None:
+        if self._stream is not None:
+            raise RuntimeError(
+                "this event handler serves a stream already; each stream needs a handler of its own"
+            )
+        self._stream = stream
+        for method, event in _LISTENERS.items():
+            if self._overrides(method):
+                EventStream.on(stream, event, getattr(self, method))
+        if self._overrides("on_exception") or self._overrides("on_timeout"):
+            stream.on("error", self._failed)
+
+    def _overrides(self, method: str) -> bool:
+        function = getattr(getattr(self, method), "__func__", None)
+        return function is not getattr(AssistantEventHandler, method)
+
+    def _failed(self, error: OpenAIError) -> None:
+        if isinstance(error, APITimeoutError):
+            self.on_timeout()
+        self.on_exception(error)
+
+    def _streaming(self) -> AssistantStream:
+        if self._stream is None:
+            raise RuntimeError(
+                "this event handler has no stream yet; use it inside "
+                "`with client.beta.threads.runs.stream(..., event_handler=handler):`"
+            )
+        return self._stream
+
+
+class AssistantStreamManager(Generic[H]):
+    """What ``stream(..., event_handler=handler)`` returns: ``with`` starts it, gives the handler.
+
+    The block's end waits for the stream's; a block left by an exception aborts it.
+    """
+
+    def __init__(self, start: Callable[[], AssistantStream], handler: H) -> None:
+        self._start = start
+        self._handler = handler
+        self._stream: AssistantStream | None = None
+
+    def __enter__(self) -> H:
+        if self._handler._stream is not None:
+            raise RuntimeError(
+                "this event handler serves a stream already; each stream needs a handler of its own"
+            )
+        self._stream = self._start()
+        try:
+            self._handler._listen_to(self._stream)
+        except BaseException:  # a method that does not fit: the request is under way by now
+            self._stream.abort()
+            raise
+        return self._handler
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._stream is not None:
+            self._stream.__exit__(kind, error, traceback)

@@ -1,0 +1,409 @@
+"""The stream that users hold: listeners, waits, iterators, over one background thread.
+
+Nothing in here knows what the events mean: a core does (core/), and a subclass names them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable, Container, Iterator, Mapping
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from typing_extensions import Self
+
+from .abort import AbortController, AbortSignal
+from .delivery import Buffer, Delivery
+from .emitter import Emitter
+from .exceptions import APIUserAbortError, OpenAIError
+from .sources import Source
+
+__all__ = ["Core", "EventIterator", "EventStream"]
+
+_T = TypeVar("_T")
+
+BASE_EVENTS: Mapping[str, int] = {"connect": 0, "error": 1, "abort": 1, "end": 0}
+"""What every stream emits, with the number of arguments."""
+
+_numbers = itertools.count(1)
+
+
+class Core(Protocol):
+    """Turns events into listener calls: data in, data out."""
+
+    wanted: Container[str]
+
+    @property
+    def events(self) -> Mapping[str, int]:
+        """The names it yields, with the number of arguments of each."""
+        ...
+
+    def feed(self, event: str | None, data: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """Take one event; yield the calls that it leads to."""
+        ...
+
+    def finish(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """Take the end of the events."""
+        ...
+
+
+class EventStream:
+    """A live stream with chainable listeners, as the Node SDK's ``EventStream``.
+
+    Subclasses name their events and their core. The background thread starts with the object; it
+    does not hold the object, so that a stream nobody can listen to any more runs on by itself.
+    """
+
+    events_passed: ClassVar[Mapping[str, int]] = BASE_EVENTS
+
+    def __init__(self, source: Source, core: Core, *, signal: AbortSignal | None = None) -> None:
+        everything = {**BASE_EVENTS, **core.events}
+        self.controller = AbortController()
+        self._core: Any = core
+        self._emitter = Emitter(everything, hint="; emitter_stream.aio has the streams that can")
+        self._delivery = Delivery(self._emitter, everything, source.interrupt)
+        reader = _Reader(source, core, self._delivery, self.controller, signal)
+        name = f"emitter-stream-{next(_numbers)}"
+        # Not a daemon: a script that attaches listeners and ends runs to the end of the stream.
+        threading.Thread(target=reader.run, name=name, daemon=False).start()
+
+    # Listeners
+
+    def on(self, event: str, listener: Callable[..., object] | None = None) -> Any:
+        """Call ``listener`` at each ``event``, on the stream's thread; return the stream.
+
+        Listeners of one event are called in the order they were attached, each with as many of
+        the event's arguments as it takes. Without ``listener``, return a decorator that returns
+        the function. Raises ``ValueError`` for a name that is never emitted, ``TypeError`` for a
+        listener that needs more than the event passes. Node: ``on``.
+        """
+        return self._attach(event, listener, once=False)
+
+    def once(self, event: str, listener: Callable[..., object] | None = None) -> Any:
+        """Call ``listener`` at the next ``event`` only; else like ``on``. Node: ``once``."""
+        return self._attach(event, listener, once=True)
+
+    def off(self, event: str, listener: Callable[..., object]) -> Self:
+        """Take one registration of ``listener`` away, the oldest first; return the stream.
+
+        An unknown one is no error. Node: ``off``.
+        """
+        registration = self._emitter.find(event, listener)
+        if registration is not None:
+            self._emitter.detach(registration)
+        return self
+
+    def _attach(self, event: str, listener: Callable[..., object] | None, *, once: bool) -> Any:
+        if listener is None:
+            self._emitter.check(event)
+
+            def decorate(function: Callable[..., object]) -> Callable[..., object]:
+                self._delivery.attach(
+                    self._emitter.register(event, function, once=once), stacklevel=3
+                )
+                return function
+
+            return decorate
+        self._delivery.attach(self._emitter.register(event, listener, once=once), stacklevel=4)
+        return self
+
+    # State
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream is over. Node: ``ended``."""
+        return self._delivery.ended
+
+    @property
+    def errored(self) -> bool:
+        """Whether an error or an abort ended the stream. Node: ``errored``."""
+        return self._delivery.error is not None
+
+    @property
+    def aborted(self) -> bool:
+        """Whether an abort ended the stream. Node: ``aborted``."""
+        return isinstance(self._delivery.error, APIUserAbortError)
+
+    # Going, waiting, ending
+
+    def start(self) -> Self:
+        """Begin to deliver now; return the stream.
+
+        Without it, delivery begins 20 ms after the last ``on`` of a chain, or when somebody waits
+        or iterates. Afterwards a listener hears only what comes after it, as in Node.
+        """
+        self._delivery.go()
+        return self
+
+    def abort(self) -> None:
+        """End the request: ``abort``, then ``end``; waiting methods raise ``APIUserAbortError``.
+
+        From any thread, from a listener, from a signal handler; again does nothing. Node: ``abort``.
+        """
+        self.controller.abort()
+
+    def done(self, timeout: float | None = None) -> None:
+        """Wait until the stream has ended and every listener has been called.
+
+        Raises the stream's error; ``TimeoutError`` after ``timeout`` seconds, which leaves the
+        stream running; ``RuntimeError`` in a listener of this stream. Node: ``done``.
+        """
+        self._wait(lambda: False, timeout)
+        if self._delivery.error is not None:
+            raise self._delivery.error
+
+    def until_done(self, timeout: float | None = None) -> None:
+        """Do what ``done`` does, by the official Python SDK's name for it."""
+        self.done(timeout)
+
+    def emitted(self, event: str, timeout: float | None = None) -> Any:
+        """Wait for the next ``event``; return its argument, or a tuple of several.
+
+        Raises the stream's error if that comes instead (``"error"`` returns it), an
+        ``OpenAIError`` that names the event if the stream ends without it, ``TimeoutError`` after
+        ``timeout`` seconds. Node: ``emitted``.
+        """
+        heard: list[tuple[Any, ...]] = []
+        delivery = self._delivery
+
+        def hear(*args: Any) -> None:
+            heard.append(args)
+            delivery.notify()
+
+        if delivery.inside():
+            raise RuntimeError(_INSIDE)
+        registration = self._emitter.register(event, hear, once=True)
+        delivery.attach(registration)
+        try:
+            self._wait(lambda: bool(heard), timeout)
+        finally:
+            self._emitter.detach(registration)
+        if heard:
+            args = heard[0]
+            return args[0] if len(args) == 1 else args or None
+        raise delivery.error or OpenAIError(f"The stream ended without the event {event!r}.")
+
+    def events(self, event: str) -> EventIterator[tuple[Any, ...]]:
+        """Return an iterator over the arguments of each ``event``, always as a tuple.
+
+        It listens from now on. A slow consumer holds the reader back and loses nothing. At the
+        end of the stream it raises the stream's error, except that ``"error"`` and ``"abort"``
+        yield theirs. Leaving it early only detaches it. Node: ``events``.
+        """
+        own = {"error": OpenAIError, "abort": APIUserAbortError}.get(event)
+        return EventIterator(self._delivery, event, _same, quiet=own)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Wait for the end and raise the stream's error; abort if an exception left the block."""
+        if kind is not None:
+            self.abort()
+            return
+        with contextlib.suppress(APIUserAbortError):
+            self.done()
+
+    def __del__(self) -> None:
+        # Nobody can attach a listener any more, so there is no reason to wait for one.
+        delivery = getattr(self, "_delivery", None)
+        if delivery is not None:
+            delivery.go()
+
+    def __repr__(self) -> str:
+        state = "aborted" if self.aborted else "errored" if self.errored else "ended"
+        return f"<{type(self).__name__} {state if self.ended else 'running'}>"
+
+    def _wait(self, is_so: Callable[[], bool], timeout: float | None) -> None:
+        try:
+            if not self._delivery.wait_until(is_so, timeout):
+                raise TimeoutError(f"the stream was still running after {timeout} seconds")
+        except KeyboardInterrupt:
+            self.abort()
+            raise
+
+
+class EventIterator(Generic[_T]):
+    """Iterates over the events of a stream; it listens from the moment it is made.
+
+    ``close()``, or being dropped, ends it early: that detaches it and calls ``on_leave``.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        event: str,
+        convert: Callable[[tuple[Any, ...]], _T],
+        *,
+        quiet: type[OpenAIError] | None = None,
+        on_leave: Callable[[], None] | None = None,
+    ) -> None:
+        self._buffer: Buffer | None = None  # first of all: __del__ looks at it
+        self._delivery = delivery
+        self._convert = convert
+        self._quiet = quiet
+        self._on_leave = on_leave
+        buffer = Buffer(delivery)
+        self._registration = delivery.emitter.register(event, buffer.push)
+        delivery.open_buffer(buffer)
+        self._buffer = buffer
+        delivery.attach(self._registration, stacklevel=4)
+
+    def __iter__(self) -> EventIterator[_T]:
+        return self
+
+    def __next__(self) -> _T:
+        buffer = self._buffer
+        if buffer is None:
+            raise StopIteration
+        try:
+            args = buffer.take()
+        except KeyboardInterrupt:
+            self._detach()
+            if self._on_leave is not None:
+                self._on_leave()
+            raise
+        if args is not None:
+            return self._convert(args)
+        self._detach()
+        error = self._delivery.error
+        if error is not None and (self._quiet is None or not isinstance(error, self._quiet)):
+            raise error
+        raise StopIteration
+
+    def close(self) -> None:
+        """Leave the iterator; twice is once."""
+        if self._buffer is not None:
+            self._detach()
+            if self._on_leave is not None:
+                self._on_leave()
+
+    def _detach(self) -> None:
+        buffer, self._buffer = self._buffer, None
+        if buffer is not None:
+            self._delivery.emitter.detach(self._registration)
+            self._delivery.close_buffer(buffer)
+
+    def __enter__(self) -> EventIterator[_T]:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class _Reader:
+    """What the background thread does; it must not know the stream, see ``EventStream``."""
+
+    def __init__(
+        self,
+        source: Source,
+        core: Core,
+        delivery: Delivery,
+        controller: AbortController,
+        signal: AbortSignal | None,
+    ) -> None:
+        self._source = source
+        self._core: Any = core
+        self._delivery = delivery
+        self._own_signal = controller.signal
+        self._own_signal.add_callback(self._stop)
+        self._signal = signal
+        self._forward = lambda: controller.abort(None if signal is None else signal.reason)
+        if signal is not None:
+            signal.add_callback(self._forward)
+
+    def run(self) -> None:
+        delivery = self._delivery
+        error: OpenAIError | None = None
+        try:
+            self._read()
+        except BaseException as raised:  # noqa: BLE001 - nothing else would hear of it
+            error = _as_openai_error(raised)
+        try:
+            self._source.close()
+        except BaseException as raised:  # noqa: BLE001
+            error = error or _as_openai_error(raised)
+        if not delivery.inside():
+            delivery.begin()
+            delivery.acquire()
+            error = delivery.stopping or error  # aborted before anybody heard of the error
+        elif isinstance(error, APIUserAbortError):
+            error = delivery.stopping or error  # the one that knows the reason
+        delivery.finish(error)
+        delivery.release()
+        self._own_signal.remove_callback(self._stop)
+        if self._signal is not None:
+            self._signal.remove_callback(self._forward)
+
+    def _read(self) -> None:
+        source, core, delivery = self._source, self._core, self._delivery
+        if delivery.stopping is not None:
+            raise delivery.stopping
+        source.open()
+        delivery.begin()
+        delivery.acquire()
+        if delivery.ended:
+            return
+        core.wanted = delivery.wanted
+        delivery.emit("connect", ())
+        feed, deliver = core.feed, delivery.deliver
+        while True:
+            if delivery.attention and not self._attend():
+                return
+            delivery.release()
+            try:
+                events = source.read()
+            finally:
+                delivery.acquire()
+            if delivery.attention and not self._attend():
+                return
+            if events is None:
+                break
+            for event, data in events:
+                deliver(feed(event, data))
+                if delivery.attention and not self._attend():
+                    return
+        deliver(core.finish())
+
+    def _attend(self) -> bool:
+        """See to what came up meanwhile; return whether to read on. Raises the abort."""
+        delivery = self._delivery
+        delivery.attend()
+        self._core.wanted = delivery.wanted
+        if delivery.ended:
+            return False
+        if delivery.stopping is not None:
+            raise delivery.stopping
+        return True
+
+    def _stop(self) -> None:
+        error = APIUserAbortError()
+        reason = self._own_signal.reason
+        if isinstance(reason, BaseException):
+            error.__cause__ = reason
+        self._delivery.stop(error)
+
+
+_INSIDE = "a listener cannot wait for its own stream: the stream waits for the listener"
+
+
+def _same(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return args
+
+
+def _as_openai_error(error: BaseException) -> OpenAIError:
+    if isinstance(error, OpenAIError):
+        return error
+    wrapped = OpenAIError(f"The stream failed: {type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped

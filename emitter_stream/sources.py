@@ -1,0 +1,163 @@
+"""Where a stream's events come from: each source reads some, says when it is done, can be woken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from .exceptions import OpenAIError
+from .sse import FrameCutter, read_frame
+from .transport import Exchange
+from .wire import DONE, check_error, loads
+
+__all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "WireEvent", "to_line"]
+
+WireEvent = tuple[str | None, Any]
+"""An event as it came: its name, ``None`` if it had none, and its decoded data."""
+
+
+class Source(Protocol):
+    """What a stream reads. All but ``interrupt`` is called by the stream's thread alone."""
+
+    def open(self) -> None:
+        """Wait until events can be read."""
+
+    def read(self) -> Iterable[WireEvent] | None:
+        """Wait for more; return what came, perhaps nothing yet, or ``None`` at the end."""
+
+    def interrupt(self) -> None:
+        """Wake ``open`` or ``read`` from any thread, as far as that is possible."""
+
+    def close(self) -> None:
+        """Give back what ``open`` took."""
+
+
+class HTTPSource:
+    """Server-sent events from an HTTP exchange.
+
+    Events whose name begins with ``plain_prefix`` may have an ``error`` field that is none.
+    """
+
+    def __init__(self, exchange: Exchange, plain_prefix: str) -> None:
+        self._exchange = exchange
+        self._plain_prefix = plain_prefix
+        self._cutter = FrameCutter(exchange.max_event_bytes)
+        self._at_end = False
+
+    def open(self) -> None:
+        self._exchange.open()
+
+    def read(self) -> Iterable[WireEvent] | None:
+        if self._at_end:
+            return None
+        chunk = self._exchange.read()
+        if chunk:
+            frames = self._cutter.feed(chunk)
+        else:
+            self._at_end = True
+            frames = self._cutter.end()
+        return self._events(frames) if frames else ()
+
+    def interrupt(self) -> None:
+        self._exchange.interrupt()
+
+    def close(self) -> None:
+        self._exchange.close()
+
+    def _events(self, frames: list[bytes]) -> Iterator[WireEvent]:
+        for frame in frames:
+            record = read_frame(frame)
+            if record is None:
+                continue
+            event, text = record
+            if text == DONE:
+                self._at_end = True  # whatever comes behind it does not count
+                return
+            data = loads(text)
+            check_error(event, data, self._plain_prefix)
+            yield event, data
+
+
+class _IterableSource:
+    """What the sources that read somebody's iterable have in common."""
+
+    def __init__(self, iterable: Iterable[Any]) -> None:
+        self._iterator = iter(iterable)
+
+    def open(self) -> None:
+        """Do nothing: an iterable is open."""
+
+    def interrupt(self) -> None:
+        """Do nothing: nobody can wake somebody else's iterable."""
+
+    def close(self) -> None:
+        """Close the iterable if it is a generator or a file."""
+        close = getattr(self._iterator, "close", None)
+        if close is not None:
+            close()
+
+
+class EventsSource(_IterableSource):
+    """Events that are there as objects: dicts, this library's or the official SDK's events."""
+
+    def read(self) -> Iterable[WireEvent] | None:
+        try:
+            event = next(self._iterator)
+        except StopIteration:
+            return None
+        return (_as_wire_event(event),)
+
+
+class LinesSource(_IterableSource):
+    """Newline-delimited JSON, as ``to_readable_stream()`` writes it here and in Node."""
+
+    def __init__(self, iterable: Iterable[bytes]) -> None:
+        super().__init__(iterable)
+        self._pieces: list[bytes] = []
+        self._at_end = False
+
+    def read(self) -> Iterable[WireEvent] | None:
+        if self._at_end:
+            return None
+        chunk = next(self._iterator, None)
+        if chunk is None:
+            self._at_end = True
+            return self._events([b"".join(self._pieces)])
+        if isinstance(chunk, str):
+            chunk = chunk.encode("utf-8", "surrogatepass")
+        self._pieces.append(chunk)
+        if b"\n" not in chunk and b"\r" not in chunk:
+            return ()
+        lines = b"".join(self._pieces).replace(b"\r", b"\n").split(b"\n")
+        self._pieces = [lines.pop()]
+        return self._events(lines)
+
+    def _events(self, lines: list[bytes]) -> Iterator[WireEvent]:
+        for line in lines:
+            if line:
+                yield _as_wire_event(loads(line.decode("utf-8", "replace")))
+
+
+def to_line(event: Any) -> bytes:
+    """Return an event as the line of JSON that the Node SDK writes and reads."""
+    document = event.to_dict()
+    try:
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        return f"{text}\n".encode()
+    except UnicodeEncodeError:  # half a character: only an escape can carry it
+        return (json.dumps(document, separators=(",", ":")) + "\n").encode()
+
+
+def _as_wire_event(event: Any) -> WireEvent:
+    if not isinstance(event, dict):
+        to_dict = getattr(event, "to_dict", None)
+        if to_dict is None:
+            raise OpenAIError(
+                f"An event is a dict with `event` and `data`, or an event object of an SDK; "
+                f"this is {event!r:.200}"
+            )
+        event = to_dict()
+    if not isinstance(event, dict) or "event" not in event:
+        raise OpenAIError(f"An event has the keys `event` and `data`; this is {event!r:.200}")
+    return event["event"], event.get("data")

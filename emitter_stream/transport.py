@@ -1,0 +1,478 @@
+"""HTTP by way of requests: one session, requests with retries, and streams that can be interrupted.
+
+Nothing of requests, urllib3 or http.client leaves this module: one table maps their exceptions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import email.utils
+import http.client
+import json
+import random
+import socket
+import threading
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import requests
+import requests.adapters
+import urllib3.exceptions
+
+from ._not_given import NOT_GIVEN, NotGiven
+from .exceptions import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    APITimeoutError,
+    APIUserAbortError,
+    HTTPResponse,
+    OpenAIError,
+    status_error,
+)
+from .sse import MAX_EVENT_BYTES
+
+__all__ = ["DEFAULT_TIMEOUT", "Exchange", "Timeout", "Transport"]
+
+Timeout = float | tuple[float | None, float | None] | None
+"""Seconds to connect and between two reads: one number for both, or a pair; ``None`` is for ever."""
+
+DEFAULT_TIMEOUT = 600.0
+
+_READ_SIZE = 65_536
+_ERROR_BODY_SIZE = 1_000_000
+_MAX_REDIRECTS = 5
+
+
+class Transport:
+    """A session with one server: its address, headers, timeouts and retries.
+
+    ``headers`` go with each request, the ``Authorization`` among them. ``timeout`` is in seconds.
+    ``not_found_hint`` is added to the message of a 404.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        headers: Mapping[str, str],
+        timeout: Timeout = DEFAULT_TIMEOUT,
+        max_retries: int = 2,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        not_found_hint: str | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.timeout = timeout
+        self.max_retries = max_retries
+        self.max_event_bytes = max_event_bytes
+        self.not_found_hint = not_found_hint
+        self._session = requests.Session()
+        self._session.headers.update(_checked(headers))
+        # With no auth of its own, requests takes one from ~/.netrc and overwrites ours.
+        self._session.auth = _keep_headers
+        adapter = _Adapter(pool_maxsize=1_000)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: Timeout | NotGiven = NOT_GIVEN,
+        max_retries: int | None = None,
+    ) -> Any:
+        """Send a request; return the decoded JSON of the answer."""
+        exchange = self.exchange(
+            method,
+            path,
+            query=query,
+            body=body,
+            headers=headers,
+            timeout=timeout,
+            max_retries=max_retries,
+        )
+        return exchange.json()
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: Timeout | NotGiven = NOT_GIVEN,
+        max_retries: int | None = None,
+    ) -> Exchange:
+        """Return a request that is not sent yet, for an answer that is a stream."""
+        request = requests.Request(
+            method,
+            self.base_url + path,
+            headers={**_checked(headers or {}), "Content-Type": "application/json"},
+            params=dict(query or {}),
+            data=None if body is None else json.dumps(body, allow_nan=False).encode(),
+        )
+        return Exchange(
+            self,
+            request,
+            timeout=self.timeout if isinstance(timeout, NotGiven) else timeout,
+            max_retries=self.max_retries if max_retries is None else max_retries,
+        )
+
+    def close(self) -> None:
+        """Close the connections that are kept open for later requests."""
+        self._session.close()
+
+
+class Exchange:
+    """One request and its answer.
+
+    ``open``, ``read``, ``json`` and ``close`` belong to one thread; ``interrupt`` to any. After
+    it, whatever the first thread waits for ends at once in an ``APIUserAbortError``.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        request: requests.Request,
+        *,
+        timeout: Timeout,
+        max_retries: int,
+    ) -> None:
+        self._transport = transport
+        self._request = request
+        self._timeout = timeout
+        self._retries_left = max_retries
+        self._retries_done = 0
+        self._response: requests.Response | None = None
+        self._interrupted = threading.Event()
+        self._lock = threading.RLock()  # re-entrant: see abort.py
+        self._socket: socket.socket | None = None  # while it may be interrupted
+
+    @property
+    def max_event_bytes(self) -> int:
+        """How large an event of this answer may be."""
+        return self._transport.max_event_bytes
+
+    def open(self) -> None:
+        """Send the request, again where that helps, until there is an event stream to be read."""
+        self._request.headers = {**self._request.headers, "Accept": "text/event-stream"}
+        response = self._send()
+        kind = response.headers.get("content-type", "")
+        if kind.partition(";")[0].strip().lower() != "text/event-stream":
+            facts = self._facts(response)
+            raise APIError(
+                f"The server answered with HTTP {facts.status_code} and "
+                f"{kind or 'no content type'} instead of an event stream: {facts.text[:200]!r}",
+                response=facts,
+            )
+
+    def read(self) -> bytes:
+        """Wait for the next bytes of the body and return them; ``b""`` at its end."""
+        assert self._response is not None
+        with self._mapped():
+            data: bytes = self._response.raw.read1(_READ_SIZE, decode_content=True)
+        return data or b""
+
+    def json(self) -> Any:
+        """Send the request, again where that helps; return the decoded JSON of the answer."""
+        try:
+            response = self._send()
+            with self._mapped():
+                content = response.content
+            try:
+                return json.loads(content) if content else None
+            except (ValueError, RecursionError) as error:
+                facts = self._facts(response)
+                raise APIError(
+                    f"The server answered with HTTP {facts.status_code} and no JSON: "
+                    f"{facts.text[:200]!r}",
+                    response=facts,
+                ) from error
+        finally:
+            self.close()
+
+    def interrupt(self) -> None:
+        """End the exchange from any thread; again does nothing."""
+        with self._lock:
+            self._interrupted.set()
+            if self._socket is not None:
+                # Not Response.close, which waits for the reader; and past SSLSocket.shutdown,
+                # which would take the TLS state away under the reader's feet.
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give the connection back if the answer was read to its end, close it if not."""
+        with self._lock:
+            self._socket = None
+        response, self._response = self._response, None
+        if response is not None:
+            response.close()
+
+    def _send(self) -> requests.Response:
+        while True:
+            delay = self._try()
+            if delay is None:
+                assert self._response is not None
+                return self._response
+            self.close()
+            self._retries_left -= 1
+            self._retries_done += 1
+            if self._interrupted.wait(delay):
+                raise APIUserAbortError()
+
+    def _try(self) -> float | None:
+        """Send once. Return ``None`` for an answer to be read, seconds to wait to try again."""
+        try:
+            with self._mapped():
+                response = self._response = self._follow()
+        except APIConnectionError:
+            if self._retries_left <= 0:
+                raise
+            return self._delay({})
+        if response.status_code < 300:
+            return None
+        if self._retries_left > 0 and _is_worth_retrying(response):
+            return self._delay(response.headers)
+        raise self._status_error(response)
+
+    def _follow(self) -> requests.Response:
+        """Send, and follow redirects as long as they stay on the same server.
+
+        The key goes to no other host than the one it was given for.
+        """
+        session = self._transport._session
+        prepared = session.prepare_request(self._request)
+        redirects = 0
+        while True:
+            url = prepared.url or ""
+            settings = session.merge_environment_settings(url, {}, True, None, None)
+            _watcher.exchange = self
+            try:
+                response = session.send(
+                    prepared, timeout=self._timeout, allow_redirects=False, **settings
+                )
+            finally:
+                _watcher.exchange = None
+            target = _same_server_target(response)
+            if target is None or redirects == _MAX_REDIRECTS:
+                return response
+            redirects += 1
+            response.close()
+            prepared.url = target
+
+    def watch(self, connection: socket.socket | None) -> None:
+        """Take the socket that the answer will come from, before the wait for it begins."""
+        with self._lock:
+            self._socket = connection
+            if self._interrupted.is_set():
+                raise ConnectionAbortedError("interrupted")
+
+    @contextlib.contextmanager
+    def _mapped(self) -> Iterator[None]:
+        """Turn foreign exceptions into the library's."""
+        try:
+            yield
+        except Exception as error:
+            # What an interrupted read ends in depends on the framing, so only the flag tells.
+            if self._interrupted.is_set():
+                raise APIUserAbortError() from None
+            mapped = _map(error)
+            if mapped is None:
+                raise
+            raise mapped from (None if isinstance(error, _SHOWS_HEADERS) else error)
+        if self._interrupted.is_set():
+            raise APIUserAbortError()
+
+    def _facts(self, response: requests.Response) -> HTTPResponse:
+        try:
+            with self._mapped():
+                if response.raw.closed:  # read already, by json()
+                    content = response.content
+                else:
+                    content = response.raw.read(_ERROR_BODY_SIZE, decode_content=True)
+        except APIConnectionError:
+            content = b""
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        text = content.decode("utf-8", "replace")
+        return HTTPResponse(response.status_code, response.url, headers, text)
+
+    def _status_error(self, response: requests.Response) -> APIStatusError:
+        facts = self._facts(response)
+        try:
+            body = json.loads(facts.text)
+        except (ValueError, RecursionError):
+            body = None
+        error = body.get("error", body) if isinstance(body, dict) else body
+        message = error.get("message") if isinstance(error, dict) else error
+        if not isinstance(message, str) or not message:
+            message = facts.text[:200].strip() or response.reason or "no message"
+        if 300 <= facts.status_code < 400:
+            message = f"redirect to {facts.headers.get('location')!r} not followed"
+        message = f"HTTP {facts.status_code}: {message}"
+        hint = self._transport.not_found_hint
+        if facts.status_code == 404 and hint:
+            message = f"{message} {hint}"
+        return status_error(facts.status_code)(message, body=error, response=facts)
+
+    def _delay(self, headers: Mapping[str, str]) -> float:
+        """Return the seconds to wait before the next try: the server's wish, or growing ones."""
+        wished = _retry_after(headers)
+        if wished is not None and 0 <= wished <= 60:
+            return wished
+        longest = min(0.5 * 2.0**self._retries_done, 8.0)
+        return longest * random.uniform(0.75, 1.0)
+
+
+class _Watcher(threading.local):
+    """The exchange that this thread is sending, for the connection to tell its socket to."""
+
+    exchange: Exchange | None = None
+
+
+_watcher = _Watcher()
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """requests' adapter, with connections that tell their socket before they wait on it.
+
+    urllib3 shows it only once the headers have come, too late for an abort before that.
+    """
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        if not issubclass(pool.ConnectionCls, _Watched):
+            plain: type = pool.ConnectionCls
+            pool.ConnectionCls = type(plain.__name__, (_Watched, plain), {})
+        return pool
+
+
+class _Watched:
+    """What is mixed into urllib3's connection classes."""
+
+    sock: socket.socket | None
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        self._tell()  # a kept connection has its socket by now
+        result = super().request(*args, **kwargs)  # type: ignore[misc]
+        self._tell()
+        return result
+
+    def _tell(self) -> None:
+        if _watcher.exchange is not None:
+            _watcher.exchange.watch(self.sock)
+
+
+_SHOWS_HEADERS = (requests.exceptions.InvalidHeader,)
+
+# The first that fits counts, so the narrow stand before the wide.
+_MAPPED: tuple[tuple[type[Exception], type[APIConnectionError], str], ...] = (
+    (
+        requests.exceptions.ConnectTimeout,
+        APITimeoutError,
+        "The server could not be reached in time",
+    ),
+    (requests.exceptions.Timeout, APITimeoutError, "The server did not answer in time"),
+    (urllib3.exceptions.TimeoutError, APITimeoutError, "The server stood still for too long"),
+    (TimeoutError, APITimeoutError, "The server stood still for too long"),
+    (requests.exceptions.ConnectionError, APIConnectionError, "The connection failed"),
+    (requests.exceptions.ChunkedEncodingError, APIConnectionError, "The connection broke"),
+    (requests.exceptions.ContentDecodingError, APIConnectionError, "The answer cannot be decoded"),
+    (urllib3.exceptions.DecodeError, APIConnectionError, "The answer cannot be decoded"),
+    (urllib3.exceptions.HTTPError, APIConnectionError, "The connection broke"),
+    (http.client.HTTPException, APIConnectionError, "The connection broke"),
+    (OSError, APIConnectionError, "The connection broke"),
+)
+
+
+def _map(error: Exception) -> OpenAIError | None:
+    """Return the library's error for a foreign one, ``None`` for one that is a mistake of ours."""
+    if isinstance(error, OpenAIError):
+        return None
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        return OpenAIError("A header of the request has characters that HTTP does not allow.")
+    # requests' own errors about the request itself (no scheme, a bad URL) are ValueErrors.
+    if isinstance(error, requests.exceptions.RequestException) and isinstance(error, ValueError):
+        return OpenAIError(f"The request cannot be sent: {error}")
+    for foreign, ours, what in _MAPPED:
+        if isinstance(error, foreign):
+            return ours(f"{what}: {_innermost(error)}")
+    return None
+
+
+def _innermost(error: BaseException) -> str:
+    """Return the message at the root of an exception that others wrap: theirs repeat it, nested."""
+    seen = 0
+    while seen < 10:
+        inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+        seen += 1
+    return str(error) or type(error).__name__
+
+
+def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return ``headers``; refuse values that HTTP does not allow, without showing them."""
+    for name, value in headers.items():
+        if not isinstance(value, str) or not value.isprintable() or value != value.strip():
+            raise OpenAIError(
+                f"The value for the header {name!r} has characters that HTTP does not allow, "
+                f"or white space around it."
+            )
+        try:
+            value.encode("latin-1")
+        except UnicodeEncodeError:
+            raise OpenAIError(
+                f"The value for the header {name!r} has characters outside Latin-1."
+            ) from None
+    return headers
+
+
+def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _same_server_target(response: requests.Response) -> str | None:
+    """Return where a redirect leads, ``None`` if it is none that may be followed."""
+    location = response.headers.get("location")
+    # 301 to 303 would turn a POST into a GET.
+    follows = (307, 308) if response.request.method != "GET" else (301, 302, 303, 307, 308)
+    if response.status_code not in follows or not location:
+        return None
+    here = urllib.parse.urlsplit(response.url)
+    target = urllib.parse.urljoin(response.url, location)
+    try:
+        there = urllib.parse.urlsplit(target)
+        same = (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
+    except ValueError:
+        return None
+    return target if same else None
+
+
+def _is_worth_retrying(response: requests.Response) -> bool:
+    wish = response.headers.get("x-should-retry")
+    if wish in ("true", "false"):
+        return wish == "true"
+    return response.status_code in (408, 409, 429) or response.status_code >= 500
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a ``Retry-After`` header asks for, ``None`` if there is none."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        with contextlib.suppress(KeyError, ValueError):
+            return float(headers[name]) * unit
+    try:
+        when = email.utils.parsedate_to_datetime(headers["retry-after"])
+    except (KeyError, ValueError):
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=datetime.timezone.utc)
+    return (when - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
