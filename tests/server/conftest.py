@@ -1,0 +1,58 @@
+"""Fixtures for the embedded server's tests."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterator
+
+import openai
+import pytest
+from server_helpers import GatedModel, Raw
+
+from emitter_stream.server import LocalServer
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., LocalServer]]:
+    """Start servers; afterwards nothing of them may be left."""
+    before = set(threading.enumerate())
+    servers: list[LocalServer] = []
+
+    def make(**options: object) -> LocalServer:
+        servers.append(LocalServer(**options).start())
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.stop()
+    left = [t for t in set(threading.enumerate()) - before if t.name.startswith("assistants")]
+    assert not left
+    gc.collect()  # a forgotten socket says so now, in this test
+
+
+@pytest.fixture
+def server(start) -> LocalServer:
+    return start()
+
+
+@pytest.fixture
+def raw(server) -> Raw:
+    return Raw(server.base_url)
+
+
+@pytest.fixture
+def gate() -> GatedModel:
+    return GatedModel()
+
+
+@pytest.fixture
+def gated(start, gate) -> Raw:
+    """Raw requests to a server whose model waits at the gate."""
+    return Raw(start(model=gate).base_url)
+
+
+@pytest.fixture
+def client(server) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=server.base_url, api_key="any") as sdk:
+        yield sdk

@@ -1,0 +1,136 @@
+"""The server as a process: `emitter-stream serve`, restarts, and `kill -9`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from server_helpers import BOTH, WEATHER, Process, Raw
+
+from emitter_stream import cli
+
+
+def test_a_restart_loses_nothing(start, tmp_path):
+    """All objects are the same after a restart, and a run that waits for outputs goes on."""
+    path = str(tmp_path / "kept.db")
+    first = start(db=path)
+    raw = Raw(first.base_url)
+    run = dict(raw.run(BOTH, [WEATHER]).events())["thread.run.requires_action"]
+    thread = f"/threads/{run['thread_id']}"
+    places = [
+        "/assistants",
+        thread,
+        f"{thread}/messages",
+        f"{thread}/runs",
+        f"{thread}/runs/{run['id']}/steps",
+    ]
+    before = [raw("GET", place).body for place in places]
+    first.stop()
+    raw = Raw(start(db=path).base_url)
+    assert [raw("GET", place).body for place in places] == before
+    call = run["required_action"]["submit_tool_outputs"]["tool_calls"][0]
+    outputs = [{"tool_call_id": call["id"], "output": "57 degrees"}]
+    body = {"tool_outputs": outputs, "stream": True}
+    events = raw("POST", f"{thread}/runs/{run['id']}/submit_tool_outputs", body).events()
+    assert "57 degrees" in str(dict(events)["thread.message.completed"]["content"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_kill_9_in_mid_run(tmp_path):
+    """Killed in mid-run and started again: everything is there, the run is failed, not stuck."""
+    db = str(tmp_path / "killed.db")
+    with Process("--db", db, "--tokens-per-second", "5") as process:
+        raw = Raw(process.base_url)
+        assistant, other = raw.assistant(), raw.thread("Another thread")
+        thread = raw.thread("Hello")
+        path = f"/threads/{thread}/runs"
+        with raw.stream(path, {"assistant_id": assistant}) as stream:
+            run = stream.until("thread.run.created")
+            stream.until("thread.message.delta")
+            process.end(signal.SIGKILL)
+    with Process("--db", db, "--tokens-per-second", "0") as process:
+        raw = Raw(process.base_url)
+        assert raw("GET", f"/threads/{other}/messages").body["data"]
+        messages = raw("GET", f"/threads/{thread}/messages").body["data"]
+        assert [m["role"] for m in messages] == ["assistant", "user"]
+        assert messages[0]["status"] == "incomplete"
+        assert messages[0]["incomplete_details"] == {"reason": "run_failed"}
+        interrupted = raw("GET", f"{path}/{run['id']}").body
+        assert interrupted["status"] == "failed"
+        assert interrupted["last_error"]["code"] == "server_error"
+        (step,) = raw("GET", f"{path}/{run['id']}/steps").body["data"]
+        assert step["status"] == "failed" and step["failed_at"]
+        again = raw("POST", path, {"assistant_id": assistant, "stream": True}).events()
+        assert again[-2][0] == "thread.run.completed"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_signals_end_it_cleanly(tmp_path, name):
+    """Ctrl-C and SIGTERM end the server with status 0, in silence, also with a live stream."""
+    db = tmp_path / "ended.db"
+    with Process("--db", str(db), "--tokens-per-second", "5") as process:
+        raw = Raw(process.base_url)
+        body = {"assistant_id": raw.assistant()}
+        with raw.stream(f"/threads/{raw.thread('Hello')}/runs", body) as stream:
+            stream.until("thread.message.delta")
+            status, errors = process.end(getattr(signal, name))
+            assert (status, errors) == (0, "")
+            assert [event for event, _ in stream.events][-2:] == ["thread.run.failed", "done"]
+    assert os.listdir(tmp_path) == ["ended.db"]
+
+
+def test_serve_says_what_is_wrong(start, tmp_path, capsys):
+    """A taken port and a database that is none give one line on stderr and status 1."""
+    port = start().base_url.rsplit(":", 1)[1].split("/")[0]
+    assert cli.main(["serve", "--port", port]) == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+    assert cli.main(["serve", "--port", "0", "--db", str(tmp_path)]) == 1
+    assert "cannot use the database" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "args", [[], ["what"], ["serve", "--port", "70000"], ["serve", "--tokens-per-second", "-1"]]
+)
+def test_wrong_arguments(args, capsys):
+    """Wrong arguments give the usage and status 2."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(args)
+    assert caught.value.code == 2
+    assert "usage: emitter-stream" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["sqlalchemy", "starlette", "uvicorn"])
+def test_without_the_extra(missing):
+    """Without the extra the import and the command say what to install."""
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from emitter_stream.cli import main\n"
+        "status = main(['serve'])\n"
+        "try:\n"
+        "    import emitter_stream.server\n"
+        "except ImportError as exc:\n"
+        "    print(exc)\n"
+        "sys.exit(status)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done
+    for output in (done.stdout, done.stderr):
+        assert "pip install 'emitter-stream[server]'" in output
+    assert "Traceback" not in done.stderr
+
+
+def test_the_server_imports_no_client_code():
+    """The server's own modules import nothing of the library outside their package."""
+    from pathlib import Path
+
+    import emitter_stream.server
+
+    for file in Path(emitter_stream.server.__file__).parent.glob("*.py"):
+        text = file.read_text("utf-8")
+        assert "from .." not in text and "import emitter_stream" not in text, file
