@@ -129,7 +129,9 @@ class AssistantStream(EventStream):
         The same bytes as Node's ``toReadableStream()``. It is an iterator over the stream like
         any other: leaving it early aborts the request.
         """
-        return EventIterator(self._delivery, "event", _to_line, on_leave=self.controller.abort)
+        return EventIterator(
+            self._delivery, "event", _to_line, self.controller.abort, abort_on_leave=True
+        )
 
     def __iter__(self) -> Iterator[AssistantStreamEvent]:
         """Iterate over every event; leaving early aborts the request, as in Node."""
@@ -137,13 +139,14 @@ class AssistantStream(EventStream):
 
     def iterate(self, *, abort_on_leave: bool) -> EventIterator[AssistantStreamEvent]:
         """Return an iterator over every event, which aborts the request when left, or not."""
-        on_leave = self.controller.abort if abort_on_leave else None
-        return EventIterator(self._delivery, "event", _event, on_leave=on_leave)
+        return EventIterator(
+            self._delivery, "event", _event, self.controller.abort, abort_on_leave=abort_on_leave
+        )
 
     @property
     def text_deltas(self) -> Iterator[str]:
         """The pieces of text as they arrive, from now on. Leaving early only detaches."""
-        pieces = EventIterator(self._delivery, "textDelta", _piece)
+        pieces = EventIterator(self._delivery, "textDelta", _piece, self.controller.abort)
         return (piece for piece in pieces if piece)
 
     if TYPE_CHECKING:

@@ -60,18 +60,14 @@ class OpenAI:
         default_query: Mapping[str, object] | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:
-        api_key = api_key if api_key is not None else _environment("OPENAI_API_KEY")
-        if not api_key:
-            raise OpenAIError(
-                "There is no API key: pass api_key= to OpenAI() or set the environment variable "
-                "OPENAI_API_KEY. (A server that asks for none takes any.)"
-            )
-        self._api_key = api_key
+        self._api_key = _checked_key(
+            _environment("OPENAI_API_KEY") if api_key is None else api_key
+        )
         self.organization = organization or _environment("OPENAI_ORG_ID")
         self.project = project or _environment("OPENAI_PROJECT_ID")
         self.base_url = _checked_url(base_url or _environment("OPENAI_BASE_URL"))
         self.timeout: Timeout = DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else timeout
-        self.max_retries = max_retries
+        self.max_retries = _checked_retries(max_retries)
         self.max_event_bytes = max_event_bytes
         self._headers = dict(default_headers or {})
         self._query = dict(default_query or {})
@@ -130,11 +126,11 @@ class OpenAI:
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
         changes = {
-            "_api_key": api_key,
+            "_api_key": None if api_key is None else _checked_key(api_key),
             "organization": organization,
             "project": project,
             "base_url": None if base_url is None else _checked_url(base_url),
-            "max_retries": max_retries,
+            "max_retries": None if max_retries is None else _checked_retries(max_retries),
             "max_event_bytes": max_event_bytes,
         }
         other.__dict__.update((name, new) for name, new in changes.items() if new is not None)
@@ -169,6 +165,23 @@ class OpenAI:
 def _environment(name: str) -> str | None:
     """Return an environment variable; one that is set to nothing counts as not set."""
     return os.environ.get(name, "").strip() or None
+
+
+def _checked_key(api_key: str | None) -> str:
+    if not api_key:
+        raise OpenAIError(
+            "There is no API key: pass api_key= to OpenAI() or set the environment variable "
+            "OPENAI_API_KEY. (A server that asks for none takes any.)"
+        )
+    if not isinstance(api_key, str):
+        raise TypeError(f"api_key must be a str, not {type(api_key).__name__}")
+    return api_key
+
+
+def _checked_retries(max_retries: int) -> int:
+    if not isinstance(max_retries, int) or max_retries < 0:
+        raise ValueError(f"max_retries must be a number from 0 on, not {max_retries!r}")
+    return max_retries
 
 
 def _checked_url(url: str | None) -> str:

@@ -50,15 +50,20 @@ class _Late:
 class Delivery:
     """The rules of delivery of one stream.
 
-    ``everything`` contains each name that may be emitted. ``interrupt`` ends a read that the reader
-    sits in. Methods marked *token* may only be called by who holds the token.
+    ``everything`` contains each name that may be emitted, ``aliases`` those that only repeat what
+    another says. ``interrupt`` ends a read that the reader sits in. Methods marked *token* may only be called by who holds the token.
     """
 
     def __init__(
-        self, emitter: Emitter, everything: Container[str], interrupt: Callable[[], None]
+        self,
+        emitter: Emitter,
+        everything: Container[str],
+        aliases: Container[str],
+        interrupt: Callable[[], None],
     ) -> None:
         self.emitter = emitter
         self._everything = everything
+        self._aliases = aliases
         self._interrupt = interrupt
         # The condition's lock is re-entrant: a handler of an operating system signal may abort
         # while its own thread holds it.
@@ -70,6 +75,7 @@ class Delivery:
         self._begun = False
         self._tick_end = 0.0
         self._history: list[tuple[str, tuple[Any, ...]]] = []
+        self._kept = 0  # deliveries in _history, aliases not counted
         self._unkept: Counter[str] = Counter()
         self._late: deque[_Late] = deque()
         self._buffers: list[Buffer] = []
@@ -231,10 +237,7 @@ class Delivery:
             registrations = self.emitter.ready.get(name, ())
         else:
             with self._changed:  # together, or attach() could come between
-                if len(self._history) < KEPT:
-                    self._history.append((name, args))
-                else:
-                    self._unkept[name] += 1
+                self._keep(name, args)
                 registrations = self.emitter.ready.get(name, ())
         try:
             for registration in registrations:
@@ -295,6 +298,14 @@ class Delivery:
             self._changed.notify_all()
 
     # Inside
+
+    def _keep(self, name: str, args: tuple[Any, ...]) -> None:
+        if self._kept == KEPT:
+            self._unkept[name] += 1
+            return
+        self._history.append((name, args))
+        if name not in self._aliases:
+            self._kept += 1
 
     def _emit_last(self, name: str, args: tuple[Any, ...]) -> None:
         try:

@@ -10,7 +10,7 @@ import itertools
 import threading
 from collections.abc import Callable, Container, Iterator, Mapping
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from typing_extensions import Self
 
@@ -40,6 +40,11 @@ class Core(Protocol):
         """The names it yields, with the number of arguments of each."""
         ...
 
+    @property
+    def aliases(self) -> Container[str]:
+        """Those of the names that only repeat what another says."""
+        ...
+
     def feed(self, event: str | None, data: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
         """Take one event; yield the calls that it leads to."""
         ...
@@ -56,14 +61,13 @@ class EventStream:
     does not hold the object, so that a stream nobody can listen to any more runs on by itself.
     """
 
-    events_passed: ClassVar[Mapping[str, int]] = BASE_EVENTS
 
     def __init__(self, source: Source, core: Core, *, signal: AbortSignal | None = None) -> None:
         everything = {**BASE_EVENTS, **core.events}
         self.controller = AbortController()
         self._core: Any = core
         self._emitter = Emitter(everything, hint="; emitter_stream.aio has the streams that can")
-        self._delivery = Delivery(self._emitter, everything, source.interrupt)
+        self._delivery = Delivery(self._emitter, everything, core.aliases, source.interrupt)
         reader = _Reader(source, core, self._delivery, self.controller, signal)
         name = f"emitter-stream-{next(_numbers)}"
         # Not a daemon: a script that attaches listeners and ends runs to the end of the stream.
@@ -193,7 +197,7 @@ class EventStream:
         yield theirs. Leaving it early only detaches it. Node: ``events``.
         """
         own = {"error": OpenAIError, "abort": APIUserAbortError}.get(event)
-        return EventIterator(self._delivery, event, _same, quiet=own)
+        return EventIterator(self._delivery, event, _same, self.controller.abort, quiet=own)
 
     def __enter__(self) -> Self:
         return self
@@ -233,7 +237,8 @@ class EventStream:
 class EventIterator(Generic[_T]):
     """Iterates over the events of a stream; it listens from the moment it is made.
 
-    ``close()``, or being dropped, ends it early: that detaches it and calls ``on_leave``.
+    ``close()``, or being dropped, ends it early: that detaches it, and aborts the stream if
+    ``abort_on_leave``. ``quiet`` is the class of the error that it does not raise at the end.
     """
 
     def __init__(
@@ -241,15 +246,17 @@ class EventIterator(Generic[_T]):
         delivery: Delivery,
         event: str,
         convert: Callable[[tuple[Any, ...]], _T],
+        abort: Callable[[], None],
         *,
+        abort_on_leave: bool = False,
         quiet: type[OpenAIError] | None = None,
-        on_leave: Callable[[], None] | None = None,
     ) -> None:
         self._buffer: Buffer | None = None  # first of all: __del__ looks at it
         self._delivery = delivery
         self._convert = convert
+        self._abort = abort
+        self._abort_on_leave = abort_on_leave
         self._quiet = quiet
-        self._on_leave = on_leave
         buffer = Buffer(delivery)
         self._registration = delivery.emitter.register(event, buffer.push)
         delivery.open_buffer(buffer)
@@ -267,8 +274,7 @@ class EventIterator(Generic[_T]):
             args = buffer.take()
         except KeyboardInterrupt:
             self._detach()
-            if self._on_leave is not None:
-                self._on_leave()
+            self._abort()
             raise
         if args is not None:
             return self._convert(args)
@@ -282,8 +288,8 @@ class EventIterator(Generic[_T]):
         """Leave the iterator; twice is once."""
         if self._buffer is not None:
             self._detach()
-            if self._on_leave is not None:
-                self._on_leave()
+            if self._abort_on_leave:
+                self._abort()
 
     def _detach(self) -> None:
         buffer, self._buffer = self._buffer, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import select
@@ -248,7 +249,7 @@ def test_a_chain_with_pauses_loses_nothing(stream_of):
     for name in NAMES:
         calls = heard[name] = []
         ended = threading.Event()
-        stream.on(name, lambda name=name, calls=calls: calls.append(name))
+        stream.on(name, functools.partial(calls.append, name))
         stream.on("end", ended.set)
         assert ended.wait(PATIENCE)  # every pause is long enough for the whole stream to go by
     stream.done(timeout=PATIENCE)

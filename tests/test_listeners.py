@@ -240,9 +240,8 @@ def test_listeners_run_in_the_order_they_were_attached():
     calls: list = []
     stream = play(FIVE)
     for number in range(10):
-        (stream.once if number % 3 == 0 else stream.on)(
-            "textDelta", lambda number=number: calls.append(number)
-        )
+        attach = stream.once if number % 3 == 0 else stream.on
+        attach("textDelta", functools.partial(calls.append, number))
     finish(stream)
     assert calls == [*range(10), *[number for number in range(10) if number % 3] * 4]
 
@@ -483,7 +482,7 @@ def test_a_wrong_name_is_an_error_that_names_the_nearest(wrong, right):
 def test_a_name_with_nothing_near_is_an_error_too(wrong):
     """A name that is like none is a ValueError all the same."""
     stream = play(FIVE)
-    with pytest.raises(ValueError, match=r"event|name"):
+    with pytest.raises(ValueError, match=r"emits|event|name"):
         stream.on(wrong, print)
     stream.done(timeout=PATIENCE)
 
@@ -626,7 +625,7 @@ def test_after_a_listener_that_raised_nothing_but_error_and_end_comes():
     calls: list = []
     stream = play(FIVE).on("textDelta", lambda: 1 / 0)
     for name in NAMES:
-        stream.on(name, lambda name=name: calls.append(name))
+        stream.on(name, functools.partial(calls.append, name))
     finish(stream)
     assert calls[-3:] == ["messageDelta", "error", "end"]
     assert "textDelta" not in calls

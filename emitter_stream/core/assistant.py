@@ -81,6 +81,7 @@ class AssistantCore:
     """
 
     events: Mapping[str, int] = EVENTS
+    aliases: Container[str] = frozenset(RAW_EVENTS)  # each repeats an `event`
 
     def __init__(self) -> None:
         self.wanted: Container[str] = EVENTS
@@ -180,8 +181,9 @@ class AssistantCore:
         elif event != "thread.message.in_progress":
             message = self.current_message = self.messages[message_id] = Message(data)
             if self._content_index is not None:
-                content = _at(_array(data.get("content"), "message content"), self._content_index)
-                if content is not None:
+                if data.get("content") is None:
+                    raise OpenAIError(f"The server sent {event} without content.")
+                if type(_element(data["content"], self._content_index)) is dict:
                     yield from self._content_done(message.content[self._content_index])
             yield "messageDone", (message,)
             self._content_index = self._content = None
@@ -351,8 +353,9 @@ def _array(value: Any, what: str) -> list[Any]:
     return value
 
 
-def _at(array: list[Any], index: int) -> Any:
-    return array[index] if index < len(array) else None
+def _element(array: Any, index: int) -> Any:
+    """Return ``array[index]``, ``None`` where there is none, as JavaScript does."""
+    return array[index] if type(array) is list and index < len(array) else None
 
 
 def _call_at(step: RunStep, call: dict[str, Any]) -> ToolCall | None:

@@ -8,11 +8,14 @@ right type; what is optional and cannot be found is left out.
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from .objects import Json
+
+T = TypeVar("T")
 
 
 def words_set(text: str) -> frozenset[str]:
@@ -27,6 +30,8 @@ _LINK = re.compile(r"https?://[^\s\"'<>)]{1,500}")
 _CODE = re.compile(r"\b(?=[A-Za-z-]{0,20}\d)[A-Za-z0-9-]{2,40}\b")
 _CAPITAL = r"[A-ZÀ-ÖØ-Þ][\w'\u2019.-]*"
 _NAME = re.compile(rf"\b{_CAPITAL}(?:[ ,]+(?:de |of |la )?{_CAPITAL}){{0,4}}")
+_ONE = rf"{_CAPITAL}(?: {_CAPITAL}){{0,3}}(?:, [A-Z]{{2}}\b)?"
+_LIST = re.compile(rf"\b{_ONE}(?:, {_ONE}){{0,8}},? and {_ONE}")
 _AFTER_PREPOSITION = re.compile(rf"\b(?:in|at|for|from|to|near|of)\s+({_NAME.pattern})")
 _NOT_NAMES = words_set(
     "a an and are can could did do does first find get give hello hi how i i'm if in is it "
@@ -37,7 +42,10 @@ _NOT_NAMES = words_set(
 _PLACES = words_set("city location place town country region destination origin address")
 _PEOPLE = words_set("name person user customer recipient author")
 _WHOLE = words_set("query question text message prompt input content body expression")
+_TYPES = words_set("string number integer boolean object array null")
 _DEEPEST = 6
+_MOST_VALUES = 500
+_MOST_ITEMS = 100
 
 
 def words_of(text: str) -> list[str]:
@@ -60,6 +68,14 @@ def names_in(question: str) -> list[str]:
     return found
 
 
+def listed_names(question: str) -> list[str]:
+    """Return the names of the first "Paris, Oslo and San Francisco, CA"; empty if there is none."""
+    match = _LIST.search(question)
+    if match is None:
+        return []
+    return [name.rstrip(".,") for name in re.findall(_ONE, match.group())]
+
+
 @dataclass
 class Filler:
     """Fills one function's arguments; what was used once is not used for another field."""
@@ -76,6 +92,7 @@ class Filler:
         plain = _DATE.sub(" ", self.question)
         self._numbers = [float(found) for found in _NUMBER.findall(plain)]
         self._codes: list[str] = _CODE.findall(plain)
+        self._made = 0
 
     def fill(self) -> Any:
         """Return a value for the whole schema; for a function's parameters that is an object."""
@@ -116,6 +133,10 @@ class Filler:
 
     def _value(self, name: str, schema: Any, required: bool, depth: int) -> Any:
         """Return a value, or None for an optional one that the question does not give."""
+        # A schema that contains itself several times would grow without end.
+        self._made += 1
+        if depth > _DEEPEST or self._made > _MOST_VALUES:
+            return None
         schema = self._resolve(schema)
         if "const" in schema:
             return schema["const"]
@@ -124,8 +145,8 @@ class Filler:
             return self._choice(choices, schema, required)
         kind = schema.get("type")
         if isinstance(kind, list):
-            kind = next((one for one in kind if one != "null"), "null")
-        if kind is None:
+            kind = next((one for one in kind if one != "null"), None)
+        if not isinstance(kind, str) or kind not in _TYPES:
             kind = "object" if "properties" in schema else "string"
         if kind == "object":
             return self._object(schema, required, depth)
@@ -140,18 +161,13 @@ class Filler:
         return None
 
     def _object(self, schema: Json, required: bool, depth: int) -> Any:
-        properties = schema.get("properties")
-        if not isinstance(properties, dict):
-            properties = {}
-        needed = schema.get("required")
-        needed = needed if isinstance(needed, list) else []
+        properties: Json = _keyword(schema, "properties", dict) or {}
+        needed: list[Any] = _keyword(schema, "required", list) or []
         filled: Json = {}
         # Required fields come first in the search for values, but stay in the schema's order.
         for name in sorted(properties, key=lambda key: key not in needed):
             must = name in needed
-            if depth >= _DEEPEST and not must:
-                continue
-            value = self._value(name, properties[name], must and depth < 4 * _DEEPEST, depth + 1)
+            value = self._value(name, properties[name], must, depth + 1)
             if value is not None or must:
                 filled[name] = value
         if not filled and not required and depth:
@@ -160,21 +176,19 @@ class Filler:
 
     def _array(self, name: str, schema: Json, required: bool, depth: int) -> Any:
         items = schema.get("items", {})
-        least = schema.get("minItems", 1 if required else 0)
-        most = schema.get("maxItems", 16)
+        least = min(_keyword(schema, "minItems", int) or int(required), _MOST_ITEMS)
+        most = min(_keyword(schema, "maxItems", int) or 16, _MOST_ITEMS)
         kind = self._resolve(items).get("type")
         values: list[Any] = []
-        if depth < _DEEPEST:
-            while len(values) < most:
-                must = len(values) < least
-                if kind == "string" and not self._quoted and not self._names and not must:
-                    break
-                value = self._value(name, items, must, depth + 1)
-                if value is None or (value in values and not must):
-                    break
-                values.append(value)
-                if kind not in ("string", "integer", "number") and len(values) >= max(least, 1):
-                    break
+        while len(values) < max(most, least):
+            must = len(values) < least
+            value = self._value(name, items, must, depth + 1)
+            if value is None or (value in values and not must):
+                break
+            values.append(value)
+            # Only plain values can be found several times in a question.
+            if kind not in ("string", "integer", "number") and len(values) >= max(least, 1):
+                break
         return values if values or required else None
 
     def _choice(self, choices: list[Any], schema: Json, required: bool) -> Any:
@@ -187,21 +201,25 @@ class Filler:
         return choices[0] if required else None
 
     def _number(self, name: str, schema: Json, required: bool, whole: bool) -> Any:
-        low = schema.get("minimum", schema.get("exclusiveMinimum"))
-        high = schema.get("maximum", schema.get("exclusiveMaximum"))
+        low, high = _keyword(schema, "minimum", float), _keyword(schema, "maximum", float)
+        above = _keyword(schema, "exclusiveMinimum", float)
+        below = _keyword(schema, "exclusiveMaximum", float)
         for index, value in enumerate(self._numbers):
             fits = (low is None or value >= low) and (high is None or value <= high)
+            fits = fits and (above is None or value > above) and (below is None or value < below)
             if fits and (not whole or value.is_integer()):
                 del self._numbers[index]
                 return int(value) if value.is_integer() else value
         if not required:
             return None
-        default = schema.get("default")
-        if isinstance(default, (int, float)) and not isinstance(default, bool):
+        default = _keyword(schema, "default", int if whole else float)
+        if default is not None:
             return default
-        if low is not None:
-            return int(low) + ("exclusiveMinimum" in schema) if whole else low
-        return min(1, high) if high is not None else 1
+        least = above + 1 if above is not None else low
+        most = below - 1 if below is not None else high
+        made = 1 if least is None else max(1, least)
+        made = made if most is None else min(made, most)
+        return math.ceil(made) if whole else made
 
     def _boolean(self, name: str, schema: Json, required: bool) -> Any:
         mentioned = [word for word in words_of(name) if word in self._words]
@@ -210,25 +228,22 @@ class Filler:
             return not {"no", "not", "without", "don"} & set(self._words[max(0, at - 3) : at])
         if not required:
             return None
-        default = schema.get("default")
-        return default if isinstance(default, bool) else False
+        return schema.get("default") is True
 
     def _string(self, name: str, schema: Json, required: bool) -> Any:
         value = self._found_string(name, schema, required)
         if value is None and not required:
             return None
         if value is None:
-            default = schema.get("default")
-            value = default if isinstance(default, str) else self._made_up(schema)
-        most, least = schema.get("maxLength"), schema.get("minLength")
-        if isinstance(most, int):
-            value = value[:most]
-        if isinstance(least, int):
-            value = value.ljust(min(least, 1000), "x")
-        return value
+            default = _keyword(schema, "default", str)
+            value = self._made_up(schema) if default is None else default
+        most, least = _keyword(schema, "maxLength", int), _keyword(schema, "minLength", int)
+        if most is not None:
+            value = value[: max(0, most)]
+        return value.ljust(min(least or 0, 1000), "x")
 
     def _found_string(self, name: str, schema: Json, required: bool) -> str | None:
-        shape, words = schema.get("format"), set(words_of(name))
+        shape, words = _keyword(schema, "format", str), set(words_of(name))
         for wanted, pattern in (("email", _EMAIL), ("uri", _LINK), ("date", _DATE)):
             if shape == wanted or wanted in words or (wanted == "uri" and "url" in words):
                 match = pattern.search(self.question)
@@ -260,7 +275,17 @@ class Filler:
             "uri": "https://example.com",
             "uuid": "00000000-0000-4000-8000-000000000000",
         }
-        return made.get(schema.get("format", ""), self.question.strip() or "unknown")
+        shape = _keyword(schema, "format", str) or ""
+        return made.get(shape, self.question.strip() or "unknown")
+
+
+def _keyword(schema: Json, name: str, kind: type[T]) -> T | None:
+    """Return a keyword's value if it has the type it should have; schemas are written by hand."""
+    value = schema.get(name)
+    accepted: Any = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or isinstance(value, bool):
+        return None
+    return value  # type: ignore[no-any-return]
 
 
 def _merge(first: Json, second: Json) -> Json:

@@ -159,7 +159,7 @@ def _belongs(word: str) -> bool:
 
 def _goes_on(word: str, touches: bool) -> bool:
     """True for a neighbour that makes a side more than it seems: `^`, another `=`, `x2`."""
-    return word in "=^%<>!_&|" or _belongs(word) or (touches and word[0].isalnum())
+    return word in "=^%<>_&|" or _belongs(word) or (touches and word[0].isalnum())
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 
-from .arguments import Filler, names_in, words_of, words_set
+from .arguments import Filler, listed_names, words_of, words_set
 from .equations import find_equation, solving_code
 from .model import Call, DoneCall, Input, Part, Text, Turn, pieces
 from .objects import Json
@@ -166,16 +166,20 @@ def _calls(function: Json, clause: str) -> list[tuple[Call, str]]:
     """One call, or one for each place if the function takes a place and several are named."""
     call, text = _call(function, clause)
     arguments = json.loads(text)
-    names = names_in(clause)
-    place = next((key for key, value in arguments.items() if value in names[:1]), None)
-    listed = len(names) > 1 and re.search(
-        rf"{re.escape(names[-2])}\W+and\W+{re.escape(names[-1])}", clause
+    names = listed_names(clause)
+    # "Paris, Oslo and Rome" may have been taken for one place with a comma in it.
+    place = next(
+        (
+            key
+            for key, value in arguments.items()
+            if names and isinstance(value, str) and value.startswith(names[0])
+        ),
+        None,
     )
-    if place is None or not listed or sum(value in names for value in arguments.values()) > 1:
+    taken = [value for value in arguments.values() if value in names]
+    if place is None or len(taken) > 1:
         return [(call, text)]
-    return [
-        (call, json.dumps({**arguments, place: name}, ensure_ascii=False)) for name in names[:8]
-    ]
+    return [(call, json.dumps({**arguments, place: name}, ensure_ascii=False)) for name in names]
 
 
 def user_name(turn: Turn) -> str | None:
