@@ -34,7 +34,7 @@ _ALIKE = {
 _THEN = re.compile(r"(?:[,;.]\s*)?\b(?:and\s+)?(?:then|after\s+that|afterwards)\b", re.IGNORECASE)
 _NAME = r"([A-ZÀ-ÖØ-Þ][\w'\u2019-]*(?:\s+[A-ZÀ-ÖØ-Þ][\w'\u2019-]*){0,3})"
 _CALLED = re.compile(
-    r"(?:address\s+(?:the\s+user|them|me|him|her)\s+as|call\s+(?:the\s+user|them|me|him|her)"
+    r"(?i:address\s+(?:the\s+user|them|me|him|her)\s+as|call\s+(?:the\s+user|them|me|him|her)"
     r"|(?:the\s+user's|their|my)\s+name\s+is|the\s+user\s+is\s+(?:called|named))"
     rf"\s+[\"'“]?{_NAME}"
 )

@@ -11,6 +11,10 @@ from server_helpers import BOTH, EQUATION, PATIENCE, WEATHER, Raw, wait_for_run
 from emitter_stream.server import Call, Input, LocalServer, Text
 
 
+def server_threads() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name.startswith("assistants")]
+
+
 def stream_path(raw: Raw, question: str = "Hello") -> str:
     return f"/threads/{raw.thread(question)}/runs"
 
@@ -188,13 +192,13 @@ def test_only_one_of_many_gets_the_thread(gated, gate):
 
 def test_many_streams_at_once(start):
     """Two hundred streams run side by side, each whole and with its own text."""
-    server = start(tokens_per_second=200)
-    raw = Raw(server.base_url)
+    before = set(server_threads())
+    raw = Raw(start(tokens_per_second=200).base_url)
     assistant = raw.assistant()
     paths = [stream_path(raw, f"I am number {n}") for n in range(200)]
     streams = [raw.stream(path, {"assistant_id": assistant}) for path in paths]
-    threads = [t for t in threading.enumerate() if t.name.startswith("assistants")]
-    assert len(threads) == 2  # the loop's and the database's, however many streams
+    # The loop's and the database's, however many streams.
+    assert len(set(server_threads()) - before) == 2
     for n, stream in enumerate(streams):
         with stream:
             text = stream.until("thread.message.completed")["content"][0]["text"]["value"]
@@ -205,6 +209,7 @@ def test_many_streams_at_once(start):
 
 def test_stop_with_live_streams(gate):
     """Stopping ends the live streams in an orderly way and hangs on nobody."""
+    before = set(server_threads())
     with LocalServer(model=gate) as server:
         raw = Raw(server.base_url)
         stream = raw.stream(stream_path(raw), {"assistant_id": raw.assistant()})
@@ -216,7 +221,7 @@ def test_stop_with_live_streams(gate):
     stream.close()
     silent.close()
     server.stop()  # again: nothing happens
-    assert not [t for t in threading.enumerate() if t.name.startswith("assistants")]
+    assert set(server_threads()) == before
 
 
 def test_start_errors(start, tmp_path):
