@@ -1,0 +1,524 @@
+"""Bytes, names and servers that mean harm: a clear error, bounded memory, no hang."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+from parity.compare import PATIENCE, Recorder
+from parity.transcripts import (
+    DONE,
+    answered,
+    encode,
+    function_call,
+    message,
+    message_delta,
+    run,
+    said,
+    started,
+    step,
+    step_delta,
+    text_delta,
+)
+from scripted_server import answer, sse
+
+from emitter_stream import AssistantStream, OpenAI, OpenAIError
+
+BODY = encode(answered("a", "b"))
+KEY = "sk-very-secret-0123456789"
+
+
+def ends(stream) -> OpenAIError | None:
+    """Let a stream end, well or with an OpenAIError, and give the error."""
+    recorder = Recorder(stream)
+    error = None
+    try:
+        stream.done(timeout=PATIENCE * 2)
+    except OpenAIError as caught:
+        error = caught
+    assert recorder.names[-1] == "end"
+    assert recorder.names.count("end") == 1
+    assert recorder.names.count("error") == (error is not None)
+    assert len(str(error)) < 2_000
+    return error
+
+
+# --- size
+
+
+@pytest.mark.parametrize("piece", [b"x" * 5_000, b"data: y\n" * 500, b"\ndata:" * 500])
+def test_an_event_without_end(stream_of, piece):
+    """An event that never ends is an error at max_event_bytes, and the connection is closed."""
+
+    def script(exchange):
+        exchange.head()
+        exchange.body(encode(started()) + b"event: thread.run.completed\ndata: ")
+        while True:
+            exchange.body(piece)
+
+    error = ends(stream_of(script, max_event_bytes=100_000))
+    assert "100" in str(error)
+    assert stream_of.server.exchanges[0].client_closed.wait(PATIENCE)
+
+
+def test_a_line_of_comment_without_end(stream_of):
+    """A comment that never ends does not fill the memory."""
+
+    def script(exchange):
+        exchange.head()
+        exchange.body(b":")
+        while True:
+            exchange.body(b"." * 50_000)
+
+    assert ends(stream_of(script, max_event_bytes=100_000)) is not None
+    assert stream_of.server.exchanges[0].client_closed.wait(PATIENCE)
+
+
+def test_four_megabytes_in_256_byte_pieces(stream_of):
+    """One event of 4 MB in 16,000 pieces is read in time linear in its size."""
+    value = "y" * 4_000_000
+    body = encode(answered(value))
+    stream = stream_of(sse(body, 256))
+    assert stream.final_messages(timeout=PATIENCE * 2)[0].content[0].text.value == value
+
+
+def test_four_megabytes_of_lines_in_256_byte_pieces(stream_of):
+    """One event of 200,000 data and comment lines is read in time linear in its size."""
+    lines = "\n".join(["data: 1,", ": note"] * 100_000)
+    event = f"event: thread.note\ndata: [\n{lines}\ndata: 1]\n\n"
+    body = event.encode() + BODY
+    recorder = Recorder(stream_of(sse(body, 256)))
+    recorder.stream.done(timeout=PATIENCE * 2)
+    assert len(recorder.of("event")[0][0]["data"]) == 100_001
+
+
+def test_a_text_of_many_deltas(stream_of):
+    """40,000 deltas of one text are read in time linear in their number."""
+    lengths: list[int] = []
+    stream = stream_of(sse(encode(answered(*["0123456789"] * 40_000))))
+    stream.on("textDelta", lambda delta, snapshot: lengths.append(len(delta.value)))
+    text = stream.final_messages(timeout=PATIENCE * 2)[0].content[0].text.value
+    assert len(lengths) == 40_000
+    assert text == "0123456789" * 40_000
+
+
+# --- depth
+
+
+def nested(depth: int, kind: str) -> str:
+    """Make JSON that is nested that deep."""
+    left, right = ("[", "]") if kind == "array" else ('{"a":', "}")
+    return left * depth + "1" + right * depth
+
+
+@pytest.mark.parametrize("kind", ["array", "object"])
+@pytest.mark.parametrize("depth", [200, 900, 1_200, 5_000, 20_000, 200_000])
+@pytest.mark.parametrize(
+    "place", ["unknown", "run", "message", "delta", "step", "error", "unnamed"]
+)
+def test_deeply_nested_json(stream_of, kind, depth, place):
+    """Deep nesting is taken or is an OpenAIError, wherever it stands; never a RecursionError."""
+    deep = nested(depth, kind)
+    data = {
+        "unknown": ("thread.new", deep),
+        "run": ("thread.run.queued", f'{{"id":"run_1","deep":{deep}}}'),
+        "message": ("thread.message.created", f'{{"id":"msg_1","content":[],"deep":{deep}}}'),
+        "delta": (
+            "thread.message.delta",
+            f'{{"id":"msg_1","delta":{{"content":[{{"index":0,"type":"text","deep":{deep}}}]}}}}',
+        ),
+        "step": ("thread.run.step.created", f'{{"id":"step_1","step_details":{deep}}}'),
+        "error": ("error", f'{{"message":"M","deep":{deep}}}'),
+        "unnamed": (None, deep),
+    }[place]
+    opened = [message(1, "created")] if place == "delta" else []
+    frames = [*started(), *opened, data, data, run("completed"), DONE]
+    stream = stream_of(sse(encode(frames)))
+    errors: list = []
+    stream.on("error", errors.append).on("event", lambda event: repr(event))
+    with_error = None
+    try:
+        stream.done(timeout=PATIENCE)
+    except OpenAIError as error:
+        with_error = error
+    assert errors == ([with_error] if with_error else [])
+    assert stream.ended
+    if depth <= 200 and place != "error":
+        assert with_error is None or place in ("message", "step")  # created twice
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_deeply_nested_json_instead_of_a_stream(stream_of, status):
+    """A deep JSON body of an error, or instead of a stream, is an OpenAIError as well."""
+    body = nested(200_000, "object").encode()
+    assert ends(stream_of(answer(status, body))) is not None
+
+
+# --- numbers and indexes
+
+INDEXES = ["-1", "-0.5", "1.5", "true", "false", "null", '"0"', '"x"', "[]", "{}", "1e400", "1e19"]
+INDEXES += ["1024", "65536", "4294967295", "9223372036854775807", "1" + "0" * 400, "9" * 5_000]
+INDEXES += ['"' + "9" * 5_000 + '"', '"1_0"', '"٣"', '"-1"']
+
+
+@pytest.mark.parametrize("index", INDEXES, ids=[index[:20] for index in INDEXES])
+@pytest.mark.parametrize("place", ["content", "tool_calls", "new_tool_calls", "annotations"])
+def test_indexes_that_are_none(stream_of, place, index):
+    """Negative, huge, boolean, fractional or missing: an OpenAIError or Node's result, no memory."""
+    empty = {"type": "tool_calls"} if place == "new_tool_calls" else None
+    tools = empty or {"type": "tool_calls", "tool_calls": []}
+    marked = {
+        "content": text_delta(1, "x", index="@@"),
+        "annotations": message_delta(
+            1, {"index": 0, "type": "text", "text": {"annotations": [{"index": "@@"}]}}
+        ),
+    }.get(place) or step_delta(1, {**function_call(0, [])[0], "index": "@@"})
+    start = [step(1, "created", tools), message(1, "created"), text_delta(1, "a", first=True)]
+    frames = [*started(), *start, marked, marked, run("completed"), DONE]
+    body = encode(frames).replace(b'"@@"', index.encode())
+    stream = stream_of(sse(body))
+    ends(stream)
+    snapshot = stream.current_message_snapshot()
+    assert snapshot is None or len(snapshot.content) < 2_000
+
+
+def test_growing_by_the_largest_step_again_and_again(stream_of):
+    """An array of blocks cannot be blown up without bound by many deltas."""
+    deltas = [text_delta(1, "x", index=1_023 * number) for number in range(200)]
+    frames = [*started(), message(1, "created"), *deltas, run("completed"), DONE]
+    stream = stream_of(sse(encode(frames)))
+    stream.on("textCreated", lambda: None)
+    with pytest.raises(OpenAIError):
+        stream.done(timeout=PATIENCE)
+    assert len(stream.current_message_snapshot().content) <= 65_536
+
+
+def test_numbers_of_any_size(stream_of):
+    """Integers are exact whatever their size; what Python refuses to read is an OpenAIError."""
+    big = 2**63 + 1
+    final = run("completed", n=big, m=-(10**300))
+    result = stream_of(sse(encode([*started(), final, DONE]))).final_run(timeout=PATIENCE)
+    assert (result.n, result.m) == (big, -(10**300))
+    huge = encode([*started(), final]).replace(str(big).encode(), b"9" * 10_000)
+    ends(stream_of(sse(huge)))
+
+
+# --- names that collide
+
+
+NAMES = [
+    "to_dict",
+    "_data",
+    "__class__",
+    "__dict__",
+    "__init__",
+    "keys",
+    "self",
+    "",
+    "a b",
+    "class",
+]
+
+
+def test_fields_named_like_methods(stream_of):
+    """A field may have any name: it is in to_dict, and breaks nothing."""
+    extra = dict.fromkeys(NAMES, "field")
+    frames = [*started(), run("completed", **extra), DONE]
+    final = stream_of(sse(encode(frames))).final_run(timeout=PATIENCE)
+    data = final.to_dict()
+    assert {name: data[name] for name in NAMES} == extra
+    assert "completed" in repr(final)
+
+
+# --- ids and headers
+
+IDS = [
+    "../../admin",
+    "..",
+    ".",
+    "a/b",
+    "a?b=c",
+    "a#b",
+    "a%2fb",
+    "%2e%2e",
+    "a b",
+    "ü",
+    "a\\b",
+    "a;b",
+]
+IDS += [
+    "a\r\nX-Evil: 1",
+    "a\nb",
+    "a\0b",
+    "//evil.example/",
+    "@evil.example",
+    "http://evil/",
+    "\u2028",
+]
+
+
+@pytest.mark.parametrize("identifier", IDS)
+@pytest.mark.parametrize("call", ["stream", "submit"])
+def test_an_id_cannot_leave_its_place_in_the_path(connect, identifier, call):
+    """An id is one segment of the path, whatever is in it, or is refused; it reaches no header."""
+    client = connect(sse(BODY))
+    runs = client.beta.threads.runs
+    try:
+        if call == "stream":
+            runs.stream(identifier, assistant_id="a").done(timeout=PATIENCE)
+        else:
+            runs.submit_tool_outputs_stream(identifier, thread_id="thread_1", tool_outputs=[]).done(
+                timeout=PATIENCE
+            )
+    except (OpenAIError, ValueError):
+        assert connect.server.requests == []
+        return
+    (request,) = connect.server.requests
+    parts = request.target.split("/")
+    shape = {"stream": ["v1", "threads", None, "runs"]}.get(call)
+    shape = shape or ["v1", "threads", "thread_1", "runs", None, "submit_tool_outputs"]
+    assert parts[0] == ""
+    assert len(parts) == len(shape) + 1
+    assert all(want in (None, part) for part, want in zip(parts[1:], shape, strict=True))
+    mine = parts[1 + shape.index(None)]
+    assert mine.lower().replace("%2e", ".") not in ("", ".", "..")
+    assert "?" not in request.target
+    assert "#" not in request.target
+    assert "x-evil" not in request.headers
+
+
+@pytest.mark.parametrize("identifier", ["", None])
+def test_an_empty_id_is_refused(connect, identifier):
+    """An id that is empty or missing is refused before anything is sent."""
+    client = connect(sse(BODY))
+    with pytest.raises((OpenAIError, ValueError, TypeError)):
+        client.beta.threads.runs.stream(identifier, assistant_id="a").done(timeout=PATIENCE)
+    assert connect.server.requests == []
+
+
+@pytest.mark.parametrize("evil", ["\r\nX-Evil: 1", "\n", "\0", "ключ", "\r\n\r\nGET / HTTP/1.1"])
+@pytest.mark.parametrize("place", ["api_key", "organization", "project"])
+def test_a_value_cannot_leave_its_header(connect, place, evil):
+    """A key or name with a line break is an OpenAIError that does not show it; nothing is sent."""
+    with pytest.raises((OpenAIError, ValueError)) as caught:
+        client = connect(sse(BODY), **{"api_key": KEY, place: KEY + evil})
+        client.beta.threads.runs.stream("t", assistant_id="a").done(timeout=PATIENCE)
+    error: BaseException | None = caught.value
+    assert isinstance(error, OpenAIError)
+    while error is not None:
+        assert KEY not in f"{error} {error!r}"
+        error = error.__cause__ or error.__context__
+    for request in connect.server.requests if hasattr(connect, "server") else ():
+        assert "x-evil" not in request.headers
+
+
+# --- redirects
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_redirect_does_not_carry_the_key_away(connect, serve, status, host):
+    """The key is not sent to another host or port; the outcome is clear either way."""
+    other = serve(sse(BODY))
+    place = f"http://{host}:{other.port}/v1/threads/thread_1/runs"
+    client = connect(answer(status, b"", headers=[("Location", place)]), api_key=KEY)
+    ends(client.beta.threads.runs.stream("thread_1", assistant_id="a"))
+    assert all(KEY not in request.head.decode("latin-1") for request in other.requests)
+
+
+def test_a_redirect_in_a_circle_ends(connect):
+    """A redirect to itself is an OpenAIError after a while."""
+    client = connect(answer(307, b"", headers=[("Location", "/v1/threads/thread_1/runs")]))
+    error = ends(client.beta.threads.runs.stream("thread_1", assistant_id="a"))
+    assert error is not None
+    assert len(connect.server.requests) < 50
+
+
+@pytest.mark.parametrize("place", ["", "http://[", "gopher://x/", "file:///etc/passwd", "//"])
+def test_a_redirect_to_nowhere(connect, place):
+    """A redirect that leads to no HTTP address is an OpenAIError."""
+    client = connect(answer(307, b"", headers=[("Location", place)]))
+    assert ends(client.beta.threads.runs.stream("thread_1", assistant_id="a")) is not None
+
+
+def test_netrc_does_not_replace_the_key(connect, tmp_path, monkeypatch):
+    """A .netrc entry for the host does not take the place of the API key."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login you password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    client = connect(sse(BODY))
+    client.beta.threads.runs.stream("thread_1", assistant_id="a").done(timeout=PATIENCE)
+    assert connect.server.requests[0].headers["authorization"] == "Bearer sk-test"
+
+
+# --- servers that speak no HTTP
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+ANSWERS = {
+    "nothing": b"",
+    "noise": bytes(range(256)) * 4,
+    "no status": b"HELLO\r\n\r\n",
+    "bad status": b"HTTP/1.1 abc OK\r\n\r\n",
+    "status 999": b"HTTP/1.1 999 ?\r\nContent-Length: 0\r\n\r\n",
+    "status 100 only": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "headers cut": HEAD,
+    "long header": HEAD + b"X: " + b"y" * 200_000 + b"\r\n\r\n",
+    "many headers": HEAD + b"".join(b"X%d: y\r\n" % n for n in range(5_000)) + b"\r\n",
+    "no colon": HEAD + b"nonsense\r\n\r\n" + BODY,
+    "bad length": HEAD + b"Content-Length: many\r\n\r\n" + BODY,
+    "negative length": HEAD + b"Content-Length: -5\r\n\r\n" + BODY,
+    "two lengths": HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n" + BODY,
+    "bad chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + BODY,
+    "negative chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n" + BODY,
+    "endless chunk size": HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 100_000,
+    "no gzip": HEAD + b"Content-Encoding: gzip\r\n\r\n" + BODY,
+    "half gzip": HEAD + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x00",
+    "unknown coding": HEAD + b"Content-Encoding: rot13\r\n\r\n" + BODY,
+    "unknown charset": HEAD.replace(b"stream", b"stream; charset=klingon") + b"\r\n" + BODY,
+    "binary body": HEAD + b"\r\n" + bytes(range(256)) * 20,
+    "204": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "304": b"HTTP/1.1 304 Not Modified\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answers_that_are_no_http(stream_of, name):
+    """Whatever comes, the stream ends, and its error is the library's own."""
+
+    def script(exchange):
+        exchange.raw(ANSWERS[name])
+        exchange.cut()
+
+    error = ends(stream_of(script, timeout=5))
+    if name not in ("no colon", "two lengths", "unknown coding", "unknown charset", "noise"):
+        assert error is not None
+
+
+def test_a_gzip_bomb_is_bounded(stream_of):
+    """A small body that unpacks to one enormous event is an error at max_event_bytes."""
+
+    def script(exchange):
+        exchange.head(framing="gzip")
+        exchange.body(b"data: ")
+        for _ in range(2_000):
+            exchange.body(b"\0" * 1_000_000)
+
+    assert ends(stream_of(script, max_event_bytes=1_000_000)) is not None
+
+
+# --- what is handed to the class methods
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [None],
+        [5],
+        ["text"],
+        [[]],
+        [{}],
+        [{"event": 5, "data": {}}],
+        [{"event": "thread.run.created"}],
+        [{"data": {}}],
+        [{"event": "thread.run.created", "data": object()}],
+        5,
+        None,
+    ],
+    ids=repr,
+)
+def test_from_events_with_what_is_no_event(events):
+    """Events that are none end the stream with an error of the library, or are refused at once."""
+    try:
+        stream = AssistantStream.from_events(events)
+    except (TypeError, ValueError, OpenAIError):
+        return
+    assert ends(stream) is not None
+
+
+def test_from_events_whose_iterable_raises():
+    """An exception of the iterable is the cause of the stream's error."""
+
+    def events():
+        yield {"event": "thread.run.created", "data": {"id": "run_1"}}
+        raise KeyError("mine")
+
+    error = ends(AssistantStream.from_events(events()))
+    assert isinstance(error.__cause__, KeyError)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [b"not json\n"],
+        [b"[]\n"],
+        [b"5\n"],
+        [b'{"event": "thread.run.created"'],
+        [b"\xff\n"],
+        [b"{}\n" * 10],
+        ["text\n"],
+        [None],
+        [nested(200_000, "array").encode() + b"\n"],
+        [b""],
+        [],
+    ],
+    ids=range(11),
+)
+def test_from_readable_stream_with_what_is_no_stream(chunks):
+    """Bytes that are no stream of events end with an error of the library, or are refused."""
+    try:
+        stream = AssistantStream.from_readable_stream(chunks)
+    except (TypeError, ValueError, OpenAIError):
+        return
+    assert ends(stream) is not None
+
+
+def test_readable_stream_round_trip():
+    """What to_readable_stream writes from_readable_stream reads, cut anywhere, any Unicode."""
+    frames = answered("a\u2028\x85", "\ud83d", "\ude00", "é😀\n", "\ufeff")
+    events = [{"event": name, "data": data} for name, data in frames if name != "done"]
+    first = AssistantStream.from_events(events)
+    written = b"".join(first.to_readable_stream())
+    assert [json.loads(line) for line in written.split(b"\n") if line] == events
+    cut = [written[at : at + 3] for at in range(0, len(written), 3)]
+    second = Recorder(AssistantStream.from_readable_stream(cut))
+    reference = Recorder(AssistantStream.from_events(events))
+    assert second.result() == reference.result()
+
+
+def test_a_hundred_broken_streams_leave_the_client_usable(connect):
+    """After a hundred failed streams of every kind the client still works."""
+    scripts = [
+        lambda x: (x.raw(ANSWERS["noise"]), x.cut()),
+        lambda x: x.reset(),
+        lambda x: (x.head(), x.body(BODY[:100]), x.cut()),
+        answer(500, b"x"),
+        answer(200, b"x", "text/html"),
+    ]
+    client: OpenAI = connect(*(scripts * 20), sse(BODY))
+    for _ in range(100):
+        assert ends(client.beta.threads.runs.stream("t", assistant_id="a")) is not None
+    assert ends(client.beta.threads.runs.stream("t", assistant_id="a")) is None
+
+
+def test_a_run_of_many_events_keeps_no_history(connect):
+    """Once the listeners have said go, events that went by are not kept."""
+    import gc
+    import weakref
+
+    client = connect(sse(encode([*started(), *said(1, ["x"] * 3_000), run("completed"), DONE])))
+    stream = client.beta.threads.runs.stream("t", assistant_id="a")
+    refs: list = []
+    done = threading.Event()
+
+    def keep(event):
+        try:
+            refs.append(weakref.ref(event))
+        except TypeError:
+            done.set()
+
+    stream.on("event", keep)
+    stream.done(timeout=PATIENCE)
+    gc.collect()
+    if not done.is_set():
+        assert sum(ref() is not None for ref in refs) < 100
