@@ -60,9 +60,7 @@ class OpenAI:
         default_query: Mapping[str, object] | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:
-        self._api_key = _checked_key(
-            _environment("OPENAI_API_KEY") if api_key is None else api_key
-        )
+        self._api_key = _checked_key(_environment("OPENAI_API_KEY") if api_key is None else api_key)
         self.organization = organization or _environment("OPENAI_ORG_ID")
         self.project = project or _environment("OPENAI_PROJECT_ID")
         self.base_url = _checked_url(base_url or _environment("OPENAI_BASE_URL"))
@@ -175,6 +173,12 @@ def _checked_key(api_key: str | None) -> str:
         )
     if not isinstance(api_key, str):
         raise TypeError(f"api_key must be a str, not {type(api_key).__name__}")
+    # Checked here, and not by trying to encode it: a UnicodeEncodeError would have the key in it.
+    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise OpenAIError(
+            "The API key has characters that no key has (white space, control characters or "
+            "letters outside ASCII); perhaps more was copied than the key."
+        )
     return api_key
 
 
