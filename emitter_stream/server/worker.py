@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from . import objects
@@ -170,7 +171,7 @@ class Worker:
         """Stream one turn of the model into steps; true if the token limit cut it off."""
         parts = self.engine.model.respond(turn)
         try:
-            while (part := await self._wait(anext(parts, None))) is not None:
+            while (part := await self._wait(lambda: anext(parts, None))) is not None:
                 if isinstance(part, (Text, Input)):
                     if not part.piece:
                         continue
@@ -186,17 +187,15 @@ class Worker:
             if close is not None:
                 await close()
 
-    async def _wait(self, what: Awaitable[T]) -> T:
-        """Wait for something that an interrupt may break off."""
+    async def _wait(self, begin: Callable[[], Awaitable[T]]) -> T:
+        """Begin something that an interrupt may break off, and wait for it."""
         if self._ending is not None:
-            if asyncio.iscoroutine(what):
-                what.close()
             raise Interrupted
         self._interruptible = True
         try:
             # A model that never waits must still let the other runs and requests get on.
             await asyncio.sleep(0)
-            return await what
+            return await begin()
         except asyncio.CancelledError:
             if self._ending is None:
                 raise
@@ -267,7 +266,8 @@ class Worker:
         for index, (call, call_id, inputs) in enumerate(step.calls):
             if call.kind != "code_interpreter":
                 continue
-            logs = await self._wait(self.engine.sandbox.run("".join(inputs)))
+            source = "".join(inputs)
+            logs = await self._wait(partial(self.engine.sandbox.run, source))
             step.outputs[call_id] = logs
             if logs:
                 output = {"index": 0, "type": "logs", "logs": logs}

@@ -242,3 +242,24 @@ def test_start_errors(start, tmp_path):
     server = LocalServer()
     with pytest.raises(RuntimeError, match="not been started"):
         server.base_url  # noqa: B018
+
+
+def test_cancel_at_any_point(raw):
+    """Wherever a cancel falls, the run ends, nothing in it stays open, and the thread is free."""
+    assistant = raw.assistant(tools=[{"type": "code_interpreter"}])
+    for count in range(1, 40, 4):
+        path = stream_path(raw, EQUATION)
+        with raw.stream(path, {"assistant_id": assistant}) as stream:
+            run = next(stream.events)[1]
+            for _, _ in zip(range(count), stream.events, strict=False):
+                pass
+            reply = raw("POST", f"{path}/{run['id']}/cancel")
+            ended = wait_for_run(raw, run["thread_id"], run["id"])
+            expected = ("cancelled",) if reply.status == 200 else ("completed",)
+            assert ended["status"] in expected
+            assert [name for name, _ in stream.events][-1] == "done"
+        thread = f"/threads/{run['thread_id']}"
+        steps = raw("GET", f"{thread}/runs/{run['id']}/steps").body["data"]
+        messages = raw("GET", f"{thread}/messages").body["data"]
+        assert "in_progress" not in [one["status"] for one in steps + messages]
+        assert raw("POST", path, {"assistant_id": assistant}).status == 200
