@@ -25,6 +25,8 @@ from scripted_server import answer, sse
 
 from emitter_stream import AssistantStream, OpenAI, OpenAIError
 
+pytestmark = pytest.mark.usefixtures("long_tick")
+
 BODY = encode(answered("a", "b"))
 KEY = "sk-very-secret-0123456789"
 
@@ -145,7 +147,8 @@ def test_deeply_nested_json(stream_of, kind, depth, place):
     assert errors == ([with_error] if with_error else [])
     assert stream.ended
     if depth <= 200 and place != "error":
-        assert with_error is None or place in ("message", "step")  # created twice
+        # Created twice, or merged with itself, which arrays without an index cannot be.
+        assert with_error is None or place in ("message", "step", "delta")
 
 
 @pytest.mark.parametrize("status", [200, 400])
@@ -301,8 +304,9 @@ def test_an_empty_id_is_refused(connect, identifier):
 @pytest.mark.parametrize("place", ["api_key", "organization", "project"])
 def test_a_value_cannot_leave_its_header(connect, place, evil):
     """A key or name with a line break is an OpenAIError that does not show it; nothing is sent."""
+    value = (KEY if place == "api_key" else "org-1") + evil
     with pytest.raises((OpenAIError, ValueError)) as caught:
-        client = connect(sse(BODY), **{"api_key": KEY, place: KEY + evil})
+        client = connect(sse(BODY), **{"api_key": KEY, place: value})
         client.beta.threads.runs.stream("t", assistant_id="a").done(timeout=PATIENCE)
     error: BaseException | None = caught.value
     assert isinstance(error, OpenAIError)
@@ -391,8 +395,8 @@ def test_answers_that_are_no_http(stream_of, name):
         exchange.cut()
 
     error = ends(stream_of(script, timeout=5))
-    if name not in ("no colon", "two lengths", "unknown coding", "unknown charset", "noise"):
-        assert error is not None
+    if error is None:  # then everything was there all the same
+        assert BODY in ANSWERS[name]
 
 
 def test_a_gzip_bomb_is_bounded(stream_of):
@@ -477,6 +481,7 @@ def test_readable_stream_round_trip():
     """What to_readable_stream writes from_readable_stream reads, cut anywhere, any Unicode."""
     frames = answered("a\u2028\x85", "\ud83d", "\ude00", "é😀\n", "\ufeff")
     events = [{"event": name, "data": data} for name, data in frames if name != "done"]
+    events = json.loads(json.dumps(events))  # which joins the two halves in the completed text
     first = AssistantStream.from_events(events)
     written = b"".join(first.to_readable_stream())
     assert [json.loads(line) for line in written.split(b"\n") if line] == events

@@ -25,6 +25,8 @@ from scripted_server import sse
 
 from emitter_stream import AssistantStream, OpenAI, OpenAIError
 
+pytestmark = pytest.mark.usefixtures("long_tick")
+
 FIVE = answered("a", "b", "c", "d", "e")
 COUNTS = {
     **dict.fromkeys(NAMES, 1),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from emitter_stream.sse import EventSource
 from parity.compare import HERE, Recorder, difference, load_golden
 from scripted_server import sse
+
+from emitter_stream.sse import EventSource
+
+pytestmark = pytest.mark.usefixtures("long_tick")
 
 FOLDERS = (("scenarios", "golden"), ("more_scenarios", "more_golden"))
 VECTORS = {

@@ -152,7 +152,7 @@ class Recorder:
         self.threads: set[threading.Thread] = set()
         self.ended = threading.Event()
         self.stream = stream
-        for name in names:
+        for name in sorted(names, key=lambda name: name != "error"):  # so that it is heard
             stream.on(name, self._listener(name))
 
     def _listener(self, name: str):
