@@ -18,7 +18,7 @@ from .runs import RunEngine
 from .scripted import ScriptedModel
 from .store import Clock, Database
 
-GRACE = 3
+GRACE = 2  # seconds for the streams' clients to read the end
 
 
 class _Uvicorn(uvicorn.Server):
@@ -35,7 +35,20 @@ class _Uvicorn(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._engine.stop()
-        await super().shutdown(sockets)
+        cut = asyncio.get_running_loop().call_later(GRACE, self._cut_off)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cut.cancel()
+
+    def _cut_off(self) -> None:
+        """Drop the clients that do not read what is left of their streams.
+
+        Uvicorn's own way, cancelling their tasks, logs a traceback and leaves the sockets open.
+        """
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
 
 @final
@@ -155,7 +168,6 @@ class LocalServer:
             ws="none",
             server_header=False,
             timeout_keep_alive=60,
-            timeout_graceful_shutdown=GRACE,
         )
         self._server = _Uvicorn(config, engine, ready)
         await self._server.serve(sockets=[listener])

@@ -224,6 +224,32 @@ def test_stop_with_live_streams(gate):
     assert set(server_threads()) == before
 
 
+class Torrent:
+    """A model that says more than fits into the buffers between server and client."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+
+    async def respond(self, turn):
+        for _ in range(500):
+            yield Text(" word" * 4000)
+        self.done.set()
+
+
+def test_a_client_that_does_not_read(caplog):
+    """A client that stops reading holds up neither the run nor the stop of the server."""
+    model = Torrent()
+    with LocalServer(model=model) as server:
+        raw = Raw(server.base_url)
+        path = stream_path(raw)
+        with raw.stream(path, {"assistant_id": raw.assistant()}) as stream:
+            run = stream.until("thread.run.created")
+            assert model.done.wait(PATIENCE)
+            assert wait_for_run(raw, run["thread_id"], run["id"])["status"] == "completed"
+            server.stop()
+    assert not caplog.records
+
+
 def test_start_errors(start, tmp_path):
     """What cannot be started says so at once and leaves nothing behind."""
     from emitter_stream.server.store import DatabaseUnusable
