@@ -83,7 +83,7 @@ class ThreadRunParams(_Required, _ExtraParams, total=False):
 
 class _SubmitRequired(TypedDict):
     thread_id: str
-    tool_outputs: Iterable[ToolOutput]
+    tool_outputs: Iterable[ToolOutput | Mapping[str, str]]
 
 
 class SubmitParams(_SubmitRequired, _ExtraParams, total=False):
