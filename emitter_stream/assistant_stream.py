@@ -95,13 +95,16 @@ class AssistantStream(EventStream):
 
     _core: AssistantCore
 
-    def __init__(self, source: Source, *, signal: AbortSignal | None = None) -> None:
-        super().__init__(source, AssistantCore(), signal=signal)
+    def __init__(
+        self, source: Source, core: AssistantCore, *, signal: AbortSignal | None = None
+    ) -> None:
+        super().__init__(source, core, signal=signal)
 
     @classmethod
     def from_exchange(cls, exchange: Exchange, *, signal: AbortSignal | None = None) -> Self:
         """Send a streaming request and return its stream."""
-        return cls(HTTPSource(exchange, plain_prefix="thread."), signal=signal)
+        core = AssistantCore()
+        return cls(HTTPSource(exchange, core.growth, "thread."), core, signal=signal)
 
     @classmethod
     def from_readable_stream(
@@ -112,7 +115,7 @@ class AssistantStream(EventStream):
         ``chunks`` is any iterable of bytes, cut anywhere; it is read on the stream's thread.
         Node: ``AssistantStream.fromReadableStream``.
         """
-        return cls(LinesSource(chunks), signal=signal)
+        return cls(LinesSource(chunks), AssistantCore(), signal=signal)
 
     @classmethod
     def from_events(cls, events: Iterable[Any], *, signal: AbortSignal | None = None) -> Self:
@@ -121,7 +124,7 @@ class AssistantStream(EventStream):
         Each is a dict with ``event`` and ``data``, an ``AssistantStreamEvent``, or an event
         object of the official Python SDK. The iterable is read on the stream's thread.
         """
-        return cls(EventsSource(events), signal=signal)
+        return cls(EventsSource(events), AssistantCore(), signal=signal)
 
     def to_readable_stream(self) -> Iterator[bytes]:
         """Return an iterator over the events as newline-delimited JSON, a line at a time.

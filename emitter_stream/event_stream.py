@@ -45,8 +45,8 @@ class Core(Protocol):
         """Those of the names that only repeat what another says."""
         ...
 
-    def feed(self, event: str | None, data: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        """Take one event; yield the calls that it leads to."""
+    def feed(self, event: Any, data: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """Take one event, by its name and data or as ``GROWTH``; yield the calls it leads to."""
         ...
 
     def finish(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
@@ -60,7 +60,6 @@ class EventStream:
     Subclasses name their events and their core. The background thread starts with the object; it
     does not hold the object, so that a stream nobody can listen to any more runs on by itself.
     """
-
 
     def __init__(self, source: Source, core: Core, *, signal: AbortSignal | None = None) -> None:
         everything = {**BASE_EVENTS, **core.events}

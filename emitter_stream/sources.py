@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from .exceptions import OpenAIError
+from .growth import GROWTH, GrowthMatcher, Path
 from .sse import FrameCutter, read_frame
 from .transport import Exchange
 from .wire import DONE, check_error, loads
 
 __all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "WireEvent", "to_line"]
 
-WireEvent = tuple[str | None, Any]
-"""An event as it came: its name, ``None`` if it had none, and its decoded data."""
+WireEvent = tuple[Any, Any]
+"""An event as it came: its name, ``None`` if it had none, and its decoded data.
+
+Or ``GROWTH`` and a string: the event before with that string in the place of its own.
+"""
 
 
 class Source(Protocol):
@@ -36,12 +40,18 @@ class Source(Protocol):
 class HTTPSource:
     """Server-sent events from an HTTP exchange.
 
-    Events whose name begins with ``plain_prefix`` may have an ``error`` field that is none.
+    ``growth`` is asked after each event for the path of the string in which alone the next one
+    may differ from it, ``None`` if there is no such string (``GROWTH`` says how that event comes
+    then). Events whose name begins with ``plain_prefix`` may have an ``error`` field that is none.
     """
 
-    def __init__(self, exchange: Exchange, plain_prefix: str) -> None:
+    def __init__(
+        self, exchange: Exchange, growth: Callable[[], Path | None], plain_prefix: str
+    ) -> None:
         self._exchange = exchange
+        self._growth = growth
         self._plain_prefix = plain_prefix
+        self._matcher = GrowthMatcher()
         self._cutter = FrameCutter(exchange.max_event_bytes)
         self._at_end = False
 
@@ -66,7 +76,12 @@ class HTTPSource:
         self._exchange.close()
 
     def _events(self, frames: list[bytes]) -> Iterator[WireEvent]:
+        matcher = self._matcher
         for frame in frames:
+            piece = matcher.match(frame)
+            if piece is not None:
+                yield GROWTH, piece
+                continue
             record = read_frame(frame)
             if record is None:
                 continue
@@ -77,6 +92,11 @@ class HTTPSource:
             data = loads(text)
             check_error(event, data, self._plain_prefix)
             yield event, data
+            path = self._growth()
+            if path is None:
+                matcher.forget()
+            else:
+                matcher.learn(frame, text, data, path)
 
 
 class _IterableSource:

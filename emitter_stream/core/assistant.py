@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
+import attrs
+
 from ..exceptions import OpenAIError
+from ..growth import GROWTH, Path, with_piece
 from ..types import (
     AssistantStreamEvent,
     Message,
@@ -19,11 +22,12 @@ from ..types import (
     Run,
     RunStep,
     RunStepDelta,
+    TextDelta,
     ToolCall,
 )
-from ..types._model import plain_copy
+from ..types._model import GrowingText, plain_copy
 from ..wire import api_error
-from .delta import accumulate, check_index, merge_element, refuse_unsafe_keys
+from .delta import accumulate, check_index, growing, merge_element, refuse_unsafe_keys
 
 __all__ = ["EVENTS", "RAW_EVENTS", "AssistantCore"]
 
@@ -73,6 +77,21 @@ EVENTS: dict[str, int] = {
 _ABSENT = object()  # JavaScript's undefined where it differs from null
 
 
+@attrs.frozen
+class _Growth:
+    """What the last event was, where the next may be the same with another piece of text."""
+
+    path: Path
+    pattern: Any  # the last event's data
+    text: GrowingText
+    snapshot: Any  # the view that listeners are given along with the piece
+    emit: Callable[[_Growth], Iterator[Emission]]
+
+    def data(self, piece: str | None) -> Any:
+        """Return the event's data with ``piece`` in it."""
+        return with_piece(self.pattern, self.path, piece or "")
+
+
 class AssistantCore:
     """Turns the events of one run into listener calls and snapshots.
 
@@ -94,6 +113,8 @@ class AssistantCore:
         self._event: str | None = None
         self._event_data: Any = _ABSENT
         self._event_view: AssistantStreamEvent | None = None
+        self._growth: _Growth | None = None
+        self._piece: str | None = None  # of the last event, where _event_data has another's
         self._message_id: str | None = None  # of the message that is open
         self._content_index: int | None = None
         self._content: MessageContent | None = None  # the block that the last delta was for
@@ -105,17 +126,32 @@ class AssistantCore:
     def current_event(self) -> AssistantStreamEvent | None:
         """The last event, made when it is asked for: most are never looked at."""
         if self._event_view is None and self._event_data is not _ABSENT:
-            self._event_view = AssistantStreamEvent(
-                {"event": self._event, "data": self._event_data}
-            )
+            data, growth = self._event_data, self._growth
+            if growth is not None and self._piece is not None:
+                data = growth.data(self._piece)
+            self._event_view = AssistantStreamEvent({"event": self._event, "data": data})
         return self._event_view
 
-    def feed(self, event: str | None, data: Any) -> Iterator[Emission]:
+    def growth(self) -> Path | None:
+        """Return where the last event's text stands, if the next may differ in that alone."""
+        return None if self._growth is None else self._growth.path
+
+    def feed(self, event: Any, data: Any) -> Iterator[Emission]:
         """Take one event; yield the listener calls it leads to, each before the next is made.
+
+        ``GROWTH`` in place of its name, and a string as its data, is the last event with that
+        string where ``growth()`` says.
 
         Raises ``OpenAIError`` where the Node SDK ends the stream with an error, before the
         ``event`` call if the event does not fit the ones before.
         """
+        growth = self._growth
+        if event is GROWTH and growth is not None:
+            growth.text.append(data)
+            self._piece = data
+            self._event_view = None
+            yield from growth.emit(growth)
+            return
         handle: Callable[[str, Any], Iterator[Emission]] | None
         if event is None:
             handle = None
@@ -130,16 +166,21 @@ class AssistantCore:
         else:
             handle = None
         self._event, self._event_data, self._event_view = event, data, None
+        self._growth = self._piece = None
+        yield from self._emit_event()
+        if event is not None and handle is not None:
+            yield from handle(event, data)
+        elif event == "error":
+            raise api_error(data)
+
+    def _emit_event(self) -> Iterator[Emission]:
         wanted = self.wanted
+        event = self._event
         if "event" in wanted:
             yield "event", (self.current_event,)
         if event is not None and event in EVENTS and event in wanted:
             view = self.current_event
             yield event, (None if view is None else view.data,)
-        if event is not None and handle is not None:
-            yield from handle(event, data)
-        elif event == "error":
-            raise api_error(data)
 
     def finish(self) -> Iterator[Emission]:
         """Take the end of the events; raises ``OpenAIError`` if the run has not come to its end."""
@@ -192,18 +233,17 @@ class AssistantCore:
     def _message_delta(self, event: str, data: Any) -> Iterator[Emission]:
         message = self.current_message
         assert message is not None
-        delta = data.get("delta")
-        if type(delta) is not dict:
-            raise OpenAIError("The server sent thread.message.delta without a delta object.")
+        delta = _delta_of(event, data)
         elements: list[Any] = []
-        if _is_true(delta.get("content")):
+        if type(delta) is dict and _is_true(delta.get("content")):
             elements = _array(delta["content"], "message delta's content")
             refuse_unsafe_keys(delta)
             yield from self._merge_content(message, elements)
         wanted = self.wanted
-        delta_view: Any = MessageDelta(delta)
+        delta_view: Any = MessageDelta(delta) if type(delta) is dict else delta
         if "messageDelta" in wanted:
             yield "messageDelta", (delta_view, message)
+        content: MessageContent | None = None
         for position, element in enumerate(elements):
             index = int(element["index"])
             content = message.content[index]
@@ -219,6 +259,8 @@ class AssistantCore:
                     yield from self._content_done(self._content)
                 self._content_index = index
             self._content = content
+        if len(elements) == 1 and content is not None:
+            self._growth = self._text_growth(data, elements[0], content)
 
     def _merge_content(self, message: Message, elements: list[Any]) -> Iterator[Emission]:
         array = _array(message._data.get("content"), "message content")
@@ -290,13 +332,16 @@ class AssistantCore:
     def _step_delta(self, event: str, data: Any) -> Iterator[Emission]:
         step = self.run_steps[data["id"]]
         self.current_run_step = step
-        delta = data.get("delta")
-        if type(delta) is not dict:
-            raise OpenAIError("The server sent thread.run.step.delta without a delta object.")
-        refuse_unsafe_keys(delta)
-        accumulate(step._data, delta)
-        delta_view: Any = RunStepDelta(delta)
-        details = delta.get("step_details")
+        delta = _delta_of(event, data)
+        if type(delta) is not dict and (type(delta) is list or (delta and type(delta) is str)):
+            raise OpenAIError("The server sent thread.run.step.delta with a delta that is none.")
+        details = None
+        delta_view: Any = delta
+        if type(delta) is dict:
+            refuse_unsafe_keys(delta)
+            accumulate(step._data, delta)
+            delta_view = RunStepDelta(delta)
+            details = delta.get("step_details")
         if (
             type(details) is dict
             and details.get("type") == "tool_calls"
@@ -318,6 +363,75 @@ class AssistantCore:
                 if snapshot is not None:
                     yield "toolCallCreated", (snapshot,)
         yield "runStepDelta", (delta_view, step)
+        if self._tool_call is not None and type(details) is dict:
+            self._growth = self._tool_call_growth(data, self._tool_call)
+
+    # Deltas that bring one more piece of the same text (growth.py)
+
+    def _text_growth(
+        self, data: Any, element: dict[str, Any], content: MessageContent
+    ) -> _Growth | None:
+        text = element.get("text")
+        if element.keys() != {"index", "type", "text"} or element["type"] != "text":
+            return None
+        if type(text) is not dict or text.keys() != {"value"} or type(text["value"]) is not str:
+            return None
+        return _Growth(
+            ("delta", "content", 0, "text", "value"),
+            data,
+            growing(content.text._data, "value"),
+            content.text,
+            self._grow_text,
+        )
+
+    def _tool_call_growth(self, data: Any, snapshot: ToolCall) -> _Growth | None:
+        delta = data["delta"]
+        details = delta["step_details"]
+        if delta.keys() != {"step_details"} or details.keys() != {"type", "tool_calls"}:
+            return None
+        if len(details["tool_calls"]) != 1 or details["type"] != "tool_calls":
+            return None
+        call = details["tool_calls"][0]
+        kind = call.get("type")
+        field = {"function": "arguments", "code_interpreter": "input"}.get(kind)
+        if call.keys() != {"index", "type", kind} or field is None:
+            return None
+        part = call[kind]
+        if type(part) is not dict or part.keys() != {field} or type(part[field]) is not str:
+            return None
+        return _Growth(
+            ("delta", "step_details", "tool_calls", 0, kind, field),
+            data,
+            growing(snapshot._data[kind], field),
+            snapshot,
+            self._grow_tool_call,
+        )
+
+    def _grow_text(self, growth: _Growth) -> Iterator[Emission]:
+        wanted = self.wanted
+        assert self._event is not None
+        # Most listeners want the text and nothing else; the rest of the event is made for others.
+        if "messageDelta" in wanted or "event" in wanted or self._event in wanted:
+            yield from self._emit_event()
+            delta: Any = MessageDelta(growth.data(self._piece)["delta"])
+            yield "messageDelta", (delta, self.current_message)
+            yield "textDelta", (delta.content[0].text, growth.snapshot)
+        elif "textDelta" in wanted:
+            yield "textDelta", (TextDelta({"value": self._piece}), growth.snapshot)
+
+    def _grow_tool_call(self, growth: _Growth) -> Iterator[Emission]:
+        wanted = self.wanted
+        assert self._event is not None
+        if (
+            "toolCallDelta" in wanted
+            or "runStepDelta" in wanted
+            or "event" in wanted
+            or self._event in wanted
+        ):
+            yield from self._emit_event()
+            delta: Any = RunStepDelta(growth.data(self._piece)["delta"])
+            yield "toolCallDelta", (delta.step_details.tool_calls[0], growth.snapshot)
+            yield "runStepDelta", (delta, self.current_run_step)
 
     def _forget_tool_call(self) -> None:
         self._tool_call_index = _ABSENT
@@ -339,6 +453,12 @@ def _id_of(event: str, data: Any) -> str:
     if type(identifier) is not str or not identifier:
         raise OpenAIError(f"The server sent {event} without a valid id.")
     return identifier
+
+
+def _delta_of(event: str, data: dict[str, Any]) -> Any:
+    if data.get("delta") is None:
+        raise OpenAIError(f"The server sent {event} without a delta.")
+    return data["delta"]
 
 
 def _type_of(value: Any) -> Any:

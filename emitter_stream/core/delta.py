@@ -7,36 +7,26 @@ delta brings in is copied, so that no delta changes after it was handed out.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ..exceptions import OpenAIError
-from ..types._model import APPENDING, plain_copy
+from ..types._model import GrowingText, plain_copy
 
-__all__ = ["accumulate", "append_text", "check_index", "merge_element", "refuse_unsafe_keys"]
+__all__ = ["accumulate", "check_index", "growing", "merge_element", "refuse_unsafe_keys"]
 
 # As in Node: how far beyond an array's end one delta may write, and how long an array may get.
 MAX_GROWTH = 1024
 MAX_LENGTH = 65_536
 
-_HIGH_HALF = re.compile("[\ud800-\udbff]").match
 _UNSAFE_KEYS = frozenset(("__proto__", "constructor", "prototype"))
 
 
-def append_text(container: dict[str, Any], key: str, piece: str) -> None:
-    """Append ``piece`` to the text ``container[key]``, in time linear in ``piece``.
-
-    CPython appends in place only to a local variable that holds the only reference, so the text
-    is taken out of the dict meanwhile: without that, each delta copies all that came before.
-    """
+def growing(container: dict[str, Any], key: str) -> GrowingText:
+    """Return the string ``container[key]`` as one that can be appended to, made so if need be."""
     text = container[key]
-    container[key] = APPENDING
-    # JavaScript joins the halves of a character that was cut between two deltas; Python does not.
-    if not piece.isascii() and "\udc00" <= piece[0] <= "\udfff" and _HIGH_HALF(text[-1:]):
-        high, low = ord(text[-1]) - 0xD800, ord(piece[0]) - 0xDC00
-        text, piece = text[:-1], chr(0x10000 + (high << 10) + low) + piece[1:]
-    text += piece
-    container[key] = text
+    if type(text) is not GrowingText:
+        text = container[key] = GrowingText(text)
+    return text
 
 
 def accumulate(snapshot: dict[str, Any], delta: Any) -> None:
@@ -51,14 +41,17 @@ def accumulate(snapshot: dict[str, Any], delta: Any) -> None:
         old = snapshot.get(key)
         if old is None or key == "index" or key == "type":
             snapshot[key] = plain_copy(value)
-        elif type(old) is str and type(value) is str:
-            append_text(snapshot, key, value)
+        elif type(value) is str and type(old) is GrowingText:
+            old.append(value)
+        elif type(value) is str and type(old) is str:
+            growing(snapshot, key).append(value)
         elif type(old) is dict and type(value) is dict:
             accumulate(old, value)
         elif type(old) is list and type(value) is list:
             _accumulate_list(old, value)
         elif type(old) in (int, float) and type(value) in (int, float):
-            snapshot[key] = old + value
+            number: Any = old
+            snapshot[key] = number + value
         else:
             raise OpenAIError(
                 f"The server sent a delta that does not fit what came before: "
@@ -133,7 +126,8 @@ def refuse_unsafe_keys(value: Any) -> None:
 
 def _kind(value: Any) -> str:
     """Return what JSON calls the type of ``value``."""
-    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
+    names = {dict: "an object", list: "an array", bool: "a boolean"}
+    names |= {str: "a string", GrowingText: "a string"}
     return "null" if value is None else names.get(type(value), "a number")
 
 

@@ -10,53 +10,80 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-import time
+import re
+import threading
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, TypeVar, overload
 
-__all__ = ["APPENDING", "ListView", "Model", "plain_copy"]
+__all__ = ["GrowingText", "ListView", "Model", "plain_copy"]
 
 _T = TypeVar("_T")
 
 
-class _Appending:
-    """Stands in a dict for a text that another thread is appending to at this very moment.
+class GrowingText:
+    """A string in a snapshot that deltas append to; views and copies show it as a ``str``.
 
-    The appender must hold the only reference for CPython to append in place, so the dict cannot
-    hold the text meanwhile (core/delta.py). A reader waits the instant out.
+    Appending costs the same however long the text is, and so does reading it after each append.
+    One thread appends; any may read.
     """
 
-    def __repr__(self) -> str:
-        return "<text being appended to>"
+    __slots__ = ("_lock", "_pieces", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text: str | None = text  # None while read() appends to it
+        self._pieces: list[str] = []  # behind _text, not joined to it yet
+        self._lock = threading.Lock()
+
+    def append(self, piece: str) -> None:
+        """Append ``piece``."""
+        self._pieces.append(piece)
+        if len(self._pieces) >= 256:
+            self.read()
+
+    def read(self) -> str:
+        """Return the text so far."""
+        if not self._pieces:
+            text = self._text
+            if text is not None:
+                return text
+        with self._lock:
+            pieces = self._pieces
+            count = len(pieces)
+            more = "".join(pieces[:count])
+            # CPython appends in place, without copying what is there, only to a local variable
+            # that holds the only reference; so the object lets go of the text meanwhile.
+            text = self._text
+            self._text = None
+            assert text is not None
+            if not more.isascii() and _HIGH_HALF(text[-1:] + more):
+                # JavaScript joins the halves of a character that was cut between two deltas.
+                text, more = text[:-1], _join_halves(text[-1:] + more)
+            text += more
+            self._text = text
+            # Last of all: who finds no pieces takes the text without the lock.
+            del pieces[:count]
+            return text
 
 
-APPENDING = _Appending()
+_HIGH_HALF = re.compile("[\ud800-\udbff]").search
+_CUT_CHARACTER = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
-def read_settled(container: Any, key: Any) -> Any:
-    """Return ``container[key]`` once no other thread is appending to it (``None`` if absent)."""
-    while True:
-        try:
-            value = container[key]
-        except (KeyError, IndexError):
-            return None
-        if value is not APPENDING:
-            return value
-        time.sleep(0)  # let the appending thread run on: it needs three bytecodes
+def _join_halves(text: str) -> str:
+    return _CUT_CHARACTER.sub(
+        lambda cut: cut[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le"), text
+    )
 
 
 def plain_copy(value: Any) -> Any:
     """Return a copy of JSON-like ``value`` that shares no list and no dict with it."""
     kind = type(value)
     if kind is dict:
-        return {
-            key: plain_copy(read_settled(value, key) if item is APPENDING else item)
-            for key, item in list(value.items())
-        }
+        return {key: plain_copy(item) for key, item in list(value.items())}
     if kind is list:
         return [plain_copy(item) for item in value]
-    return value
+    return value.read() if kind is GrowingText else value
 
 
 class Model:
@@ -117,7 +144,7 @@ class Model:
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Model):
-            return self._data == other._data
+            return self.to_dict() == other.to_dict()
         return NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # it grows, so it has no lasting hash
@@ -176,7 +203,7 @@ class ListView(Sequence[_T]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, ListView):
-            return self._data == other._data
+            return self.to_dict() == other.to_dict()
         if isinstance(other, list):
             return list(self) == other
         return NotImplemented
@@ -218,8 +245,8 @@ def _read_field(name: str, model: Model) -> Any:
                 return value
             view = views[name] = _view(value, view_class)
         return view
-    if value is APPENDING:
-        return read_settled(data, name)
+    if kind is GrowingText:
+        return value.read()
     return value
 
 
@@ -266,6 +293,8 @@ def _class_in(hint: Any) -> type[Model] | None:
 
 def _short(value: Any) -> str:
     """Return ``repr(value)``, cut where it gets long."""
+    if isinstance(value, GrowingText):
+        value = value.read()
     if isinstance(value, str):
         return repr(value) if len(value) <= 60 else f"{value[:57]!r}..."
     if isinstance(value, dict):

@@ -1,0 +1,108 @@
+"""The short way for a delta: an event that is the one before, but for another piece of text.
+
+Nearly all events of a long answer are the same bytes around another string. Once one such event has
+been read the long way (cut into fields, parsed, checked), what stands before and behind its string
+is remembered; an event with the same bytes there needs its string decoded and nothing else. That
+takes a fifth of the time of parsing it.
+
+It is exact: what is remembered was itself parsed with another string in the place, and gave the
+same object with that string at the path that the core named.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from .wire import loads
+
+__all__ = ["GROWTH", "GrowthMatcher", "Path", "with_piece"]
+
+Path = tuple[str | int, ...]
+"""Where a string stands in an event's data: keys and array indexes from the outside in."""
+
+
+class _Growth:
+    """The mark that stands in the place of the event's name."""
+
+    def __repr__(self) -> str:
+        return "GROWTH"
+
+
+GROWTH: Final = _Growth()
+"""What a source gives in place of an event's name for ``the last event, with this piece of text``."""
+
+_PROBE = "a piece"
+_decode_string = json.decoder.scanstring  # type: ignore[attr-defined]
+
+
+class GrowthMatcher:
+    """Recognises frames that equal an earlier one but for one string."""
+
+    def __init__(self) -> None:
+        self._head: bytes | None = None  # the frame up to the string's opening quote, inclusive
+        self._tail = ""  # the JSON behind the string's closing quote
+        self._used = True  # whether the last frame that was learned has been met again
+        self._skipped = 0
+        self._to_skip = 0
+
+    def match(self, frame: bytes) -> str | None:
+        """Return the string of a frame that equals the learned one around it, else ``None``."""
+        head = self._head
+        if head is None or not frame.startswith(head):
+            return None
+        text = frame[len(head) :].decode("utf-8", "replace")
+        try:
+            piece, end = _decode_string(text, 0, True)
+        except ValueError:  # no JSON: the long way says what is wrong with it
+            return None
+        if text[end:] != self._tail:
+            return None
+        self._used = True
+        matched: str = piece
+        return matched
+
+    def forget(self) -> None:
+        """Match nothing until the next ``learn``: an event of another kind came between."""
+        self._head = None
+
+    def learn(self, frame: bytes, text: str, data: Any, path: Path) -> None:
+        """Remember a frame whose JSON ``text`` is ``data``, with its string at ``path``.
+
+        Frames that are never met again (a server that sends a number with each) would make each
+        frame cost double, so then learning pauses, longer each time.
+        """
+        self._head = None  # what the core says of growth now, it says of this event alone
+        if self._used:
+            self._to_skip = 0
+        elif self._skipped < self._to_skip:
+            self._skipped += 1
+            return
+        else:
+            self._to_skip = min(2 * self._to_skip + 1, 1_000)
+        self._skipped = 0
+        self._used = False
+        start = text.rfind(f'"{path[-1]}"')
+        start = text.find('"', start + len(f'"{path[-1]}"')) + 1
+        if start <= 0:
+            return
+        try:
+            _, end = _decode_string(text, start, True)
+            head, tail = text[:start], text[end:]
+            same = loads(f'{head}{_PROBE}"{tail}') == with_piece(data, path, _PROBE)
+        except Exception:  # noqa: BLE001 - whatever is odd about it, the long way can do it
+            return
+        whole, found, behind = frame.rpartition(text.encode())
+        if same and found and not behind:
+            self._head = whole + head.encode()
+            self._tail = tail
+
+
+def with_piece(data: Any, path: Path, piece: str) -> Any:
+    """Return ``data`` with ``piece`` at ``path``; only what lies on the way is copied."""
+    if not path:
+        return piece
+    step, rest = path[0], path[1:]
+    copy = data.copy()
+    copy[step] = with_piece(data[step], rest, piece)
+    return copy
