@@ -59,7 +59,7 @@ class Exchange:
         try:
             self.sock.sendall(data)
         except OSError as error:
-            self.client_closed.set()
+            self._saw_close()
             raise ServerStopped from error
 
     def head(
@@ -160,9 +160,12 @@ class Exchange:
             pass
         if self.server.stopping.is_set():
             return False
+        self._saw_close()
+        return True
+
+    def _saw_close(self) -> None:
         self.client_closed.set()
         self.server.client_closed.set()
-        return True
 
 
 Script = Callable[[Exchange], None]
@@ -174,7 +177,7 @@ class ScriptedServer:
     def __init__(self, *scripts: Script):
         self.scripts = scripts
         self.stopping = threading.Event()
-        self.client_closed = threading.Event()  # a script in `wait_for_close` saw the client go
+        self.client_closed = threading.Event()  # some script saw the client go
         self.requests: list[Request] = []
         self.exchanges: list[Exchange] = []
         self.connections = 0
