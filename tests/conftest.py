@@ -28,12 +28,12 @@ def wait_until(condition: Callable[[], bool], timeout: float = PATIENCE) -> bool
 
 @pytest.fixture
 def long_tick(monkeypatch) -> None:
-    """Give a chain of `.on` half a second instead of 20 ms before delivery starts by itself.
+    """Give a chain of `.on` 200 ms instead of 20 before delivery starts by itself.
 
     For tests that compare the order of calls of several listeners: on a busy machine 20 ms may
     pass between two lines, and a late listener is given its own past, not the common order.
     """
-    monkeypatch.setattr("emitter_stream.delivery.TICK", 0.5)
+    monkeypatch.setattr("emitter_stream.delivery.TICK", 0.2)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import json
 import socket
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -141,11 +142,12 @@ class Exchange:
         self.sock.close()
 
     def wait(self, gate: threading.Event, timeout: float = PATIENCE) -> None:
-        """Do nothing until the test sets `gate`."""
-        if not gate.wait(timeout):
-            raise AssertionError("the test never opened this gate")
-        if self.server.stopping.is_set():
-            raise ServerStopped
+        """Do nothing until the test sets `gate`, or the server is closed."""
+        limit = time.monotonic() + timeout
+        while not gate.wait(0.02):
+            if self.server.stopping.is_set():
+                raise ServerStopped
+            assert time.monotonic() < limit, "the test never opened this gate"
 
     def wait_for_close(self, timeout: float = PATIENCE) -> bool:
         """Send nothing and wait until the client closes; `client_closed` is set then."""
