@@ -19,13 +19,14 @@ import time
 import warnings
 import weakref
 from collections import Counter, deque
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 
 import attrs
 
-from .emitter import Emitter, Registration
+from .emitter import Emitter, Registration, find
 from .exceptions import APIUserAbortError, LateListenerWarning, OpenAIError
+from .growth import KEEP
 
 __all__ = ["Buffer", "Delivery"]
 
@@ -36,15 +37,19 @@ BUFFER_BOUND = 256  # events that an iterator may lag behind before the reader i
 
 @attrs.define(eq=False)
 class _Late:
-    """A listener that came after the beginning: what it is still to be given before anything new."""
+    """A listener that came after the beginning, and is still to be given what it missed.
+
+    As long as everything is kept, it is attached once it has been given that. Later deliveries are
+    kept no longer, so then it is attached at once, and what comes meanwhile is held for it.
+    """
 
     registration: Registration
     call: Callable[..., object]
-    missed: deque[tuple[Any, ...]]
+    held: deque[tuple[Any, ...]] = attrs.field(factory=deque)
 
     def hold(self, *args: Any) -> None:
-        """Stand in for the listener until it has been given what it missed."""
-        self.missed.append(args)
+        """Stand in for the listener."""
+        self.held.append(args)
 
 
 class Delivery:
@@ -70,12 +75,15 @@ class Delivery:
         self._changed = threading.Condition()
         self._token = threading.Lock()
         self._holder: int | None = None  # thread id of who holds the token
-        # Whether the user said go: from then on nothing is kept for late listeners.
+        # Whether the user said go: from then on nothing is kept for late listeners. _going follows
+        # between two events, so that an event is kept whole or not at all.
+        self._go_said = False
         self._going = False
         self._begun = False
         self._tick_end = 0.0
         self._history: list[tuple[str, tuple[Any, ...]]] = []
         self._kept = 0  # deliveries in _history, aliases not counted
+        self._full = False  # changes between two events, too
         self._unkept: Counter[str] = Counter()
         self._late: deque[_Late] = deque()
         self._buffers: list[Buffer] = []
@@ -93,19 +101,17 @@ class Delivery:
     def attach(self, registration: Registration, stacklevel: int = 3) -> None:
         """Attach a listener, with what it missed if it is late and the user has not said go."""
         unkept = 0
-        late = False
         with self._changed:
-            late = self._begun and not self._going and not self.inside()
+            late = self._begun and not self._go_said and not self.inside()
             if late:
-                name = registration.event
-                kept = (args for event, args in self._history if event == name)
-                unkept = self._unkept[name]
-                entry = _Late(registration, registration.call, deque(kept))
+                unkept = self._unkept[registration.event]
+                entry = _Late(registration, registration.call)
                 registration.call = entry.hold
                 self._late.append(entry)
                 self.attention = True
                 self._changed.notify_all()
-            self.emitter.attach(registration)
+            if not late or self._full:
+                self.emitter.attach(registration)
             if not self._begun:
                 self._tick_end = time.monotonic() + TICK
                 self._changed.notify_all()
@@ -123,11 +129,20 @@ class Delivery:
     def go(self) -> None:
         """Begin to deliver; from now on a listener hears what comes after it."""
         with self._changed:
-            if not self._going:
-                self._going = True
-                self._history = []
+            if not self._go_said:
+                self._go_said = True
                 self.attention = True
                 self._changed.notify_all()
+
+    def detach(self, event: str, listener: Callable[..., object]) -> None:
+        """Take the oldest registration of ``listener`` away, if there is one."""
+        with self._changed:
+            registration = self.emitter.find(event, listener)
+            if registration is None:
+                waiting = [late.registration for late in self._late]
+                registration = find(listener, (r for r in waiting if r.event == event))
+            if registration is not None:
+                self.emitter.detach(registration)
 
     def stop(self, error: APIUserAbortError) -> None:
         """Abort. The first call counts."""
@@ -217,7 +232,7 @@ class Delivery:
     def begin(self) -> None:
         """Wait until there is a listener whose tick is over, or go, or stop."""
         with self._changed:
-            while not self._going and self.stopping is None:
+            while not self._go_said and self.stopping is None:
                 left = self._tick_end - time.monotonic()
                 if not self.emitter.ready and not _exiting.is_set():
                     self._changed.wait()
@@ -228,31 +243,24 @@ class Delivery:
             self._begun = True
 
     def emit(self, name: str, args: tuple[Any, ...]) -> None:
-        """Call the listeners of an event (*token*).
+        """Call the listeners of one event outside of ``deliver`` (*token*). Raises what it raises."""
+        self.deliver([(name, args)])
+
+    def deliver(self, emissions: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+        """Call the listeners of each emission before the next is made (*token*).
+
+        An emission under the name ``KEEP`` stands for those that follow, of which only what
+        somebody listens to need be made; its arguments are ``(names, again)``, all their names
+        and a function that makes all of them for a late listener.
 
         Raises ``OpenAIError`` from what a listener raised; those behind it are not called, as in
         Node.
         """
-        if self._going:
-            registrations = self.emitter.ready.get(name, ())
-        else:
-            with self._changed:  # together, or attach() could come between
-                self._keep(name, args)
-                registrations = self.emitter.ready.get(name, ())
-        try:
-            for registration in registrations:
-                registration.call(*args)
-        except BaseException as error:
-            raise _listener_error(name, error) from error
-
-    def deliver(self, emissions: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
-        """Call the listeners of each emission before the next is made (*token*)."""
         if not self._going:
-            for name, args in emissions:
-                self.emit(name, args)
+            self._deliver_and_keep(emissions)
             return
         ready = self.emitter.ready
-        for name, args in emissions:  # emit(), in line: this is the hot path
+        for name, args in emissions:
             try:
                 for registration in ready.get(name, ()):
                     registration.call(*args)
@@ -269,6 +277,9 @@ class Delivery:
             with self._changed:
                 if self._late:
                     continue
+                if self._go_said and not self._going:
+                    self._going = True
+                    self._history.clear()
                 if not self._is_held_back():
                     self.attention = bool(self._buffers) or self.stopping is not None
                     return
@@ -299,13 +310,38 @@ class Delivery:
 
     # Inside
 
-    def _keep(self, name: str, args: tuple[Any, ...]) -> None:
-        if self._kept == KEPT:
-            self._unkept[name] += 1
+    def _deliver_and_keep(self, emissions: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+        ready = self.emitter.ready
+        kept = False
+        for name, args in emissions:
+            with self._changed:  # together, or attach() could come between
+                if name == KEEP:  # in one for all that follow
+                    self._keep(name, args, *args[0])
+                    kept = True
+                elif not kept:
+                    self._keep(name, args, name)
+                registrations = ready.get(name, ())
+            try:
+                for registration in registrations:
+                    registration.call(*args)
+            except BaseException as error:
+                raise _listener_error(name, error) from error
+        self._full = self._kept >= KEPT
+
+    def _keep(self, name: str, args: tuple[Any, ...], *names: str) -> None:
+        if self._full:
+            self._unkept.update(names)
             return
         self._history.append((name, args))
-        if name not in self._aliases:
-            self._kept += 1
+        self._kept += sum(name not in self._aliases for name in names)
+
+    def _kept_of(self, event: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the arguments of the deliveries of ``event`` that were kept."""
+        for name, args in self._history:
+            if name == event:
+                yield args
+            elif name == KEEP and event in args[0]:
+                yield from (again for emitted, again in args[1]() if emitted == event)
 
     def _emit_last(self, name: str, args: tuple[Any, ...]) -> None:
         try:
@@ -327,9 +363,12 @@ class Delivery:
             late = self._late[0]
             registration = late.registration
             try:
-                # `hold` is exchanged when the listener is taken away, also by itself.
-                while late.missed and registration.call == late.hold:
-                    late.call(*late.missed.popleft())
+                for args in self._kept_of(registration.event):
+                    if registration.call != late.hold:  # taken away, perhaps by itself
+                        break
+                    late.call(*args)
+                while late.held and registration.call == late.hold:
+                    late.call(*late.held.popleft())
             except BaseException as error:  # noqa: BLE001 - whatever a listener raises
                 if self.ended:
                     _report(error)
@@ -339,9 +378,11 @@ class Delivery:
                     self.finish(wrapped)
                     self._interrupt()
             with self._changed:
+                self._late.popleft()
                 if registration.call == late.hold:
                     registration.call = late.call
-                self._late.popleft()
+                    if not self.emitter.has(registration):
+                        self.emitter.attach(registration)
 
     def _serve_soon(self) -> None:
         """See to it that late listeners and an abort are served, whoever holds the token."""

@@ -12,12 +12,12 @@ import difflib
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 import pyee
 
-__all__ = ["Emitter", "Registration"]
+__all__ = ["Emitter", "Registration", "find"]
 
 Listener = Callable[..., object]
 
@@ -96,18 +96,17 @@ class Emitter:
         """Take a registration away; it is not called again, even by a delivery under way."""
         with self._lock:
             registration.call = _nothing
-            if registration in self.ready.get(registration.event, ()):
+            if self.has(registration):
                 self._registry.remove_listener(registration.event, registration)
                 self._refresh(registration.event)
 
+    def has(self, registration: Registration) -> bool:
+        """Return whether ``registration`` is attached."""
+        return registration in self.ready.get(registration.event, ())
+
     def find(self, event: str, listener: Listener) -> Registration | None:
         """Return the oldest registration of ``listener`` for ``event``, or ``None``."""
-        for registration in self.ready.get(event, ()):
-            # `==` finds bound methods: each access to obj.method makes a new object. Identity
-            # first, since `==` of a listener may be anything.
-            if registration.listener is listener or registration.listener == listener:
-                return registration
-        return None
+        return find(listener, self.ready.get(event, ()))
 
     def _call_once(self, registration: Registration, call: Listener, *args: object) -> object:
         self.detach(registration)
@@ -119,6 +118,16 @@ class Emitter:
             self.ready[event] = tuple(attached)  # type: ignore[arg-type]
         else:
             self.ready.pop(event, None)
+
+
+def find(listener: Listener, registrations: Iterable[Registration]) -> Registration | None:
+    """Return the first of ``registrations`` that is of ``listener``, or ``None``."""
+    for registration in registrations:
+        # `==` finds bound methods: each access to obj.method makes a new object. Identity first,
+        # since `==` of a listener may be anything.
+        if registration.listener is listener or registration.listener == listener:
+            return registration
+    return None
 
 
 def fit(event: str, listener: Listener, count: int) -> Callable[..., object]:

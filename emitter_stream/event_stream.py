@@ -34,6 +34,7 @@ class Core(Protocol):
     """Turns events into listener calls: data in, data out."""
 
     wanted: Container[str]
+    listened: Container[str]
 
     @property
     def events(self) -> Mapping[str, int]:
@@ -93,9 +94,7 @@ class EventStream:
 
         An unknown one is no error. Node: ``off``.
         """
-        registration = self._emitter.find(event, listener)
-        if registration is not None:
-            self._emitter.detach(registration)
+        self._delivery.detach(event, listener)
         return self
 
     def _attach(self, event: str, listener: Callable[..., object] | None, *, once: bool) -> Any:
@@ -359,7 +358,7 @@ class _Reader:
         delivery.acquire()
         if delivery.ended:
             return
-        core.wanted = delivery.wanted
+        core.wanted, core.listened = delivery.wanted, delivery.emitter.ready
         delivery.emit("connect", ())
         feed, deliver = core.feed, delivery.deliver
         while True:

@@ -89,14 +89,23 @@ class HTTPSource:
             if text == DONE:
                 self._at_end = True  # whatever comes behind it does not count
                 return
-            data = loads(text)
-            check_error(event, data, self._plain_prefix)
+            data = self._decode(event, text)
             yield event, data
             path = self._growth()
             if path is None:
                 matcher.forget()
             else:
                 matcher.learn(frame, text, data, path)
+
+    def _decode(self, event: str | None, text: str) -> Any:
+        try:
+            data = loads(text)
+            check_error(event, data, self._plain_prefix)
+            return data
+        except OpenAIError as error:
+            failure = error
+        # Outside of `except`: there the error would stay attached to the one that replaces it.
+        raise self._exchange.redacted(failure)
 
 
 class _IterableSource:

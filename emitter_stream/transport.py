@@ -15,7 +15,7 @@ import socket
 import threading
 import urllib.parse
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import requests
 import requests.adapters
@@ -70,6 +70,7 @@ class Transport:
         self.not_found_hint = not_found_hint
         self._session = requests.Session()
         self._session.headers.update(_checked(headers))
+        self._secrets = _secrets_in(headers)
         # With no auth of its own, requests takes one from ~/.netrc and overwrites ours.
         self._session.auth = _keep_headers
         adapter = _Adapter(pool_maxsize=1_000)
@@ -125,6 +126,18 @@ class Transport:
             max_retries=self.max_retries if max_retries is None else max_retries,
         )
 
+    def redact(self, value: Any) -> Any:
+        """Return JSON-like ``value`` without the API key, which a server may repeat to us."""
+        if isinstance(value, str):
+            for secret in self._secrets:
+                value = value.replace(secret, "[API key]")
+            return value
+        if isinstance(value, list):
+            return [self.redact(item) for item in value]
+        if isinstance(value, dict):
+            return {self.redact(key): self.redact(item) for key, item in value.items()}
+        return value
+
     def close(self) -> None:
         """Close the connections that are kept open for later requests."""
         self._session.close()
@@ -151,6 +164,7 @@ class Exchange:
         self._retries_left = max_retries
         self._retries_done = 0
         self._response: requests.Response | None = None
+        self.headers: Mapping[str, str] = {}  # of the answer, with lower-case names
         self._interrupted = threading.Event()
         self._lock = threading.RLock()  # re-entrant: see abort.py
         self._socket: socket.socket | None = None  # while it may be interrupted
@@ -172,12 +186,18 @@ class Exchange:
                 f"{kind or 'no content type'} instead of an event stream: {facts.text[:200]!r}",
                 response=facts,
             )
+        # Bound once: these two are looked up for each delta that arrives alone.
+        self._read1 = response.raw.read1
+        self._is_encoded = "content-encoding" in response.headers
 
     def read(self) -> bytes:
         """Wait for the next bytes of the body and return them; ``b""`` at its end."""
-        assert self._response is not None
-        with self._mapped():
-            data: bytes = self._response.raw.read1(_READ_SIZE, decode_content=True)
+        try:
+            data: bytes = self._read1(_READ_SIZE, decode_content=self._is_encoded)
+        except Exception as error:  # noqa: BLE001 - what is no network error is raised again
+            self._raise_mapped(error)
+        if self._interrupted.is_set():
+            raise APIUserAbortError()
         return data or b""
 
     def json(self) -> Any:
@@ -237,6 +257,7 @@ class Exchange:
             if self._retries_left <= 0:
                 raise
             return self._delay({})
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
         if response.status_code < 300:
             return None
         if self._retries_left > 0 and _is_worth_retrying(response):
@@ -280,16 +301,30 @@ class Exchange:
         """Turn foreign exceptions into the library's."""
         try:
             yield
-        except Exception as error:
-            # What an interrupted read ends in depends on the framing, so only the flag tells.
-            if self._interrupted.is_set():
-                raise APIUserAbortError() from None
-            mapped = _map(error)
-            if mapped is None:
-                raise
-            raise mapped from (None if isinstance(error, _SHOWS_HEADERS) else error)
+        except Exception as error:  # noqa: BLE001 - what is no network error is raised again
+            self._raise_mapped(error)
         if self._interrupted.is_set():
             raise APIUserAbortError()
+
+    def _raise_mapped(self, error: Exception) -> NoReturn:
+        # What an interrupted read ends in depends on the framing, so only the flag tells.
+        if self._interrupted.is_set():
+            raise APIUserAbortError() from None
+        mapped = _map(error)
+        if mapped is None:
+            raise error
+        raise mapped from (None if isinstance(error, _SHOWS_HEADERS) else error)
+
+    def redacted(self, error: OpenAIError) -> OpenAIError:
+        """Return an error that came of what the server sent, without the API key in it."""
+        redact = self._transport.redact
+        message = str(error)
+        body = error.body if isinstance(error, APIError) else None
+        if redact(message) == message and redact(body) == body:
+            return error
+        if isinstance(error, APIError):
+            return type(error)(redact(message), body=redact(body), response=error.response)
+        return OpenAIError(redact(message))
 
     def _facts(self, response: requests.Response) -> HTTPResponse:
         try:
@@ -300,14 +335,14 @@ class Exchange:
                     content = response.raw.read(_ERROR_BODY_SIZE, decode_content=True)
         except APIConnectionError:
             content = b""
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        text = content.decode("utf-8", "replace")
-        return HTTPResponse(response.status_code, response.url, headers, text)
+        redact = self._transport.redact
+        text = redact(content.decode("utf-8", "replace"))
+        return HTTPResponse(response.status_code, response.url, redact(self.headers), text)
 
     def _status_error(self, response: requests.Response) -> APIStatusError:
         facts = self._facts(response)
         try:
-            body = json.loads(facts.text)
+            body = self._transport.redact(json.loads(facts.text))
         except (ValueError, RecursionError):
             body = None
         error = body.get("error", body) if isinstance(body, dict) else body
@@ -422,18 +457,19 @@ def _innermost(error: BaseException) -> str:
 def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
     """Return ``headers``; refuse values that HTTP does not allow, without showing them."""
     for name, value in headers.items():
-        if not isinstance(value, str) or not value.isprintable() or value != value.strip():
+        latin = isinstance(value, str) and all(ord(character) < 256 for character in value)
+        if not latin or not value.isprintable() or value != value.strip():
             raise OpenAIError(
                 f"The value for the header {name!r} has characters that HTTP does not allow, "
                 f"or white space around it."
             )
-        try:
-            value.encode("latin-1")
-        except UnicodeEncodeError:
-            raise OpenAIError(
-                f"The value for the header {name!r} has characters outside Latin-1."
-            ) from None
     return headers
+
+
+def _secrets_in(headers: Mapping[str, str]) -> list[str]:
+    """Return what must not be shown; a word too short to be a key could be any word."""
+    values = [headers[name] for name in headers if name.lower() in ("authorization", "api-key")]
+    return [secret for value in values if len(secret := value.removeprefix("Bearer ")) >= 6]
 
 
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:

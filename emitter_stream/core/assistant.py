@@ -7,13 +7,12 @@ made in advance would show listeners a later state.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
-import attrs
-
 from ..exceptions import OpenAIError
-from ..growth import GROWTH, Path, with_piece
+from ..growth import GROWTH, KEEP, Path
 from ..types import (
     AssistantStreamEvent,
     Message,
@@ -22,12 +21,12 @@ from ..types import (
     Run,
     RunStep,
     RunStepDelta,
-    TextDelta,
     ToolCall,
 )
-from ..types._model import GrowingText, plain_copy
+from ..types._model import plain_copy
 from ..wire import api_error
-from .delta import accumulate, check_index, growing, merge_element, refuse_unsafe_keys
+from .assistant_growth import Growth, TextGrowth, ToolCallGrowth
+from .delta import accumulate, check_index, merge_element, refuse_unsafe_keys
 
 __all__ = ["EVENTS", "RAW_EVENTS", "AssistantCore"]
 
@@ -77,26 +76,14 @@ EVENTS: dict[str, int] = {
 _ABSENT = object()  # JavaScript's undefined where it differs from null
 
 
-@attrs.frozen
-class _Growth:
-    """What the last event was, where the next may be the same with another piece of text."""
-
-    path: Path
-    pattern: Any  # the last event's data
-    text: GrowingText
-    snapshot: Any  # the view that listeners are given along with the piece
-    emit: Callable[[_Growth], Iterator[Emission]]
-
-    def data(self, piece: str | None) -> Any:
-        """Return the event's data with ``piece`` in it."""
-        return with_piece(self.pattern, self.path, piece or "")
-
-
 class AssistantCore:
     """Turns the events of one run into listener calls and snapshots.
 
-    ``wanted`` says which names anybody listens to; the others are not made at all. Snapshots are
-    kept up to date in any case.
+    ``wanted`` says which names are to be emitted; the others are not made at all. Snapshots are
+    kept up to date in any case. Where ``listened`` is another container, ``wanted`` has more names
+    than somebody listens to, for those who may come late: a delta that is much like the last then
+    gives the calls for these in one, under the name ``KEEP``, with their names and a function that
+    makes them.
     """
 
     events: Mapping[str, int] = EVENTS
@@ -104,6 +91,7 @@ class AssistantCore:
 
     def __init__(self) -> None:
         self.wanted: Container[str] = EVENTS
+        self.listened: Container[str] = self.wanted
         self.current_run: Any = None
         self.current_message: Message | None = None
         self.current_run_step: RunStep | None = None
@@ -113,7 +101,7 @@ class AssistantCore:
         self._event: str | None = None
         self._event_data: Any = _ABSENT
         self._event_view: AssistantStreamEvent | None = None
-        self._growth: _Growth | None = None
+        self._growth: Growth | None = None
         self._piece: str | None = None  # of the last event, where _event_data has another's
         self._message_id: str | None = None  # of the message that is open
         self._content_index: int | None = None
@@ -150,7 +138,15 @@ class AssistantCore:
             growth.text.append(data)
             self._piece = data
             self._event_view = None
-            yield from growth.emit(growth)
+            listened = self.listened
+            if self.wanted is not listened:
+                yield KEEP, (growth.names, functools.partial(_again, growth, data))
+            if growth.wants_whole(listened):
+                view = self.current_event
+                assert view is not None
+                yield from growth.whole(view, listened)
+            else:
+                yield growth.bare(data)
             return
         handle: Callable[[str, Any], Iterator[Emission]] | None
         if event is None:
@@ -259,8 +255,8 @@ class AssistantCore:
                     yield from self._content_done(self._content)
                 self._content_index = index
             self._content = content
-        if len(elements) == 1 and content is not None:
-            self._growth = self._text_growth(data, elements[0], content)
+        if elements:
+            self._growth = TextGrowth.after(data, content, message)
 
     def _merge_content(self, message: Message, elements: list[Any]) -> Iterator[Emission]:
         array = _array(message._data.get("content"), "message content")
@@ -363,75 +359,8 @@ class AssistantCore:
                 if snapshot is not None:
                     yield "toolCallCreated", (snapshot,)
         yield "runStepDelta", (delta_view, step)
-        if self._tool_call is not None and type(details) is dict:
-            self._growth = self._tool_call_growth(data, self._tool_call)
-
-    # Deltas that bring one more piece of the same text (growth.py)
-
-    def _text_growth(
-        self, data: Any, element: dict[str, Any], content: MessageContent
-    ) -> _Growth | None:
-        text = element.get("text")
-        if element.keys() != {"index", "type", "text"} or element["type"] != "text":
-            return None
-        if type(text) is not dict or text.keys() != {"value"} or type(text["value"]) is not str:
-            return None
-        return _Growth(
-            ("delta", "content", 0, "text", "value"),
-            data,
-            growing(content.text._data, "value"),
-            content.text,
-            self._grow_text,
-        )
-
-    def _tool_call_growth(self, data: Any, snapshot: ToolCall) -> _Growth | None:
-        delta = data["delta"]
-        details = delta["step_details"]
-        if delta.keys() != {"step_details"} or details.keys() != {"type", "tool_calls"}:
-            return None
-        if len(details["tool_calls"]) != 1 or details["type"] != "tool_calls":
-            return None
-        call = details["tool_calls"][0]
-        kind = call.get("type")
-        field = {"function": "arguments", "code_interpreter": "input"}.get(kind)
-        if call.keys() != {"index", "type", kind} or field is None:
-            return None
-        part = call[kind]
-        if type(part) is not dict or part.keys() != {field} or type(part[field]) is not str:
-            return None
-        return _Growth(
-            ("delta", "step_details", "tool_calls", 0, kind, field),
-            data,
-            growing(snapshot._data[kind], field),
-            snapshot,
-            self._grow_tool_call,
-        )
-
-    def _grow_text(self, growth: _Growth) -> Iterator[Emission]:
-        wanted = self.wanted
-        assert self._event is not None
-        # Most listeners want the text and nothing else; the rest of the event is made for others.
-        if "messageDelta" in wanted or "event" in wanted or self._event in wanted:
-            yield from self._emit_event()
-            delta: Any = MessageDelta(growth.data(self._piece)["delta"])
-            yield "messageDelta", (delta, self.current_message)
-            yield "textDelta", (delta.content[0].text, growth.snapshot)
-        elif "textDelta" in wanted:
-            yield "textDelta", (TextDelta({"value": self._piece}), growth.snapshot)
-
-    def _grow_tool_call(self, growth: _Growth) -> Iterator[Emission]:
-        wanted = self.wanted
-        assert self._event is not None
-        if (
-            "toolCallDelta" in wanted
-            or "runStepDelta" in wanted
-            or "event" in wanted
-            or self._event in wanted
-        ):
-            yield from self._emit_event()
-            delta: Any = RunStepDelta(growth.data(self._piece)["delta"])
-            yield "toolCallDelta", (delta.step_details.tool_calls[0], growth.snapshot)
-            yield "runStepDelta", (delta, self.current_run_step)
+        if details is not None:
+            self._growth = ToolCallGrowth.after(data, self._tool_call, step)
 
     def _forget_tool_call(self) -> None:
         self._tool_call_index = _ABSENT
@@ -446,6 +375,11 @@ class AssistantCore:
             if self._tool_call is not None:
                 yield "toolCallDone", (self._tool_call,)
             self._forget_tool_call()
+
+
+def _again(growth: Growth, piece: str) -> Iterator[Emission]:
+    data = {"event": growth.event, "data": growth.data(piece)}
+    return growth.whole(AssistantStreamEvent(data), EVENTS)
 
 
 def _id_of(event: str, data: Any) -> str:
