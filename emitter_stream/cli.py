@@ -74,9 +74,9 @@ def _serve(args: argparse.Namespace) -> int:
         return _fail(str(exc))
 
     stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
     # Before the start, so that a signal at any time ends in an orderly stop.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    previous = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
     server = LocalServer(
         db=args.db,
         host=args.host,
@@ -85,19 +85,20 @@ def _serve(args: argparse.Namespace) -> int:
     )
     try:
         server.start()
+        print(f"OPENAI_BASE_URL={server.base_url}", flush=True)
+        # In slices: on Windows a wait without end cannot be broken off by Ctrl-C.
+        while server.running and not stop.wait(0.5):
+            pass
     except OSError as exc:
         return _fail(f"cannot listen on {args.host}:{args.port}: {exc.strerror or exc}")
     except DatabaseUnusable as exc:
         return _fail(str(exc))
-    print(f"OPENAI_BASE_URL={server.base_url}", flush=True)
-    # In slices: on Windows a wait without end cannot be broken off by Ctrl-C.
-    while server.running and not stop.wait(0.5):
-        pass
-    crashed = not stop.is_set()
-    # A second Ctrl-C ends the process at once.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    server.stop()
-    return _fail("the server ended unexpectedly") if crashed else 0
+    finally:
+        # Back to what they were: a second Ctrl-C breaks off the stop.
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
+        server.stop()
+    return 0 if stop.is_set() else _fail("the server ended unexpectedly")
 
 
 def _fail(message: str) -> int:

@@ -71,42 +71,38 @@ class Sandbox:
         boot = _BOOT.format(cpu=limits.cpu, memory=limits.memory, file=limits.file)
         # Windows cannot start Python without this one variable.
         env = {key: os.environ[key] for key in ("SYSTEMROOT",) if key in os.environ}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-I", "-S", "-B", "-X", "utf8", "-c", boot),
-            cwd=folder,
-            env=env,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
-        output = bytearray()
-        note = ""
-        try:
-            note = await asyncio.wait_for(self._talk(process, source, output), limits.wall)
-        except asyncio.TimeoutError:
-            note = f"\n[stopped after {limits.wall:g} seconds]\n"
-        finally:
-            _kill(process)
-            # Shielded: a second cancel must not leave a child behind that nobody waits for.
-            await asyncio.shield(process.wait())
-        return bytes(output).decode("utf-8", "replace") + note
-
-    async def _talk(
-        self, process: asyncio.subprocess.Process, source: str, output: bytearray
-    ) -> str:
-        assert process.stdin is not None and process.stdout is not None
-        with contextlib.suppress(ConnectionError):
-            process.stdin.write(source.encode())
-            await process.stdin.drain()
-        process.stdin.close()
-        while chunk := await process.stdout.read(4096):
-            output += chunk
-            if len(output) > self.limits.output:
-                del output[self.limits.output :]
-                return "\n[output cut off]\n"
-        return ""
+        # Files, not pipes: nothing has to be read while the code runs, the limit on file size
+        # holds for its output too, and its end is its end, even if something it started holds on
+        # to the output. (From Python 3.13 on asyncio waits for a pipe's end as well, for ever if
+        # nobody reads the pipe.)
+        with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout:
+            stdin.write(source.encode())
+            stdin.seek(0)
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-I", "-S", "-B", "-u", "-X", "utf8", "-c", boot),
+                cwd=folder,
+                env=env,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+            note = ""
+            try:
+                await asyncio.wait_for(process.wait(), limits.wall)
+            except asyncio.TimeoutError:
+                note = f"\n[stopped after {limits.wall:g} seconds]\n"
+            finally:
+                _kill(process)
+                # Shielded: a second cancel must not leave a child that nobody waits for.
+                await asyncio.shield(process.wait())
+            stdout.seek(0)
+            output = stdout.read(limits.output + 1)
+        if len(output) > limits.output:
+            output = output[: limits.output]
+            note = "\n[output cut off]\n"
+        return output.decode("utf-8", "replace") + note
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
