@@ -86,17 +86,24 @@ def pristine(trace: list[Any]) -> list[Any]:
     in the same delta is merged into it before the listeners see it. Here (contract, section 6) a
     delta never changes.
     """
-    out, sent, pieces = [], None, iter(())
+    out, sent, pieces, tools = [], None, iter(()), iter(())
     for call in trace:
         if call[0] == "event":
             data = call[1].get("data") if isinstance(call[1], dict) else None
             sent = data.get("delta") if isinstance(data, dict) else None
             content = sent.get("content") if isinstance(sent, dict) else None
             pieces = iter(content if isinstance(content, list) else ())
+            details = sent.get("step_details") if isinstance(sent, dict) else None
+            elements = details.get("tool_calls") if isinstance(details, dict) else None
+            tools = iter(elements if isinstance(elements, list) else ())
         elif call[0] in ("messageDelta", "runStepDelta"):
             call = [call[0], sent, *call[2:]]
         elif call[0] == "textDelta":
             call = [call[0], next(filter(is_text, pieces))["text"], *call[2:]]
+        elif call[0] == "toolCallDelta" and isinstance(call[1], dict):
+            index = call[1].get("index")
+            same = (one for one in tools if isinstance(one, dict) and one.get("index") == index)
+            call = [call[0], next(same, call[1]), *call[2:]]
         out.append(call)
     return out
 

@@ -69,6 +69,104 @@ def shrink(data: Any) -> Any:
     return {key: data[key] for key in keep if key in data} if keep else data
 
 
+# What may stand between the quotes of a text, good and bad, as it is written in the stream.
+PIECES = [
+    *(
+        "",
+        "a",
+        " ",
+        "Hello",
+        "\\n",
+        '\\"',
+        "\\\\",
+        "\\u0041",
+        "\\ud83d",
+        "\\ude00",
+        "\\ud83d\\ude00",
+    ),
+    *(
+        "é",
+        "😀",
+        "\u2028",
+        "\x85",
+        "\x7f",
+        "\\u0000",
+        "\\/",
+        "[DONE]",
+        "null",
+        ":",
+        "data: ",
+        "msg_1",
+    ),
+    *(
+        "\t",
+        "\0",
+        "\x1f",
+        '"',
+        "\\",
+        "\\x",
+        "\\u12",
+        "\\uD83Dx",
+        '","value":"b',
+        '","index":1,"x":"',
+    ),
+    *(
+        '"},"type":"refusal","x":{"y":"',
+        '"}}]}}',
+        '"}}]},"delta":{"content":[{"index":0,"text":{"y":"',
+    ),
+    *('\\"}}]}}', "\xff", "value", "arguments", "0", "'", "{", "}", "</", "%s", "\ufeff", "\u0301"),
+]
+SHAPES = {
+    "text": '{"id":"msg_1","delta":{"content":[{"index":0,"type":"text","text":{"value":"@@"}}]}}',
+    "notes": '{"id":"msg_1","delta":{"content":[{"index":0,"type":"text",'
+    '"text":{"value":"@@","annotations":[]}}]}}',
+    "late": '{"delta":{"content":[{"text":{"value":"@@"},"type":"text","index":0}]},"id":"msg_1"}',
+    "second": '{"id":"msg_1","delta":{"content":[{"index":1,"type":"text","text":{"value":"@@"}}]}}',
+    "twice": '{"id":"msg_1","delta":{"content":[{"index":0,"type":"text","text":{"value":"x"}},'
+    '{"index":1,"type":"text","text":{"value":"@@"}}]}}',
+    "double": '{"id":"msg_1","delta":{"content":[{"index":0,"type":"text",'
+    '"text":{"value":"q","value":"@@"}}]}}',
+    "spaced": '{ "id" : "msg_1", "delta": {"content": [ {"index": 0, "type": "text", '
+    '"text": {"value": "@@" } } ] } }',
+    "refusal": '{"id":"msg_1","delta":{"content":[{"index":0,"type":"refusal","refusal":"@@"}]}}',
+    "extra": '{"id":"msg_1","delta":{"content":[{"index":0,"type":"text",'
+    '"text":{"value":"@@","n":1}}]}}',
+    "other": '{"id":"msg_2","delta":{"content":[{"index":0,"type":"text","text":{"value":"@@"}}]}}',
+    "role": '{"id":"msg_1","delta":{"role":"assistant","content":[{"index":0,"type":"text",'
+    '"text":{"value":"@@"}}]}}',
+    "call": '{"id":"step_1","delta":{"step_details":{"type":"tool_calls","tool_calls":'
+    '[{"index":0,"type":"function","function":{"arguments":"@@"}}]}}}',
+    "call named": '{"id":"step_1","delta":{"step_details":{"type":"tool_calls","tool_calls":'
+    '[{"index":0,"id":"call_0","type":"function","function":{"name":"f","arguments":"@@"}}]}}}',
+    "second call": '{"id":"step_1","delta":{"step_details":{"type":"tool_calls","tool_calls":'
+    '[{"index":1,"type":"function","function":{"arguments":"@@"}}]}}}',
+    "code": '{"id":"step_1","delta":{"step_details":{"type":"tool_calls","tool_calls":'
+    '[{"index":0,"type":"code_interpreter","code_interpreter":{"input":"@@"}}]}}}',
+    "logs": '{"id":"step_1","delta":{"step_details":{"type":"tool_calls","tool_calls":[{"index":0,'
+    '"type":"code_interpreter","code_interpreter":{"outputs":[{"index":0,"type":"logs",'
+    '"logs":"@@"}]}}]}}}',
+}
+BETWEEN = [
+    'event: thread.message.in_progress\ndata: {"id":"msg_1","content":[]}\n\n',
+    "event: thread.run.step.in_progress\n"
+    + 'data: {"id":"step_1","step_details":{"type":"tool_calls","tool_calls":[]}}\n\n',
+    'event: thread.run.queued\ndata: {"id":"run_1"}\n\n',
+    "event: thread.ping\ndata: 1\n\n",
+    'data: {"x":1}\n\n',
+    ": note\n\n",
+    "event: x\n\n",
+    "\n",
+    "\r\n",
+    "id: 5\n",
+    "event: thread.note\n",
+    "event: thread.message.completed\n"
+    + 'data: {"id":"msg_1","content":[{"type":"text","text":{"value":"all"}}]}\n\n',
+    'event: thread.message.created\ndata: {"id":"msg_2","content":[]}\n\n',
+    "data: [DONE]\n\n",
+]
+
+
 class Mutator:
     """Spoils frames; everything it does follows from its seed."""
 
@@ -83,6 +181,33 @@ class Mutator:
         for _ in range(self.random.choice([0, 1, 1, 1, 2, 2, 3, 5])):
             frames = self.spoil_order(frames) if self.one_in(3) else self.spoil_data(frames)
         return self.spoil_bytes(self.encode(frames))
+
+    def growing(self) -> bytes:
+        """Make a stream of many deltas that differ in their text alone, or nearly."""
+        choice = self.random.choice
+        calls = self.one_in(2)
+        names = [name for name in SHAPES if ("call" in SHAPES[name]) == calls]
+        kind = "thread.run.step.delta" if calls else "thread.message.delta"
+        out = [
+            'event: thread.run.created\ndata: {"id":"run_1"}\n\n',
+            'event: thread.message.created\ndata: {"id":"msg_1","content":[]}\n\n',
+            "event: thread.run.step.created\n"
+            + 'data: {"id":"step_1","step_details":{"type":"tool_calls","tool_calls":[]}}\n\n',
+        ]
+        name, nasty = choice(names), self.random.random() / 4
+        end = choice(["\n", "\n", "\n", "\r\n", "\r"])
+        for _ in range(self.random.randrange(2, 14)):
+            if self.random.random() < nasty:
+                name = choice(names)
+            if self.random.random() < nasty:
+                out.append(choice(BETWEEN))
+            event = kind if self.random.random() > nasty / 4 else choice(NAMES)
+            piece = choice(PIECES) if self.random.random() < nasty * 2 else choice(PIECES[:20])
+            data = SHAPES[name].replace("@@", piece)
+            out.append(f"event: {event}\ndata: {data}\n\n".replace("\n", end))
+        out.append('event: thread.run.completed\ndata: {"id":"run_1","status":"completed"}\n\n')
+        body = "".join(out).encode("utf-8").replace("\xff".encode(), b"\xff")
+        return self.spoil_bytes(body) if self.one_in(4) else body
 
     def one_in(self, number: int) -> bool:
         """Say yes once in so many times."""
