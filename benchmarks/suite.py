@@ -84,13 +84,16 @@ def sections(quick: bool) -> list[Section]:
         ]
         name = "growth, small" if size == 10_000 else "growth, large"
         result.append(Section(name, scale(3, 1), {"count": size}, growing))
-    job = {"count": scale(4_000, 1_000), "pace": 1_000, "timed": True}
+    pace = {"count": scale(3_000, 500), "pace": 1_000, "paced": True}
     bare = [Entry("read1 loop", "read1"), Entry("bare socket", "bare_socket")]
-    alone = [*bare, FLOOR, *ours("ours"), NODE, PYTHON]
-    result.append(Section("alone", scale(5, 1), job, alone))
+    everybody = [FLOOR, *ours("ours"), NODE, PYTHON]
+    result.append(Section("alone", scale(7, 1), pace, [*bare, *everybody]))
+    result.append(Section("alone, timed", scale(5, 1), {**pace, "timed": True}, everybody))
+    pace = {"count": scale(150, 20), "pace": 50_000, "paced": True, "timed": True}
+    many = [NODE, *ours("ours"), Entry("ours, started", "ours", {"start": True})]
+    many.append(Entry("read1 loop, a thread a stream", "read1"))
     for streams in (100, 500):
-        job = {"count": scale(200, 30), "pace": 50_000, "timed": True, "streams": streams}
-        many = [NODE, *ours("ours"), Entry("read1 loop, a thread a stream", "read1")]
+        job = {**pace, "streams": streams}
         result.append(Section(f"{streams} streams", scale(3, 1), job, many))
     return result
 

@@ -20,6 +20,8 @@ def main() -> None:
         if event.event == "thread.message.delta":
             data = json.loads(event.data)
             count += 1
+            if meter.waits_for_first:
+                meter.first()
             if work.timed:
                 meter.stamp(data["delta"]["content"][0]["text"]["value"])
     meter.finish(count)

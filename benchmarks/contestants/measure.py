@@ -20,9 +20,10 @@ class Job:
     listeners: int = 1
     # What the listener does besides counting: nothing, or reading delta.value, or snapshot.value.
     reads: str = "nothing"
-    # The deltas carry the moment they were written: collect how long each has taken.
-    timed: bool = False
-    orjson: bool = False
+    paced: bool = False  # the clock starts at the first delta, when all streams are open
+    timed: bool = False  # collect how long each delta took; it carries when it was written
+    orjson: bool = False  # ours: parse with it
+    start: bool = False  # ours: say start() to each stream before waiting for the first
 
     @property
     def post_url(self) -> str:
@@ -46,10 +47,10 @@ def status_kb(name: str) -> int:
 
 
 class Meter:
-    """CPU of this process from ``start`` (with timed deltas: from the first one) to ``finish``."""
+    """CPU of this process from ``start`` (of paced streams: from ``first``) to ``finish``."""
 
     def __init__(self, job: Job) -> None:
-        self.waits_for_first = job.timed
+        self.waits_for_first = job.paced
         self.late: list[int] = []  # nanoseconds; append is safe from many threads at once
         self.started = 0
         self.begun = 0
@@ -59,14 +60,12 @@ class Meter:
         self.started = self.begun = time.process_time_ns()
 
     def first(self) -> None:
-        """The first timed delta: all streams are open, the set-up is over."""
+        """The first paced delta: all streams are open, the set-up is over."""
         self.waits_for_first = False
         self.begun = time.process_time_ns()
 
     def stamp(self, value: str) -> None:
         """Take a timed delta."""
-        if self.waits_for_first:
-            self.first()
         self.late.append(time.perf_counter_ns() - int(value))
 
     def finish(self, count: int) -> None:

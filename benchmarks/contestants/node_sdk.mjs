@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
-const job = { kind: 'text', streams: 1, listeners: 1, reads: 'nothing', timed: false, ...JSON.parse(process.argv[3]) };
+const job = { kind: 'text', streams: 1, listeners: 1, reads: 'nothing', paced: false, timed: false, ...JSON.parse(process.argv[3]) };
 const { default: OpenAI } = await import(pathToFileURL(`${process.argv[2]}/openai/index.mjs`));
 
 const late = [];
@@ -21,17 +21,17 @@ const textListeners = {
   delta: (delta) => { count += 1; delta.value.length; },
   snapshot: (_, snapshot) => { count += 1; snapshot.value.length; },
 };
-const timedListener = (delta) => {
+const pacedListener = (delta) => {
+  if (count === 0) began = cpu();
   count += 1;
-  if (late.length === 0) began = cpu();
-  late.push(Number(process.hrtime.bigint()) - Number(delta.value));
+  if (job.timed) late.push(Number(process.hrtime.bigint()) - Number(delta.value));
 };
 
 const client = new OpenAI({ apiKey: 'sk-none', baseURL: job.url });
 const open = () => {
   const stream = client.beta.threads.runs.stream('thread_1', { assistant_id: 'asst_1' });
   if (job.kind === 'tools') stream.on('toolCallDelta', () => { count += 1; });
-  else stream.on('textDelta', job.timed ? timedListener : textListeners[job.reads]);
+  else stream.on('textDelta', job.paced ? pacedListener : textListeners[job.reads]);
   if (job.listeners === 5) {
     let others = 0;
     for (const name of ['event', 'messageDelta', 'runStepDelta', 'toolCallDelta']) stream.on(name, () => { others += 1; });

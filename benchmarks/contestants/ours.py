@@ -41,10 +41,20 @@ def main_listener(work: Job, meter: Meter) -> tuple[Listener, Callable[[], int]]
             meter.kb_at_last_delta = status_kb("VmHWM")
 
     def take_time(delta: Any, snapshot: Any) -> None:
+        if meter.waits_for_first:
+            meter.first()
         meter.stamp(delta.value)
 
-    if work.timed:
+    def paced(delta: Any, snapshot: Any) -> None:
+        nonlocal count
+        count += 1
+        if meter.waits_for_first:
+            meter.first()
+
+    if work.timed:  # from many threads at once, where `count += 1` could lose one
         return take_time, lambda: len(meter.late)
+    if work.paced:
+        return paced, lambda: count
     choice: dict[str, Listener] = {
         "nothing": nothing,
         "delta": read_delta,
@@ -73,11 +83,11 @@ def main() -> None:
     streams = []
     meter.start()
     for _ in range(work.streams):
-        stream = client.beta.threads.runs.stream("thread_1", assistant_id="asst_1")
+        stream: Any = client.beta.threads.runs.stream("thread_1", assistant_id="asst_1")
         stream.on("textDelta" if work.kind == "text" else "toolCallDelta", listener)
         for name in names[: work.listeners - 1]:
             stream.on(name, other)
-        streams.append(stream)
+        streams.append(stream.start() if work.start else stream)
     for stream in streams:
         stream.until_done()
     meter.finish(calls())

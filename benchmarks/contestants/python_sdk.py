@@ -20,6 +20,8 @@ def main() -> None:
         def on_text_delta(self, delta: Any, snapshot: Any) -> None:
             nonlocal count
             count += 1
+            if meter.waits_for_first:
+                meter.first()
             if work.timed:
                 meter.stamp(delta.value)
             elif work.reads == "delta":
