@@ -100,10 +100,12 @@ def pristine(trace: list[Any]) -> list[Any]:
             call = [call[0], sent, *call[2:]]
         elif call[0] == "textDelta":
             call = [call[0], next(filter(is_text, pieces))["text"], *call[2:]]
-        elif call[0] == "toolCallDelta" and isinstance(call[1], dict):
+        elif call[0] in ("toolCallCreated", "toolCallDelta") and isinstance(call[1], dict):
             index = call[1].get("index")
             same = (one for one in tools if isinstance(one, dict) and one.get("index") == index)
-            call = [call[0], next(same, call[1]), *call[2:]]
+            element = next(same, call[1])
+            if call[0] == "toolCallDelta":
+                call = [call[0], element, *call[2:]]
         out.append(call)
     return out
 
