@@ -70,9 +70,10 @@ class Delivery:
         self._everything = everything
         self._aliases = aliases
         self._interrupt = interrupt
-        # The condition's lock is re-entrant: a handler of an operating system signal may abort
-        # while its own thread holds it.
-        self._changed = threading.Condition()
+        # Re-entrant: a handler of an operating system signal may abort while its own thread holds
+        # it. `with _lock` is `with _changed` without two Python calls, for the hot path.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._token = threading.Lock()
         self._holder: int | None = None  # thread id of who holds the token
         # Whether the user said go: from then on nothing is kept for late listeners. _going follows
@@ -314,7 +315,7 @@ class Delivery:
         ready = self.emitter.ready
         kept = False
         for name, args in emissions:
-            with self._changed:  # together, or attach() could come between
+            with self._lock:  # together, or attach() could come between
                 if name == KEEP:  # in one for all that follow
                     self._keep(name, args, *args[0])
                     kept = True

@@ -332,6 +332,7 @@ class AssistantCore:
         if type(delta) is not dict and (type(delta) is list or (delta and type(delta) is str)):
             raise OpenAIError("The server sent thread.run.step.delta with a delta that is none.")
         details = None
+        snapshot: ToolCall | None = None
         delta_view: Any = delta
         if type(delta) is dict:
             refuse_unsafe_keys(delta)
@@ -359,8 +360,8 @@ class AssistantCore:
                 if snapshot is not None:
                     yield "toolCallCreated", (snapshot,)
         yield "runStepDelta", (delta_view, step)
-        if details is not None:
-            self._growth = ToolCallGrowth.after(data, self._tool_call, step)
+        if snapshot is not None:
+            self._growth = ToolCallGrowth.after(data, snapshot, step)
 
     def _forget_tool_call(self) -> None:
         self._tool_call_index = _ABSENT

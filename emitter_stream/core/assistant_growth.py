@@ -98,11 +98,11 @@ class ToolCallGrowth:
 
     @classmethod
     def after(
-        cls, data: dict[str, Any], snapshot: ToolCall | None, step: RunStep
+        cls, data: dict[str, Any], snapshot: ToolCall, step: RunStep
     ) -> ToolCallGrowth | None:
         """Return how the text of the event just taken may go on, ``None`` for any other event."""
         delta = data["delta"]
-        if snapshot is None or delta.keys() != {"step_details"}:
+        if delta.keys() != {"step_details"}:
             return None
         details = delta["step_details"]
         if type(details) is not dict or details.keys() != {"type", "tool_calls"}:
