@@ -20,6 +20,7 @@ import warnings
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import attrs
@@ -82,7 +83,8 @@ class Delivery:
         self._going = False
         self._begun = False
         self._tick_end = 0.0
-        self._history: list[tuple[str, tuple[Any, ...]]] = []
+        # (name, arguments), or a growth and its piece of text: see deliver().
+        self._history: list[tuple[Any, Any]] = []
         self._kept = 0  # deliveries in _history, aliases not counted
         self._full = False  # changes between two events, too
         self._unkept: Counter[str] = Counter()
@@ -95,6 +97,7 @@ class Delivery:
         self.ended = False
         self._finished = False  # ended, and the listeners of `end` have been called
         self.error: OpenAIError | None = None
+        self.recorder: Any = None  # a recording.Recorder, set while nothing has begun
         _until_exit.add(self)
 
     # For the user's side: any thread
@@ -134,6 +137,20 @@ class Delivery:
                 self._go_said = True
                 self.attention = True
                 self._changed.notify_all()
+
+    def still(self) -> AbstractContextManager[object]:
+        """Return a context in which delivery does not begin, so that several steps count as one."""
+        return self._changed
+
+    @property
+    def begun(self) -> bool:
+        """Whether listeners may have been called."""
+        return self._begun
+
+    def keeps_all(self) -> bool:
+        """Return whether a listener that is attached now is given everything from the start on."""
+        missed = self._go_said or self._full or self._unkept or self.inside()
+        return not self._begun or not missed
 
     def detach(self, event: str, listener: Callable[..., object]) -> None:
         """Take the oldest registration of ``listener`` away, if there is one."""
@@ -251,8 +268,8 @@ class Delivery:
         """Call the listeners of each emission before the next is made (*token*).
 
         An emission under the name ``KEEP`` stands for those that follow, of which only what
-        somebody listens to need be made; its arguments are ``(names, again)``, all their names
-        and a function that makes all of them for a late listener.
+        somebody listens to need be made. Its arguments are a ``growth`` and a piece of text:
+        ``growth.names`` are all their names, ``growth.again(piece)`` makes all of them.
 
         Raises ``OpenAIError`` from what a listener raised; those behind it are not called, as in
         Node.
@@ -296,6 +313,11 @@ class Delivery:
         with self._changed:
             self._begun = True  # who attaches from now on is late, also if nothing came before
         self.error = error
+        if self.recorder is not None:
+            try:
+                self.recorder.finish(error)
+            except BaseException as raised:  # noqa: BLE001 - the stream ends in any case
+                _report(raised)
         if error is not None:
             name = "abort" if isinstance(error, APIUserAbortError) else "error"
             with self._changed:
@@ -317,10 +339,10 @@ class Delivery:
         for name, args in emissions:
             with self._lock:  # together, or attach() could come between
                 if name == KEEP:  # in one for all that follow
-                    self._keep(name, args, *args[0])
+                    self._keep(args, args[0].names)
                     kept = True
                 elif not kept:
-                    self._keep(name, args, name)
+                    self._keep((name, args), (name,))
                 registrations = ready.get(name, ())
             try:
                 for registration in registrations:
@@ -329,20 +351,20 @@ class Delivery:
                 raise _listener_error(name, error) from error
         self._full = self._kept >= KEPT
 
-    def _keep(self, name: str, args: tuple[Any, ...], *names: str) -> None:
+    def _keep(self, entry: tuple[Any, Any], names: tuple[str, ...]) -> None:
         if self._full:
             self._unkept.update(names)
             return
-        self._history.append((name, args))
-        self._kept += sum(name not in self._aliases for name in names)
+        self._history.append(entry)
+        self._kept += len(names) - sum(name in self._aliases for name in names)
 
     def _kept_of(self, event: str) -> Iterator[tuple[Any, ...]]:
         """Yield the arguments of the deliveries of ``event`` that were kept."""
-        for name, args in self._history:
-            if name == event:
-                yield args
-            elif name == KEEP and event in args[0]:
-                yield from (again for emitted, again in args[1]() if emitted == event)
+        for first, second in self._history:
+            if first == event:
+                yield second
+            elif not isinstance(first, str) and event in first.names:
+                yield from (args for name, args in first.again(second) if name == event)
 
     def _emit_last(self, name: str, args: tuple[Any, ...]) -> None:
         try:

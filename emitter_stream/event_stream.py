@@ -54,6 +54,10 @@ class Core(Protocol):
         """Take the end of the events."""
         ...
 
+    def grown(self, piece: str) -> tuple[Any, Any]:
+        """Return the name and the data of the event that ``GROWTH`` with ``piece`` stands for."""
+        ...
+
 
 class EventStream:
     """A live stream with chainable listeners, as the Node SDK's ``EventStream``.
@@ -66,6 +70,7 @@ class EventStream:
         everything = {**BASE_EVENTS, **core.events}
         self.controller = AbortController()
         self._core: Any = core
+        self._source = source
         self._emitter = Emitter(everything, hint="; emitter_stream.aio has the streams that can")
         self._delivery = Delivery(self._emitter, everything, core.aliases, source.interrupt)
         reader = _Reader(source, core, self._delivery, self.controller, signal)
@@ -358,6 +363,8 @@ class _Reader:
         delivery.acquire()
         if delivery.ended:
             return
+        if delivery.recorder is not None:
+            source = delivery.recorder.tap(source, core)
         core.wanted, core.listened = delivery.wanted, delivery.emitter.ready
         delivery.emit("connect", ())
         feed, deliver = core.feed, delivery.deliver

@@ -36,6 +36,9 @@ class Source(Protocol):
     def close(self) -> None:
         """Give back what ``open`` took."""
 
+    def redact(self, value: Any) -> Any:
+        """Return JSON-like ``value``, of what was read, without the secrets that this knows of."""
+
 
 class HTTPSource:
     """Server-sent events from an HTTP exchange.
@@ -74,6 +77,9 @@ class HTTPSource:
 
     def close(self) -> None:
         self._exchange.close()
+
+    def redact(self, value: Any) -> Any:
+        return self._exchange.redact(value)
 
     def _events(self, frames: list[bytes]) -> Iterator[WireEvent]:
         matcher = self._matcher
@@ -125,6 +131,10 @@ class _IterableSource:
         close = getattr(self._iterator, "close", None)
         if close is not None:
             close()
+
+    def redact(self, value: Any) -> Any:
+        """Return ``value``: an iterable has no key."""
+        return value
 
 
 class EventsSource(_IterableSource):

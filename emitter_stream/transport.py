@@ -129,15 +129,7 @@ class Transport:
 
     def redact(self, value: Any) -> Any:
         """Return JSON-like ``value`` without the API key, which a server may repeat to us."""
-        if isinstance(value, str):
-            for secret in self._secrets:
-                value = value.replace(secret, "[API key]")
-            return value
-        if isinstance(value, list):
-            return [self.redact(item) for item in value]
-        if isinstance(value, dict):
-            return {self.redact(key): self.redact(item) for key, item in value.items()}
-        return value
+        return _without(self._secrets, value)
 
     def close(self) -> None:
         """Close the connections that are kept open for later requests."""
@@ -161,6 +153,8 @@ class Exchange:
     ) -> None:
         self._transport = transport
         self._request = request
+        # A call may bring a key of its own.
+        self._secrets = [*transport._secrets, *_secrets_in(request.headers)]
         self._timeout = timeout
         self._retries_left = max_retries
         self._retries_done = 0
@@ -314,9 +308,13 @@ class Exchange:
             raise error
         raise mapped from (None if isinstance(error, _SHOWS_HEADERS) else error)
 
+    def redact(self, value: Any) -> Any:
+        """Return JSON-like ``value`` without the API key."""
+        return _without(self._secrets, value)
+
     def redacted(self, error: OpenAIError) -> OpenAIError:
         """Return an error that came of what the server sent, without the API key in it."""
-        redact = self._transport.redact
+        redact = self.redact
         message = str(error)
         body = error.body if isinstance(error, APIError) else None
         if redact(message) == message and redact(body) == body:
@@ -334,14 +332,14 @@ class Exchange:
                     content = response.raw.read(_ERROR_BODY_SIZE, decode_content=True)
         except APIConnectionError:
             content = b""
-        redact = self._transport.redact
+        redact = self.redact
         text = redact(content.decode("utf-8", "replace"))
         return HTTPResponse(response.status_code, response.url, redact(self.headers), text)
 
     def _status_error(self, response: requests.Response) -> APIStatusError:
         facts = self._facts(response)
         try:
-            body = self._transport.redact(json.loads(facts.text))
+            body = self.redact(json.loads(facts.text))
         except (ValueError, RecursionError):
             body = None
         error = body.get("error", body) if isinstance(body, dict) else body
@@ -485,6 +483,18 @@ def _secrets_in(headers: Mapping[str, str]) -> list[str]:
     """Return what must not be shown; a word too short to be a key could be any word."""
     values = [headers[name] for name in headers if name.lower() in ("authorization", "api-key")]
     return [secret for value in values if len(secret := value.removeprefix("Bearer ")) >= 6]
+
+
+def _without(secrets: list[str], value: Any) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "[API key]")
+        return value
+    if isinstance(value, list):
+        return [_without(secrets, item) for item in value]
+    if isinstance(value, dict):
+        return {_without(secrets, key): _without(secrets, item) for key, item in value.items()}
+    return value
 
 
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -7,7 +7,6 @@ made in advance would show listeners a later state.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
@@ -82,8 +81,8 @@ class AssistantCore:
     ``wanted`` says which names are to be emitted; the others are not made at all. Snapshots are
     kept up to date in any case. Where ``listened`` is another container, ``wanted`` has more names
     than somebody listens to, for those who may come late: a delta that is much like the last then
-    gives the calls for these in one, under the name ``KEEP``, with their names and a function that
-    makes them.
+    gives the calls for these in one, under the name ``KEEP``, with the growth and the piece of text
+    that make them.
     """
 
     events: Mapping[str, int] = EVENTS
@@ -124,6 +123,12 @@ class AssistantCore:
         """Return where the last event's text stands, if the next may differ in that alone."""
         return None if self._growth is None else self._growth.path
 
+    def grown(self, piece: str) -> tuple[str, Any]:
+        """Return the name and the data of the event that ``GROWTH`` with ``piece`` stands for."""
+        growth = self._growth
+        assert growth is not None
+        return growth.event, growth.data(piece)
+
     def feed(self, event: Any, data: Any) -> Iterator[Emission]:
         """Take one event; yield the listener calls it leads to, each before the next is made.
 
@@ -140,7 +145,7 @@ class AssistantCore:
             self._event_view = None
             listened = self.listened
             if self.wanted is not listened:
-                yield KEEP, (growth.names, functools.partial(_again, growth, data))
+                yield KEEP, (growth, data)
             if growth.wants_whole(listened):
                 view = self.current_event
                 assert view is not None
@@ -376,11 +381,6 @@ class AssistantCore:
             if self._tool_call is not None:
                 yield "toolCallDone", (self._tool_call,)
             self._forget_tool_call()
-
-
-def _again(growth: Growth, piece: str) -> Iterator[Emission]:
-    data = {"event": growth.event, "data": growth.data(piece)}
-    return growth.whole(AssistantStreamEvent(data), EVENTS)
 
 
 def _id_of(event: str, data: Any) -> str:

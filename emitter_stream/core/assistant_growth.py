@@ -73,6 +73,11 @@ class TextGrowth:
         """Return the call for those who want the text and nothing else: most do."""
         return "textDelta", (TextDelta({"value": piece}), self.snapshot)
 
+    def again(self, piece: str) -> Iterator[Emission]:
+        """Yield every call that the event led to, for a listener that came late."""
+        data = {"event": self.event, "data": self.data(piece)}
+        return self.whole(AssistantStreamEvent(data), self.names)
+
     def whole(self, view: AssistantStreamEvent, wanted: Container[str]) -> Iterator[Emission]:
         """Yield every call that the event leads to."""
         yield "event", (view,)
@@ -135,6 +140,11 @@ class ToolCallGrowth:
         """Return the call for those who want the tool call and nothing else."""
         call = self.data(piece)["delta"]["step_details"]["tool_calls"][0]
         return "toolCallDelta", (ToolCallDelta(call), self.snapshot)
+
+    def again(self, piece: str) -> Iterator[Emission]:
+        """Yield every call that the event led to, for a listener that came late."""
+        data = {"event": self.event, "data": self.data(piece)}
+        return self.whole(AssistantStreamEvent(data), self.names)
 
     def whole(self, view: AssistantStreamEvent, wanted: Container[str]) -> Iterator[Emission]:
         """Yield every call that the event leads to."""
