@@ -283,7 +283,7 @@ class Delivery:
                 for registration in ready.get(name, ()):
                     registration.call(*args)
             except BaseException as error:
-                raise _listener_error(name, error) from error
+                raise listener_error(name, error) from error
 
     def attend(self) -> None:
         """Do what is to be done between two events: late listeners, full buffers (*token*).
@@ -348,7 +348,7 @@ class Delivery:
                 for registration in registrations:
                     registration.call(*args)
             except BaseException as error:
-                raise _listener_error(name, error) from error
+                raise listener_error(name, error) from error
         self._full = self._kept >= KEPT
 
     def _keep(self, entry: tuple[Any, Any], names: tuple[str, ...]) -> None:
@@ -396,7 +396,7 @@ class Delivery:
                 if self.ended:
                     _report(error)
                 else:
-                    wrapped = _listener_error(registration.event, error)
+                    wrapped = listener_error(registration.event, error)
                     wrapped.__cause__ = error
                     self.finish(wrapped)
                     self._interrupt()
@@ -462,7 +462,7 @@ class Buffer:
         return args
 
 
-def _listener_error(name: str, error: BaseException) -> OpenAIError:
+def listener_error(name: str, error: BaseException) -> OpenAIError:
     return OpenAIError(f"A listener for {name!r} raised {type(error).__name__}: {error}")
 
 

@@ -337,11 +337,11 @@ class _Reader:
         try:
             self._read()
         except BaseException as raised:  # noqa: BLE001 - nothing else would hear of it
-            error = _as_openai_error(raised)
+            error = as_openai_error(raised)
         try:
             self._source.close()
         except BaseException as raised:  # noqa: BLE001
-            error = error or _as_openai_error(raised)
+            error = error or as_openai_error(raised)
         if not delivery.inside():
             delivery.begin()
             delivery.acquire()
@@ -412,7 +412,7 @@ def _same(args: tuple[Any, ...]) -> tuple[Any, ...]:
     return args
 
 
-def _as_openai_error(error: BaseException) -> OpenAIError:
+def as_openai_error(error: BaseException) -> OpenAIError:
     if isinstance(error, OpenAIError):
         return error
     wrapped = OpenAIError(f"The stream failed: {type(error).__name__}: {error}")
