@@ -30,6 +30,7 @@ from .exceptions import (
     OpenAIError,
     PermissionDeniedError,
     RateLimitError,
+    RecordingWarning,
     UnprocessableEntityError,
 )
 from .sse import EventSource, ServerSentEvent
@@ -59,6 +60,7 @@ __all__ = [
     "OpenAIError",
     "PermissionDeniedError",
     "RateLimitError",
+    "RecordingWarning",
     "ServerSentEvent",
     "UnprocessableEntityError",
     "override",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -125,6 +126,41 @@ class AssistantStream(EventStream):
         object of the official Python SDK. The iterable is read on the stream's thread.
         """
         return cls(EventsSource(events), AssistantCore(), signal=signal)
+
+    @classmethod
+    def replay(
+        cls,
+        path: str | os.PathLike[str],
+        speed: float | None = 1.0,
+        *,
+        signal: AbortSignal | None = None,
+    ) -> Self:
+        """Return a stream of what ``record()`` wrote to a file: a stream like any other.
+
+        ``speed`` is how many times as fast as it came; ``None`` is as fast as possible. What
+        ended the recorded stream ends this one: an error of the same class, an abort. A recording
+        that was broken off plays as a connection that closed there; a last line that is torn is a
+        ``RecordingWarning`` here. Raises ``OSError``, ``OpenAIError`` for a file that is no
+        recording or was made by a newer version, ``ValueError`` for a speed of 0 or less.
+        """
+        from .recording import Player, Recording, ReplaySource, check_speed  # most never replay
+
+        check_speed(speed)
+        recording = Recording.load(path, stacklevel=3)
+        return cls(ReplaySource(Player(recording, speed)), AssistantCore(), signal=signal)
+
+    def record(self, path: str | os.PathLike[str]) -> Self:
+        """Write every event to a file as it is received, with its time; return the stream.
+
+        ``AssistantStream.replay()`` plays it; ``emitter_stream.recording`` says what stands in
+        it, which the API key never does. Anywhere in the chain of ``on``, which it does not set
+        going: it is no listener. A file that is there is replaced. Raises ``OSError`` if it cannot
+        be made, ``RuntimeError`` if events have gone by that are no longer kept.
+        """
+        from .recording import attach_recorder
+
+        attach_recorder(path, self._delivery, self._source.redact)
+        return self
 
     def to_readable_stream(self) -> Iterator[bytes]:
         """Return an iterator over the events as newline-delimited JSON, a line at a time.

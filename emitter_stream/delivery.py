@@ -97,6 +97,7 @@ class Delivery:
         self.ended = False
         self._finished = False  # ended, and the listeners of `end` have been called
         self.error: OpenAIError | None = None
+        self.made_at = time.monotonic()
         self.recorder: Any = None  # a recording.Recorder, set while nothing has begun
         _until_exit.add(self)
 

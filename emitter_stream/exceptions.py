@@ -15,6 +15,7 @@
             |-- RateLimitError           429
             `-- InternalServerError      500 and above
     LateListenerWarning                  a listener came too late to be given all that it missed
+    RecordingWarning                     a recording is not whole, or could not go on
 
 The names are those of both official SDKs (Node's ``APIConnectionTimeoutError`` goes by its Python
 name, ``APITimeoutError``). No error holds the request's headers, so none can show the API key.
@@ -43,6 +44,7 @@ __all__ = [
     "OpenAIError",
     "PermissionDeniedError",
     "RateLimitError",
+    "RecordingWarning",
     "UnprocessableEntityError",
     "status_error",
 ]
@@ -161,6 +163,10 @@ class InternalServerError(APIStatusError):
 
 class LateListenerWarning(UserWarning):
     """A listener was attached after more had gone by than the stream keeps for late ones."""
+
+
+class RecordingWarning(UserWarning):
+    """A recording breaks off in the middle of a line, or one under way could not be written on."""
 
 
 _BY_STATUS: dict[int, type[APIStatusError]] = {

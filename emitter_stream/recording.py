@@ -1,0 +1,496 @@
+"""Recordings: what a stream received, with its times, in a file; and streams that come out of one.
+
+A recording is a text file in UTF-8, one JSON object a line (``\\n``), each written at once, so that
+a process that is killed leaves all that it has heard so far. ``t`` is in seconds since the
+stream was made, which is when its request was sent, and never falls.
+
+    {"format": "emitter-stream-recording", "version": 1, "created": "2026-01-31T12:00:00Z"}
+    {"t": 0.2, "connect": true}
+    {"t": 0.31, "event": "thread.run.created", "data": {"id": "run_1", ...}}
+    {"t": 2.95, "end": true, "error": null}
+
+- The first line says what the file is. ``version`` grows when a reader of the older one would go
+  wrong; keys, and lines of other kinds, that a reader does not know are to be skipped.
+- ``connect``: the answer began. A request that failed has no such line.
+- ``event``: one event as it came: its name, ``null`` if it had none, and its decoded data. JSON's
+  numbers have no infinity, so a number too large for a float stands as ``1e999``.
+- ``end``: nothing follows. ``error`` is ``null`` or what ended the stream:
+  ``{"class": "RateLimitError", "message": ..., "body": ..., "status_code": 429,
+  "request_id": ...}``, the last three only where the error has them. ``code``, ``param`` and
+  ``type`` stand in the ``body``. Neither headers nor addresses are kept.
+- Without that line the recording was broken off: it plays as a connection that closed there. If
+  the last line is torn, a ``RecordingWarning`` says so, and the lines before it play.
+
+The API key is in no recording: where the server repeats it, ``[API key]`` stands in its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import math
+import os
+import re
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import attrs
+
+from . import exceptions
+from .delivery import Delivery
+from .exceptions import (
+    APIError,
+    APIUserAbortError,
+    HTTPResponse,
+    OpenAIError,
+    RecordingWarning,
+)
+from .growth import GROWTH
+from .sources import Source, WireEvent
+from .wire import loads
+
+__all__ = [
+    "FORMAT",
+    "VERSION",
+    "Entry",
+    "Player",
+    "Recorder",
+    "Recording",
+    "ReplaySource",
+    "attach_recorder",
+    "dumps",
+]
+
+FORMAT: Final = "emitter-stream-recording"
+VERSION: Final = 1
+
+FilePath = str | os.PathLike[str]
+
+
+# Writing
+
+
+class Recorder:
+    """Writes one recording.
+
+    ``redact`` takes the secrets out of what is written. ``clock`` gives seconds that never fall,
+    ``start`` is what it gave when the stream was made.
+    The file is made, or emptied, at once (``OSError``), readable for its owner alone if it is new:
+    it holds a conversation. A failure to write on is a ``RecordingWarning``; the stream goes on.
+    """
+
+    def __init__(
+        self,
+        path: FilePath,
+        redact: Callable[[Any], Any],
+        *,
+        start: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path = os.fspath(path)
+        self._redact = redact
+        self._clock = clock
+        # Unbuffered: each line is one write, and is in the file when it returns.
+        self._file: BinaryIO | None = open(  # noqa: SIM115 - finish() closes it
+            self._path, "wb", buffering=0, opener=_private
+        )
+        self._start = clock() if start is None else start
+        created = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._write({"format": FORMAT, "version": VERSION, "created": created})
+
+    def tap(self, source: Source, core: Any) -> Source:
+        """Note that the answer began; return ``source`` as one that is recorded as it is read."""
+        self.connected()
+        return _Tapped(source, core, self)
+
+    def connected(self) -> None:
+        """Note that the answer began."""
+        self._write({"t": self._now(), "connect": True})
+
+    def event(self, name: Any, data: Any) -> None:
+        """Note an event."""
+        redact = self._redact
+        self._write({"t": self._now(), "event": redact(name), "data": redact(data)})
+
+    def finish(self, error: OpenAIError | None) -> None:
+        """Note the end and close the file; only the first call counts."""
+        failure = None
+        if error is not None:
+            failure = {name: self._redact(fact) for name, fact in _facts(error).items()}
+        try:
+            self._write({"t": self._now(), "end": True, "error": failure})
+        finally:
+            self._close()
+
+    def _now(self) -> float:
+        return round(self._clock() - self._start, 6)
+
+    def _write(self, document: dict[str, Any]) -> None:
+        if self._file is None:
+            return
+        try:
+            line = dumps(document) + b"\n"
+            written = 0
+            while written < len(line):  # a nearly full disk takes a part
+                written += self._file.write(line[written:])
+        except (OSError, TypeError, ValueError, RecursionError) as error:
+            self._close()
+            warnings.warn(
+                f"the recording {self._path!r} ends here: {type(error).__name__}: {error}",
+                RecordingWarning,
+                stacklevel=2,
+            )
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close()
+
+
+class _Tapped:
+    """A source whose events are written as they are read, before anybody acts on them."""
+
+    def __init__(self, source: Source, core: Any, recorder: Recorder) -> None:
+        self._source = source
+        self._core = core
+        self._recorder = recorder
+        self.open = source.open
+        self.interrupt = source.interrupt
+        self.close = source.close
+        self.redact = source.redact
+
+    def read(self) -> Iterable[WireEvent] | None:
+        events = self._source.read()
+        return self._noted(events) if events else events
+
+    def _noted(self, events: Iterable[WireEvent]) -> Iterator[WireEvent]:
+        note, core = self._recorder.event, self._core
+        for event, data in events:
+            if event is GROWTH:  # the core has taken the event before by now
+                note(*core.grown(data))
+            else:
+                note(event, data)
+            yield event, data
+
+
+def attach_recorder(path: FilePath, delivery: Delivery, redact: Callable[[Any], Any]) -> None:
+    """Record a stream from its first event on; raises ``RuntimeError`` where that is too late.
+
+    If delivery has begun but all of it is still kept for late listeners, that is recorded first,
+    with the time at which it is.
+    """
+    with delivery.still():
+        if delivery.recorder is not None:
+            raise RuntimeError("this stream is being recorded already")
+        if not delivery.keeps_all():
+            raise RuntimeError(
+                "record() came too late: events have gone by that are not kept. Call it where the "
+                "stream is made, before anybody waits, iterates or calls start()."
+            )
+        recorder = Recorder(path, redact, start=delivery.made_at)
+        if not delivery.begun:
+            delivery.recorder = recorder
+            return
+
+        def finish() -> None:
+            recorder.finish(delivery.error)
+
+        emitter = delivery.emitter
+        for name, listener in (
+            ("connect", recorder.connected),
+            ("event", lambda event: recorder.event(event.event, event.to_dict()["data"])),
+            ("end", finish),
+        ):
+            delivery.attach(emitter.register(name, listener))
+
+
+def dumps(value: Any, *, ascii_only: bool = False) -> bytes:
+    """Return ``value`` as JSON from which ``wire.loads`` gives the same value.
+
+    ``ascii_only`` escapes the rest. Raises ``TypeError`` and ``ValueError`` for what JSON cannot
+    say.
+    """
+    text = json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":"))
+    if "Infinity" in text or "NaN" in text:
+        text = _CONSTANT.sub(_number, text)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half a character: only an escape can carry it
+        return dumps(value, ascii_only=True)
+
+
+_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity|NaN')
+
+
+def _number(match: re.Match[str]) -> str:
+    found = match[0]
+    if found == "NaN":
+        raise ValueError("NaN is no JSON")
+    return found if found[0] == '"' else found.replace("Infinity", "1e999")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _facts(error: OpenAIError) -> dict[str, Any]:
+    known = next(kind for kind in type(error).__mro__ if kind.__name__ in _ERRORS)
+    facts: dict[str, Any] = {"class": known.__name__, "message": str(error)}
+    if isinstance(error, APIError):
+        try:
+            dumps(error.body)
+            facts["body"] = error.body
+        except (TypeError, ValueError, RecursionError):
+            facts["body"] = repr(error.body)
+        for name in ("status_code", "request_id"):
+            if getattr(error, name) is not None:
+                facts[name] = getattr(error, name)
+    return facts
+
+
+_ERRORS: dict[str, type[OpenAIError]] = {
+    name: kind
+    for name, kind in vars(exceptions).items()
+    if isinstance(kind, type) and issubclass(kind, OpenAIError)
+}
+
+
+def _error_from_dict(facts: dict[str, Any]) -> OpenAIError:
+    kind = _ERRORS.get(str(facts.get("class")), OpenAIError)
+    message = str(facts.get("message"))
+    if not issubclass(kind, APIError):
+        return kind(message)
+    status, request_id = facts.get("status_code"), facts.get("request_id")
+    response = HTTPResponse(status, "", {}, "") if isinstance(status, int) else None
+    return kind(
+        message,
+        body=facts.get("body"),
+        response=response,
+        request_id=None if request_id is None else str(request_id),
+    )
+
+
+# Reading
+
+
+@attrs.frozen
+class Entry:
+    """One line of a recording.
+
+    ``kind`` is ``connect``, ``event`` or ``end``; ``t`` is in seconds. ``name`` and ``data`` are
+    an event's, ``error`` is the end's.
+    """
+
+    t: float
+    kind: str
+    name: Any = None
+    data: Any = None
+    error: OpenAIError | None = None
+
+
+@attrs.frozen
+class Recording:
+    """A recording that was read from its file.
+
+    ``header`` is its first line; ``torn`` tells whether the last line breaks off in its middle.
+    """
+
+    path: str
+    header: dict[str, Any]
+    torn: bool
+    _lines: list[bytes] = attrs.field(repr=False)
+
+    @classmethod
+    def load(cls, path: FilePath, *, stacklevel: int = 2) -> Recording:
+        """Read a file; warns with ``RecordingWarning`` if its last line is torn.
+
+        Raises ``OSError``, and ``OpenAIError`` for a file that is no recording or a newer one.
+        """
+        name = os.fspath(path)
+        lines = Path(path).read_bytes().split(b"\n")
+        while lines and not lines[-1].strip():
+            lines.pop()
+        header = _object_or_none(lines[0]) if lines else None
+        if header is None or header.get("format") != FORMAT:
+            raise OpenAIError(
+                f"{name!r} is no recording: its first line does not say "
+                f'{{"format": "{FORMAT}", ...}}'
+            )
+        version = header.get("version")
+        if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+            raise OpenAIError(f"The recording {name!r} has no valid version: {version!r:.40}")
+        if version > VERSION:
+            raise OpenAIError(
+                f"The recording {name!r} has version {version!r:.40}; this emitter_stream reads "
+                f"up to {VERSION}. A newer emitter_stream can play it."
+            )
+        torn = _object_or_none(lines[-1]) is None
+        if torn:
+            lines.pop()
+            warnings.warn(
+                f"the last line of the recording {name!r} (line {len(lines) + 1}) is torn; what "
+                f"stands before it plays",
+                RecordingWarning,
+                stacklevel=stacklevel,
+            )
+        return cls(name, header, torn, lines[1:])
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield each line up to the end; raises ``OpenAIError`` for one that is damaged."""
+        latest = 0.0
+        for number, line in enumerate(self._lines, 2):
+            if not line.strip():
+                continue
+            document = _object_or_none(line)
+            if document is None:
+                raise OpenAIError(f"Line {number} of the recording {self.path!r} is damaged.")
+            kind = next((kind for kind in ("connect", "event", "end") if kind in document), None)
+            if kind is None:  # something that a later version of the library writes as well
+                continue
+            t = document.get("t")
+            if isinstance(t, bool) or not isinstance(t, int | float) or not 0 <= t < 1e300:
+                raise OpenAIError(
+                    f"Line {number} of the recording {self.path!r} has no valid time: {t!r:.40}"
+                )
+            latest = max(latest, float(t))
+            error = document.get("error") if kind == "end" else None
+            yield Entry(
+                latest,
+                kind,
+                document.get("event"),
+                document.get("data"),
+                _error_from_dict(error) if isinstance(error, dict) else None,
+            )
+            if kind == "end":
+                return
+
+
+def _object_or_none(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = loads(line.decode())
+    except (UnicodeDecodeError, OpenAIError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+# Playing
+
+
+class Player:
+    """Gives the entries of a recording when their time has come.
+
+    ``speed`` is how many times as fast as they came; ``None`` waits for nothing. ``clock`` and
+    ``wait`` (seconds -> whether it was interrupted) are there for tests. Time runs from the first
+    ``next()``: somebody who begins to listen late does not find everything overdue.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        speed: float | None = 1.0,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        self.speed = check_speed(speed)
+        self._entries = recording.entries()
+        self._first: Entry | None = None  # read by connect(), not given yet
+        self._clock = clock
+        self._interrupted = threading.Event()
+        self._wait = wait or self._interrupted.wait
+        self._start: float | None = None
+        self._connected_at = 0.0
+
+    def connect(self) -> None:
+        """Wait until the answer began; raises the error of a request that failed."""
+        self._start = self._clock()
+        entry = next(self._entries, None)
+        if entry is None:
+            raise OpenAIError("The recording breaks off before the answer began.")
+        if entry.kind == "event":
+            self._first = entry
+        else:
+            self._wait_for(entry)
+            if entry.error is not None:
+                raise entry.error
+            self._connected_at = entry.t
+            if entry.kind == "end":
+                self._first = entry
+        self._start = None  # and begin anew at the first next()
+
+    def next(self) -> Entry | None:
+        """Wait for the next event and return it, ``None`` at the end; raises a recorded error."""
+        if self._start is None:
+            self._start = self._clock() - self._connected_at / (self.speed or 1.0)
+        entry, self._first = self._first or next(self._entries, None), None
+        while entry is not None and entry.kind == "connect":
+            entry = next(self._entries, None)
+        if entry is None:
+            return None
+        self._wait_for(entry)
+        if entry.error is not None:
+            raise entry.error
+        return entry if entry.kind == "event" else None
+
+    def interrupt(self) -> None:
+        """Wake who waits, from any thread: that raises ``APIUserAbortError``, as does all after."""
+        self._interrupted.set()
+
+    def _wait_for(self, entry: Entry) -> None:
+        if self.speed is not None and self._start is not None:
+            due = self._start + entry.t / self.speed
+            while (left := due - self._clock()) > 0:
+                if self._wait(min(left, threading.TIMEOUT_MAX)):
+                    break
+        if self._interrupted.is_set():
+            raise APIUserAbortError()
+
+
+def check_speed(speed: float | None) -> float | None:
+    """Return ``speed``; raises ``ValueError`` for one that cannot be played at."""
+    if speed is not None and not 0 < speed < math.inf:
+        raise ValueError(f"speed must be a number above 0, or None for no pauses; not {speed!r}")
+    return speed
+
+
+class ReplaySource:
+    """The events of a recording."""
+
+    def __init__(self, player: Player) -> None:
+        self._player = player
+
+    def open(self) -> None:
+        self._player.connect()
+
+    def read(self) -> Iterable[WireEvent] | None:
+        if self._player.speed is None:
+            return self._rest()
+        entry = self._player.next()
+        return None if entry is None else ((entry.name, entry.data),)
+
+    def _rest(self) -> Iterator[WireEvent] | None:
+        entry = self._player.next()
+        if entry is None:
+            return None
+        return self._from(entry)
+
+    def _from(self, entry: Entry | None) -> Iterator[WireEvent]:
+        while entry is not None:
+            yield entry.name, entry.data
+            entry = self._player.next()
+
+    def interrupt(self) -> None:
+        self._player.interrupt()
+
+    def close(self) -> None:
+        """Do nothing: the file was read and closed before."""
+
+    def redact(self, value: Any) -> Any:
+        """Return ``value``: a recording has no key in it."""
+        return value
