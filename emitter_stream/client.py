@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ._not_given import NOT_GIVEN, NotGiven
 from .exceptions import OpenAIError
@@ -19,7 +19,7 @@ from .transport import DEFAULT_TIMEOUT, Timeout, Transport
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["DEFAULT_BASE_URL", "DEFAULT_MAX_RETRIES", "OpenAI"]
+__all__ = ["DEFAULT_BASE_URL", "DEFAULT_MAX_RETRIES", "BaseClient", "OpenAI"]
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_MAX_RETRIES = 2
@@ -30,22 +30,11 @@ _SHUT_DOWN = (
 )
 
 
-class OpenAI:
-    """A client of the Assistants API. ``client.beta`` has its methods.
+class BaseClient:
+    """The settings of a client, and how its copies come by theirs."""
 
-    Every argument but ``api_key`` is by keyword. What is left out comes from the environment:
-
-    - ``api_key``: ``OPENAI_API_KEY``; without either, an ``OpenAIError``
-    - ``organization``, ``project``: ``OPENAI_ORG_ID``, ``OPENAI_PROJECT_ID``
-    - ``base_url``: ``OPENAI_BASE_URL``, or OpenAI's own address
-
-    ``timeout`` is the longest wait for a connection and between two reads, in seconds: a number,
-    a ``(connect, read)`` pair or ``None`` for ever; 600 by default. ``max_retries`` is how often a
-    request is sent again that failed in passing. ``default_headers`` and ``default_query`` go
-    with each request. ``max_event_bytes`` is how large one event of a stream may be.
-
-    It can be used from several threads. ``with`` or ``close()`` closes its connections.
-    """
+    _api: Api
+    _transport_class: ClassVar[type[Transport]] = Transport
 
     def __init__(
         self,
@@ -81,7 +70,7 @@ class OpenAI:
             headers["OpenAI-Organization"] = self.organization
         if self.project:
             headers["OpenAI-Project"] = self.project
-        return Transport(
+        return self._transport_class(
             base_url=self.base_url,
             headers=headers,
             timeout=self.timeout,
@@ -91,6 +80,7 @@ class OpenAI:
         )
 
     def _connect(self, transport: Transport) -> None:
+        """Begin to use a transport: here is where ``beta`` is made."""
         self._api = Api(
             transport,
             headers=self._headers,
@@ -98,7 +88,6 @@ class OpenAI:
             timeout=self.timeout,
             max_retries=self.max_retries,
         )
-        self.beta = Beta(self._api)
 
     def copy(
         self,
@@ -141,6 +130,31 @@ class OpenAI:
 
     with_options = copy
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={_without_password(self.base_url)!r})"
+
+
+class OpenAI(BaseClient):
+    """A client of the Assistants API. ``client.beta`` has its methods.
+
+    Every argument but ``api_key`` is by keyword. What is left out comes from the environment:
+
+    - ``api_key``: ``OPENAI_API_KEY``; without either, an ``OpenAIError``
+    - ``organization``, ``project``: ``OPENAI_ORG_ID``, ``OPENAI_PROJECT_ID``
+    - ``base_url``: ``OPENAI_BASE_URL``, or OpenAI's own address
+
+    ``timeout`` is the longest wait for a connection and between two reads, in seconds: a number,
+    a ``(connect, read)`` pair or ``None`` for ever; 600 by default. ``max_retries`` is how often a
+    request is sent again that failed in passing. ``default_headers`` and ``default_query`` go
+    with each request. ``max_event_bytes`` is how large one event of a stream may be.
+
+    It can be used from several threads. ``with`` or ``close()`` closes its connections.
+    """
+
+    def _connect(self, transport: Transport) -> None:
+        super()._connect(transport)
+        self.beta = Beta(self._api)
+
     def close(self) -> None:
         """Close the connections. Streams that are under way are not ended."""
         self._api.transport.close()
@@ -155,9 +169,6 @@ class OpenAI:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={_without_password(self.base_url)!r})"
 
 
 def _environment(name: str) -> str | None:

@@ -47,6 +47,9 @@ class Api:
     max_retries: int | None = None
     sleep: Callable[[float], object] = time.sleep
     """What polling waits with; a test puts its own here."""
+    opener: Callable[[Exchange, Any, Any], Any] | None = None
+    """What makes a stream of an exchange, an event handler (or ``None``) and a signal (or
+    ``None``), where that is not an ``AssistantStream``."""
 
     def fetch(
         self,

@@ -52,6 +52,9 @@ def open_stream(
     What is wrong with the arguments is raised here in both cases.
     """
     exchange = api.exchange("POST", path, query=query, body={**body, "stream": True}, extras=extras)
+    if api.opener is not None:
+        opened: AssistantStream = api.opener(exchange, event_handler, signal)
+        return opened
     if event_handler is None:
         return AssistantStream.from_exchange(exchange, signal=signal)
     return AssistantStreamManager(
