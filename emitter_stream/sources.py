@@ -66,11 +66,9 @@ class HTTPSource:
             return None
         chunk = self._exchange.read()
         if chunk:
-            frames = self._cutter.feed(chunk)
-        else:
-            self._at_end = True
-            frames = self._cutter.end()
-        return self._events(frames) if frames else ()
+            return self._events(self._cutter.feed(chunk))
+        self._at_end = True
+        return self._events(self._cutter.end())
 
     def interrupt(self) -> None:
         self._exchange.interrupt()
@@ -81,7 +79,7 @@ class HTTPSource:
     def redact(self, value: Any) -> Any:
         return self._exchange.redact(value)
 
-    def _events(self, frames: list[bytes]) -> Iterator[WireEvent]:
+    def _events(self, frames: Iterable[bytes]) -> Iterator[WireEvent]:
         matcher = self._matcher
         for frame in frames:
             piece = matcher.match(frame)

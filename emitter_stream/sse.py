@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import NoReturn
 
 import attrs
 import sseclient
@@ -65,7 +66,10 @@ class EventSource:
 
 
 class FrameCutter:
-    """Cuts bytes into frames, with all line ends made LF and the byte order mark gone."""
+    """Cuts bytes into frames, with all line ends made LF and the byte order mark gone.
+
+    Comments count towards ``max_event_bytes``: a server may not fill the memory with them either.
+    """
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max = max_event_bytes
@@ -74,13 +78,17 @@ class FrameCutter:
         self._start: bytes | None = b""  # the first bytes, until they can be no byte order mark
         self._after_cr = False  # the last byte was a CR: a LF that follows belongs to it
 
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """Take the next bytes; return the frames that they complete."""
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Take the next bytes; yield the frames that they complete.
+
+        To be read to its end before the next ``feed``. Raises ``OpenAIError`` in the place of a
+        frame that is too large.
+        """
         if self._start is not None:
             chunk = self._start + chunk
             if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
                 self._start = chunk
-                return []
+                return
             self._start = None
             chunk = chunk.removeprefix(_BOM)
         if self._after_cr and chunk:
@@ -90,7 +98,7 @@ class FrameCutter:
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if not chunk:
-            return []
+            return
         pieces = self._pieces
         if b"\n\n" not in chunk and not (
             chunk[0] == 10 and (not pieces or pieces[-1].endswith(b"\n"))
@@ -101,7 +109,7 @@ class FrameCutter:
             self._held += len(chunk)
             if self._held > self._max:
                 self._refuse()
-            return []
+            return
         if pieces:
             pieces.append(chunk)
             chunk = b"".join(pieces)
@@ -109,9 +117,15 @@ class FrameCutter:
         rest = frames.pop()
         self._pieces = [rest] if rest else []
         self._held = len(rest)
-        if len(chunk) > self._max and max(map(len, (rest, *frames))) > self._max:
+        if len(chunk) <= self._max:
+            yield from frames
+            return
+        for frame in frames:
+            if len(frame) > self._max:
+                self._refuse()
+            yield frame
+        if len(rest) > self._max:
             self._refuse()
-        return frames
 
     def end(self) -> list[bytes]:
         """Return the frame that the end of the bytes completes, if any."""
@@ -120,7 +134,7 @@ class FrameCutter:
         self._pieces = []
         return [frame] if frame else []
 
-    def _refuse(self) -> None:
+    def _refuse(self) -> NoReturn:
         self._pieces = []
         raise OpenAIError(
             f"The server sent an event of more than {self._max} bytes; "
@@ -167,7 +181,7 @@ def _read_fields(frame: bytes) -> _Fields:
     lines = frame.decode("utf-8", "replace").split("\n")  # sseclient-py raises on other bytes
     others = [line for line in lines if line.partition(":")[0] != "data"]
     # sseclient-py appends data line by line, which copies all of it each time: joined here instead.
-    values = [line.partition(":")[2].removeprefix(" ") for line in lines if line not in others]
+    values = [line[5:].removeprefix(" ") for line in lines if line.partition(":")[0] == "data"]
     parsed = next(_WholeFrames(iter(("\n".join((*others, "data:")).encode(),))).events())
     names = [line for line in others if line.partition(":")[0] == "event"]
     event = None

@@ -8,6 +8,7 @@ a prefix that says its data is an ordinary object.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,14 +16,19 @@ from .exceptions import APIError, OpenAIError
 
 __all__ = ["DONE", "api_error", "check_error", "loads"]
 
+MAX_DEPTH = 300
 DONE = "[DONE]"
 
 
 def loads(text: str) -> Any:
     """Return the value of JSON ``text``, exactly; ``OpenAIError`` for what is no JSON.
 
-    Stricter than ``json.loads``: ``NaN`` and ``Infinity`` are no JSON.
+    Stricter than ``json.loads``: ``NaN`` and ``Infinity`` are no JSON, and neither is what nests
+    deeper than any object of the API; Python's own limit is another one in each version, and at it
+    the garbage collector fails as well.
     """
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        raise OpenAIError(f"The server sent JSON that nests deeper than {MAX_DEPTH} levels.")
     try:
         # The scanner itself, without json.loads' two searches for white space around the value.
         value, end = _SCAN(text, 0)
@@ -55,6 +61,21 @@ def api_error(error: Any) -> APIError:
     if not isinstance(message, str) or not message:
         message = f"The server sent an error event without a message: {error!r:.200}"
     return APIError(message, body=error)
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for mark in _BRACKETS(_STRINGS("", text)):
+        if mark in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        else:
+            depth -= 1
+    return deepest
+
+
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"').sub
+_BRACKETS = re.compile(r"[\[\]{}]").findall
 
 
 def _refuse_constant(name: str) -> Any:

@@ -283,7 +283,14 @@ def test_the_limit_holds_however_the_event_is_cut(size):
         next(events)
 
 
-def test_keep_alive_comments_do_not_count():
-    """Comments may go on for ever, with and without blank lines, whatever the limit."""
-    chunks = [b": ping\n\n"] * 500 + [b": ping\r\n"] * 500 + [b"data: a\n\n"]
+def test_keep_alive_comments_between_events_do_not_count():
+    """Comments that end in a blank line may go on for ever, whatever the limit."""
+    chunks = [b": ping\n\n"] * 500 + [b": ping\r\n\r\n"] * 500 + [b"data: a\n\n"]
     assert [event[1] for event in read(chunks, max_event_bytes=1_000)] == ["a"]
+
+
+def test_comments_inside_an_event_count():
+    """A server cannot fill the memory with comments that no blank line ever ends."""
+    chunks = [b": ping\n"] * 500
+    with pytest.raises(OpenAIError, match="1000 bytes"):
+        read(chunks, max_event_bytes=1_000)
