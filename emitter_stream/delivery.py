@@ -14,13 +14,13 @@ One condition guards the rest. Nobody calls a listener while holding it.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import warnings
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Iterator
-from contextlib import AbstractContextManager
 from typing import Any
 
 import attrs
@@ -57,7 +57,8 @@ class Delivery:
     """The rules of delivery of one stream.
 
     ``everything`` contains each name that may be emitted, ``aliases`` those that only repeat what
-    another says. ``interrupt`` ends a read that the reader sits in. Methods marked *token* may only be called by who holds the token.
+    another says. ``interrupt`` ends a read that the reader sits in. Methods marked *token* may only
+    be called by who holds the token.
     """
 
     def __init__(
@@ -139,7 +140,7 @@ class Delivery:
                 self.attention = True
                 self._changed.notify_all()
 
-    def still(self) -> AbstractContextManager[object]:
+    def still(self) -> contextlib.AbstractContextManager[object]:
         """Return a context in which delivery does not begin, so that several steps count as one."""
         return self._changed
 
@@ -179,12 +180,16 @@ class Delivery:
         """Return whether this thread is the one that calls the listeners."""
         return self._holder == threading.get_ident()
 
-    def wait_until(self, is_so: Callable[[], bool], timeout: float | None) -> bool:
-        """Say go and wait until ``is_so()`` or the end; return whether that came in time."""
+    def refuse_inside(self) -> None:
+        """Raise ``RuntimeError`` in a listener of this stream."""
         if self.inside():
             raise RuntimeError(
                 "a listener cannot wait for its own stream: the stream waits for the listener"
             )
+
+    def wait_until(self, is_so: Callable[[], bool], timeout: float | None) -> bool:
+        """Say go and wait until ``is_so()`` or the end; return whether that came in time."""
+        self.refuse_inside()
         with self._changed:
             self._waiters += 1
             try:
@@ -481,10 +486,17 @@ _exiting = threading.Event()
 def _at_exit() -> None:
     """Let every stream run to its end once the main thread has: nobody is left to listen."""
     _exiting.set()
-    for delivery in list(_until_exit):
+    while True:
+        try:
+            deliveries = list(_until_exit)
+            break
+        except RuntimeError:  # another thread has just made a stream
+            continue
+    for delivery in deliveries:
         delivery.lift_bounds()
 
 
 # Called before the interpreter waits for its threads; atexit's own functions come after that, too
 # late for a thread that waits for a listener. concurrent.futures uses it in the same way.
-threading._register_atexit(_at_exit)  # type: ignore[attr-defined]
+with contextlib.suppress(RuntimeError):  # imported when that has been
+    threading._register_atexit(_at_exit)  # type: ignore[attr-defined]

@@ -58,6 +58,8 @@ class Emitter:
         self._hint = hint
         self._registry = pyee.EventEmitter()
         self._lock = threading.RLock()
+        self._changes: list[Callable[[], None]] = []
+        self._changing = False
         self.ready: dict[str, tuple[Registration, ...]] = {}
 
     def check(self, event: str) -> None:
@@ -88,17 +90,23 @@ class Emitter:
 
     def attach(self, registration: Registration) -> None:
         """Attach a registration behind those that its event has."""
-        with self._lock:
+
+        def add() -> None:
             self._registry.add_listener(registration.event, registration)
             self._refresh(registration.event)
 
+        self._change(add)
+
     def detach(self, registration: Registration) -> None:
         """Take a registration away; it is not called again, even by a delivery under way."""
-        with self._lock:
-            registration.call = _nothing
+        registration.call = _nothing
+
+        def remove() -> None:
             if self.has(registration):
                 self._registry.remove_listener(registration.event, registration)
                 self._refresh(registration.event)
+
+        self._change(remove)
 
     def has(self, registration: Registration) -> bool:
         """Return whether ``registration`` is attached."""
@@ -111,6 +119,23 @@ class Emitter:
     def _call_once(self, registration: Registration, call: Listener, *args: object) -> object:
         self.detach(registration)
         return call(*args)
+
+    def _change(self, change: Callable[[], None]) -> None:
+        """Make a change now, or right after the one that this thread is in the middle of.
+
+        pyee's lock is not re-entrant, and an iterator that the garbage collector finds while we are
+        under it detaches itself.
+        """
+        with self._lock:
+            self._changes.append(change)
+            if self._changing:
+                return
+            self._changing = True
+            try:
+                while self._changes:
+                    self._changes.pop(0)()
+            finally:
+                self._changing = False
 
     def _refresh(self, event: str) -> None:
         attached = self._registry.listeners(event)

@@ -179,8 +179,7 @@ class EventStream:
             heard.append(args)
             delivery.notify()
 
-        if delivery.inside():
-            raise RuntimeError(_INSIDE)
+        delivery.refuse_inside()
         registration = self._emitter.register(event, hear, once=True)
         delivery.attach(registration)
         try:
@@ -403,9 +402,6 @@ class _Reader:
         if isinstance(reason, BaseException):
             error.__cause__ = reason
         self._delivery.stop(error)
-
-
-_INSIDE = "a listener cannot wait for its own stream: the stream waits for the listener"
 
 
 def _same(args: tuple[Any, ...]) -> tuple[Any, ...]:
