@@ -27,7 +27,7 @@ __all__ = ["AssistantEventHandler", "AssistantStreamManager"]
 
 H = TypeVar("H", bound="AssistantEventHandler")
 
-_LISTENERS = {
+LISTENERS = {
     "on_event": "event",
     "on_run_step_created": "runStepCreated",
     "on_run_step_delta": "runStepDelta",
@@ -174,7 +174,7 @@ class AssistantEventHandler:
                 "this event handler serves a stream already; each stream needs a handler of its own"
             )
         self._stream = stream
-        for method, event in _LISTENERS.items():
+        for method, event in LISTENERS.items():
             if self._overrides(method):
                 EventStream.on(stream, event, getattr(self, method))
         if self._overrides("on_exception") or self._overrides("on_timeout"):
