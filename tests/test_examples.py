@@ -1,0 +1,253 @@
+"""The examples, run as a user runs them, and the official SDKs' reference programs beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from parity import node_peer
+
+from emitter_stream import OpenAI
+from emitter_stream.server import LocalServer
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+NAMES = sorted(path.stem for path in EXAMPLES.glob("[!_]*.py"))
+TIMEOUT = 100
+
+ANSWER = """
+assistant > code_interpreter
+
+from fractions import Fraction
+
+# 3x + 11 = 14
+# as a*x + b = c*x + d
+a, b = Fraction("3"), Fraction("11")
+c, d = Fraction("0"), Fraction("14")
+
+if a != c:
+    print("x =", (d - b) / (a - c))
+elif b == d:
+    print("every x is a solution")
+else:
+    print("there is no solution")
+
+output >
+
+x = 1
+
+assistant > Of course, Jane Doe. The solution of 3x + 11 = 14 is: x = 1."""
+
+NODE_PROGRAM = r"""
+const { OpenAI } = require('openai');
+const openai = new OpenAI();
+(async () => {
+  const assistant = await openai.beta.assistants.create({
+    name: 'Math Tutor',
+    instructions: 'Please address the user as Jane Doe. The user has a premium account.',
+    tools: [{ type: 'code_interpreter' }],
+    model: 'gpt-4o',
+  });
+  const thread = await openai.beta.threads.create();
+  const message = await openai.beta.threads.messages.create(thread.id, {
+    role: 'user',
+    content: 'I need to solve the equation `3x + 11 = 14`. Can you help me?',
+  });
+  const run = openai.beta.threads.runs.stream(thread.id, {
+      assistant_id: assistant.id
+    })
+      .on('textCreated', (text) => process.stdout.write('\nassistant > '))
+      .on('textDelta', (textDelta, snapshot) => process.stdout.write(textDelta.value))
+      .on('toolCallCreated', (toolCall) => process.stdout.write(`\nassistant > ${toolCall.type}\n\n`))
+      .on('toolCallDelta', (toolCallDelta, snapshot) => {
+        if (toolCallDelta.type === 'code_interpreter') {
+          if (toolCallDelta.code_interpreter.input) {
+            process.stdout.write(toolCallDelta.code_interpreter.input);
+          }
+          if (toolCallDelta.code_interpreter.outputs) {
+            process.stdout.write("\noutput >\n");
+            toolCallDelta.code_interpreter.outputs.forEach(output => {
+              if (output.type === "logs") {
+                process.stdout.write(`\n${output.logs}\n`);
+              }
+            });
+          }
+        }
+      });
+})();
+"""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Give fresh environment variables: nothing of the user's, no OPENAI_*."""
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    return {**kept, "PYTHONWARNINGS": "error", **more}
+
+
+def start(*command: str, **variables: str) -> subprocess.Popen[str]:
+    """Start a program in a session of its own, so that what it starts can be ended with it."""
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def output(process: subprocess.Popen[str]) -> str:
+    """Wait for the end of a program, which has to be a good one; give what it printed."""
+    try:
+        printed, complaints = process.communicate(timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        end(process)
+        pytest.fail(f"{process.args} does not end; so far: {process.communicate()}")
+    assert (process.returncode, complaints) == (0, ""), printed
+    return printed
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a program and whatever it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
+def squeezed(text: str) -> str:
+    """Leave out empty lines: the two reference programs set different ones around an output."""
+    return re.sub(r"\n+", "\n", text)
+
+
+@pytest.fixture(scope="module")
+def printed() -> Iterator[dict[str, str]]:
+    """Run all examples side by side, each with its own embedded server; give what they print."""
+    with contextlib.ExitStack() as stack:
+        processes = {}
+        for name in NAMES:
+            process = stack.enter_context(start(sys.executable, f"examples/{name}.py"))
+            stack.callback(end, process)
+            processes[name] = process
+        yield {name: output(process) for name, process in processes.items()}
+
+
+@pytest.fixture
+def server() -> Iterator[dict[str, str]]:
+    """Run a server in this process; give the environment variables that lead to it."""
+    with LocalServer() as running:
+        yield {"OPENAI_BASE_URL": running.base_url, "OPENAI_API_KEY": "any"}
+
+
+def test_every_example_is_checked():
+    """Each example has a test of what it prints, named after it."""
+    assert {name for name in NAMES if f"test_{name}" not in globals()} == set()
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_length(path):
+    """An example can be read at a glance: it has fewer than 60 lines."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 60
+
+
+def test_node_port(printed):
+    """The Node reference streams the code, its output and the answer."""
+    assert squeezed(printed["node_port"]) == squeezed(ANSWER)
+
+
+def test_python_style(printed):
+    """The Python reference prints what the Node reference prints."""
+    assert squeezed(printed["python_style"]) == squeezed(printed["node_port"])
+
+
+def test_function_calling(printed):
+    """Two calls are made, and both outputs stand in the answer of the second stream."""
+    calls, answer, status, rest = printed["function_calling"].rsplit("\n", 3)
+    assert calls.splitlines() == [
+        'get_weather{"city": "Oslo"}',
+        'get_weather{"city": "Lima"}',
+    ]
+    for city in ("Oslo", "Lima"):
+        assert f"18 degrees and dry in {city}" in answer
+    assert (status, rest) == ("completed", "")
+
+
+def test_iterate(printed):
+    """Every event is counted, the deltas lead up to the whole text, and text comes alone."""
+    lines = printed["iterate"].splitlines()
+    assert lines[0] == "   1 thread.created"
+    assert "   1 thread.run.completed" in lines
+    deltas = [line for line in lines if re.fullmatch(r" *\d+ '.*'|\"'\"", line)]
+    assert int(deltas[-1].split()[0]) > int(deltas[0].split()[0])
+    assert lines[-2].startswith('Hello! You asked: "What is text?"')
+    assert lines[-1] == "completed"
+
+
+def test_abort(printed):
+    """Each way to abort ends its stream, and the listeners of `abort` and `end` hear of it."""
+    lines = printed["abort"].splitlines()
+    assert lines[:2] == ["the end", "Request was aborted. True"]
+    assert sorted(lines[2:4]) == ["stream 1 was aborted", "stream 2 was aborted"]
+    assert lines[4:] == ["<AssistantStream aborted>"]
+
+
+def test_background(printed):
+    """The words come on the stream's thread while the main thread finds primes."""
+    text = printed["background"]
+    assert "working on MainThread\n" in text
+    assert "listening on emitter-stream-" in text
+    words = re.findall(r"^(['\"].*['\"]) came at prime (\d+)$", text, re.MULTILINE)
+    primes = [int(prime) for _, prime in words]
+    assert primes == sorted(primes)
+    answer = text.splitlines()[-1]
+    assert "".join(word[1:-1] for word, _ in words) == answer
+    assert answer.startswith('Hello! You asked: "How many prime numbers are there?"')
+
+
+def test_browser_relay(printed):
+    """What the relay passes on is a whole stream at the other end."""
+    connected, answer, status = printed["browser_relay"].splitlines()
+    assert (connected, status) == ("connected", "completed")
+    assert answer.startswith('Hello! You asked: "What is a relay?"')
+
+
+def test_another_server(server):
+    """With OPENAI_BASE_URL set, the examples use that server and start none."""
+    shown = output(start(sys.executable, "examples/node_port.py", **server))
+    assert squeezed(shown) == squeezed(ANSWER)
+    with OpenAI("any", base_url=server["OPENAI_BASE_URL"]) as client:
+        assert [one.name for one in client.beta.assistants.list()] == ["Math Tutor"]
+
+
+def test_official_python_package(server, printed):
+    """The Python reference prints the same with the official package: only imports differ."""
+    source = (EXAMPLES / "python_style.py").read_text(encoding="utf-8")
+    ours = "from emitter_stream import AssistantEventHandler, OpenAI, override\n"
+    theirs = (
+        "from openai import AssistantEventHandler, OpenAI\nfrom typing_extensions import override\n"
+    )
+    setup = "import _setup\n", "_setup.use_embedded_server()\n"
+    assert all(source.count(line) == 1 for line in (ours, *setup))
+    for line in setup:
+        source = source.replace(line, "")
+    # The package warns at each call that the API is deprecated.
+    variables = {**server, "PYTHONWARNINGS": "error,ignore::DeprecationWarning"}
+    process = start(sys.executable, "-c", source.replace(ours, theirs), **variables)
+    assert output(process) == printed["python_style"]
+
+
+@pytest.mark.skipif(node_peer.find() is None, reason="no openai package for Node here")
+def test_official_node_package(server, printed):
+    """The Node reference prints the same with the official package for Node."""
+    folder, node = node_peer.find()
+    variables = {**server, "NODE_PATH": str(folder), "NODE_NO_WARNINGS": "1"}
+    assert output(start(node, "-e", NODE_PROGRAM, **variables)) == printed["node_port"]
