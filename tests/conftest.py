@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from left_behind import stream_threads, wait_until
 from scripted_server import PATIENCE, Script, ScriptedServer
-
-
-def stream_threads() -> list[threading.Thread]:
-    """Give the library's own threads that are still running."""
-    return [t for t in threading.enumerate() if t.name.startswith("emitter-stream")]
-
-
-def wait_until(condition: Callable[[], bool], timeout: float = PATIENCE) -> bool:
-    """Wait for something that nobody announces; tell whether it came."""
-    limit = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > limit:
-            return False
-        time.sleep(0.002)
-    return True
 
 
 @pytest.fixture

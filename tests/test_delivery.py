@@ -16,7 +16,7 @@ import threading
 import warnings
 
 import pytest
-from conftest import stream_threads, wait_until
+from left_behind import stream_threads, wait_until
 from parity.compare import NAMES, PATIENCE, Recorder
 from parity.transcripts import (
     DONE,

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import stream_threads, wait_until
+from left_behind import stream_threads, wait_until
 from parity.compare import PATIENCE
 from parity.transcripts import answered, encode
 from scripted_server import ScriptedServer, answer, sse
