@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -239,7 +238,7 @@ def test_no_buffering(gated, gate):
         assert message["content"][0]["text"]["value"] == "one two"
 
 
-RECORDINGS = os.environ.get("EMITTER_STREAM_RECORDINGS", "")
+RECORDINGS = Path(__file__).parents[3] / "shared" / "wire" / "recordings"
 CASES = {
     "text": ("Hello", []),
     "code_interpreter": (EQUATION, [{"type": "code_interpreter"}]),
@@ -247,11 +246,11 @@ CASES = {
 }
 
 
-@pytest.mark.skipif(not RECORDINGS, reason="EMITTER_STREAM_RECORDINGS is not set")
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are not here")
 @pytest.mark.parametrize("name", CASES)
 def test_like_the_recordings(raw, name):
     """Every object has the keys, in order, and the types of the recorded one of that event."""
-    lines = Path(RECORDINGS, f"{name}.sse").read_text("utf-8").splitlines(keepends=True)
+    lines = (RECORDINGS / f"{name}.sse").read_text("utf-8").splitlines(keepends=True)
     recorded = {event: data for event, data in read_frames(lines) if event != "done"}
     ours = {event: data for event, data in raw.run(*CASES[name]).events() if event != "done"}
     for event, data in ours.items():
