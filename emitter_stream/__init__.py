@@ -34,6 +34,8 @@ from .exceptions import (
     UnprocessableEntityError,
 )
 from .sse import EventSource, ServerSentEvent
+from .tool_loop import FunctionCall
+from .tools import function_tool
 
 __all__ = [
     "NOT_GIVEN",
@@ -52,6 +54,7 @@ __all__ = [
     "ConflictError",
     "EventSource",
     "EventStream",
+    "FunctionCall",
     "InternalServerError",
     "LateListenerWarning",
     "NotFoundError",
@@ -63,6 +66,7 @@ __all__ = [
     "RecordingWarning",
     "ServerSentEvent",
     "UnprocessableEntityError",
+    "function_tool",
     "override",
     "types",
 ]

@@ -30,6 +30,8 @@ from .types import (
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from .tool_loop import FunctionCall
+
 __all__ = ["AssistantStream"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -76,6 +78,8 @@ _Event = Literal[
     "textDelta",
     "textDone",
     "imageFileDone",
+    "functionToolCall",
+    "functionToolCallResult",
     "error",
     "abort",
     "end",
@@ -223,6 +227,11 @@ class AssistantStream(EventStream):
         def on(self, event: Literal["textDone"], listener: Listener2[Text, Message]) -> Self: ...
         @overload
         def on(self, event: Literal["imageFileDone"], listener: Listener2[ImageFile, Message]) -> Self: ...
+        # These two are emitted by the streams of run_tools alone.
+        @overload
+        def on(self, event: Literal["functionToolCall"], listener: Listener1[FunctionCall]) -> Self: ...
+        @overload
+        def on(self, event: Literal["functionToolCallResult"], listener: Listener1[str]) -> Self: ...
         @overload
         def on(self, event: _RawEvent, listener: Listener1[Any]) -> Self: ...
         @overload

@@ -15,6 +15,9 @@ from ._body import json_body, merge_headers, query_parameters
 from ._page import CursorPage
 
 if TYPE_CHECKING:
+    from ..core.assistant import AssistantCore
+    from ..sources import Source
+    from ..tools import Call
     from ..transport import Exchange, Timeout, Transport
 
 __all__ = ["Api", "Extras", "Resource"]
@@ -47,9 +50,13 @@ class Api:
     max_retries: int | None = None
     sleep: Callable[[float], object] = time.sleep
     """What polling waits with; a test puts its own here."""
-    opener: Callable[[Exchange, Any, Any], Any] | None = None
-    """What makes a stream of an exchange, an event handler (or ``None``) and a signal (or
+    opener: Callable[[Any, Any, Any, Any], Any] | None = None
+    """What makes a stream of a source, a core, an event handler (or ``None``) and a signal (or
     ``None``), where that is not an ``AssistantStream``."""
+    source_opener: Callable[[Source, AssistantCore, Any, Any], Any] | None = None
+    """The same for a source and its core: the streams of ``run_tools``."""
+    tool_caller: Callable[[], Call] | None = None
+    """What gives a run the means to call its functions, where these may be coroutines."""
 
     def fetch(
         self,

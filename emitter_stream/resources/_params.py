@@ -27,7 +27,7 @@ from ..types.params import (
 if TYPE_CHECKING:
     from ..transport import Timeout
 
-__all__ = ["RunParams", "SubmitParams", "ThreadRunParams"]
+__all__ = ["RunParams", "RunToolsParams", "SubmitParams", "ThreadRunParams"]
 
 
 class _ExtraParams(TypedDict, total=False):
@@ -41,8 +41,8 @@ class _Required(TypedDict):
     assistant_id: str
 
 
-class RunParams(_Required, _ExtraParams, total=False):
-    """What ``runs.create`` and ``runs.stream`` take."""
+class RunToolsParams(_Required, _ExtraParams, total=False):
+    """What ``runs.run_tools`` takes of what ``runs.stream`` takes."""
 
     include: Iterable[RunStepInclude] | NotGiven
     additional_instructions: str | NotGiven | None
@@ -57,9 +57,14 @@ class RunParams(_Required, _ExtraParams, total=False):
     response_format: AssistantResponseFormatOptionParam | NotGiven | None
     temperature: float | NotGiven | None
     tool_choice: AssistantToolChoiceOptionParam | NotGiven | None
-    tools: Iterable[AssistantToolParam] | NotGiven | None
     top_p: float | NotGiven | None
     truncation_strategy: TruncationStrategyParam | NotGiven | None
+
+
+class RunParams(RunToolsParams, total=False):
+    """What ``runs.create`` and ``runs.stream`` take."""
+
+    tools: Iterable[AssistantToolParam] | NotGiven | None
 
 
 class ThreadRunParams(_Required, _ExtraParams, total=False):

@@ -7,10 +7,12 @@ from typing import TypeVar, overload
 
 from ..abort import AbortSignal
 from ..assistant_stream import AssistantStream
+from ..core.assistant import AssistantCore
 from ..event_handler import AssistantEventHandler, AssistantStreamManager
+from ..sources import HTTPSource, Source
 from ._api import Api, Extras
 
-__all__ = ["open_stream"]
+__all__ = ["open_source", "open_stream"]
 
 _H = TypeVar("_H", bound=AssistantEventHandler)
 
@@ -52,11 +54,25 @@ def open_stream(
     What is wrong with the arguments is raised here in both cases.
     """
     exchange = api.exchange("POST", path, query=query, body={**body, "stream": True}, extras=extras)
+    core = AssistantCore()
+    source = HTTPSource(exchange, core.growth, "thread.")
+    return open_source(api, source, core, event_handler=event_handler, signal=signal)
+
+
+def open_source(
+    api: Api,
+    source: Source,
+    core: AssistantCore,
+    *,
+    event_handler: _H | None,
+    signal: AbortSignal | None,
+) -> AssistantStream | AssistantStreamManager[_H]:
+    """Return the stream of a source, of the client's kind: of threads or of asyncio."""
     if api.opener is not None:
-        opened: AssistantStream = api.opener(exchange, event_handler, signal)
+        opened: AssistantStream = api.opener(source, core, event_handler, signal)
         return opened
     if event_handler is None:
-        return AssistantStream.from_exchange(exchange, signal=signal)
+        return AssistantStream(source, core, signal=signal)
     return AssistantStreamManager(
-        lambda: AssistantStream.from_exchange(exchange, signal=signal), event_handler
+        lambda: AssistantStream(source, core, signal=signal), event_handler
     )

@@ -9,6 +9,8 @@ from .._not_given import NOT_GIVEN, NotGiven
 from ..abort import AbortSignal
 from ..assistant_stream import AssistantStream
 from ..event_handler import AssistantEventHandler, AssistantStreamManager
+from ..tool_loop import OnToolError, ToolLoopCore, ToolLoopSource
+from ..tools import Toolbox, ToolsParam, call_directly
 from ..types import Run, RunStepInclude
 from ..types.params import (
     AssistantResponseFormatOptionParam,
@@ -24,14 +26,14 @@ from ._api import Extras, Resource
 from ._page import CursorPage
 from ._path import url_path
 from ._poll import poll_run
-from ._stream import open_stream
+from ._stream import open_source, open_stream
 from .steps import Steps
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ..transport import Timeout
-    from ._params import RunParams, SubmitParams
+    from ._params import RunParams, RunToolsParams, SubmitParams
 
 __all__ = ["Runs"]
 
@@ -204,6 +206,136 @@ class Runs(Resource):
 
     create_and_stream = stream
     """The older name of ``stream``."""
+
+    @overload
+    def run_tools(
+        self,
+        thread_id: str,
+        *,
+        tools: ToolsParam,
+        parallel: bool = ...,
+        max_rounds: int = ...,
+        on_tool_error: OnToolError = ...,
+        send_tools: bool = ...,
+        event_handler: None = ...,
+        signal: AbortSignal | None = ...,
+        **params: Unpack[RunToolsParams],
+    ) -> AssistantStream: ...
+    @overload
+    def run_tools(
+        self,
+        thread_id: str,
+        *,
+        tools: ToolsParam,
+        parallel: bool = ...,
+        max_rounds: int = ...,
+        on_tool_error: OnToolError = ...,
+        send_tools: bool = ...,
+        event_handler: _H,
+        signal: AbortSignal | None = ...,
+        **params: Unpack[RunToolsParams],
+    ) -> AssistantStreamManager[_H]: ...
+    def run_tools(
+        self,
+        thread_id: str,
+        *,
+        assistant_id: str,
+        tools: ToolsParam,
+        parallel: bool = True,
+        max_rounds: int = 10,
+        on_tool_error: OnToolError = "raise",
+        send_tools: bool = True,
+        include: Iterable[RunStepInclude] | NotGiven = NOT_GIVEN,
+        additional_instructions: str | NotGiven | None = NOT_GIVEN,
+        additional_messages: Iterable[MessageParam] | NotGiven | None = NOT_GIVEN,
+        instructions: str | NotGiven | None = NOT_GIVEN,
+        max_completion_tokens: int | NotGiven | None = NOT_GIVEN,
+        max_prompt_tokens: int | NotGiven | None = NOT_GIVEN,
+        metadata: Metadata | NotGiven | None = NOT_GIVEN,
+        model: str | NotGiven | None = NOT_GIVEN,
+        parallel_tool_calls: bool | NotGiven = NOT_GIVEN,
+        reasoning_effort: ReasoningEffort | NotGiven | None = NOT_GIVEN,
+        response_format: AssistantResponseFormatOptionParam | NotGiven | None = NOT_GIVEN,
+        temperature: float | NotGiven | None = NOT_GIVEN,
+        tool_choice: AssistantToolChoiceOptionParam | NotGiven | None = NOT_GIVEN,
+        top_p: float | NotGiven | None = NOT_GIVEN,
+        truncation_strategy: TruncationStrategyParam | NotGiven | None = NOT_GIVEN,
+        event_handler: _H | None = None,
+        signal: AbortSignal | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, object] | None = None,
+        extra_body: Mapping[str, object] | None = None,
+        timeout: Timeout | NotGiven = NOT_GIVEN,
+    ) -> AssistantStream | AssistantStreamManager[_H]:
+        """Start a run, call the functions it asks for until it answers, and stream all of it.
+
+        One stream goes through all rounds: ``functionToolCall`` (with ``id``, ``name`` and
+        ``arguments``, JSON text) before a function is called, ``functionToolCallResult`` with the text
+        that is sent back, and between them the events of each round.
+
+        ``tools`` is a list of Python functions, of what ``function_tool`` made of them and of
+        other tools' dicts (``{"type": "code_interpreter"}``), or a dict of names and functions.
+        They are the run's tools in place of the assistant's; with ``send_tools=False`` the
+        assistant's stand, and ``tools`` only says what to call.
+
+        Arguments are converted to the functions' type hints. What does not fit, or a function
+        that is not there, is told to the model, to try again. A result that is no string is
+        sent as JSON, ``None`` as ``null``. An exception in a function ends the stream with an
+        ``OpenAIError`` whose ``__cause__`` it is, or, with ``on_tool_error="report"``, is told to
+        the model.
+
+        The calls of one round run side by side on threads of their own, with ``parallel=False``
+        one after the other; the results go back in the calls' order. More than ``max_rounds``
+        rounds of calls are an ``OpenAIError``. An abort while functions run submits nothing.
+
+        The other arguments are those of ``stream``; ``extra_body`` goes with the first request
+        only. Raises ``TypeError`` for what is no tool and for an ``async def`` (which
+        ``emitter_stream.aio`` takes). Node: ``runTools``, which has it for chat completions only.
+        """
+        caller = self._api.tool_caller
+        toolbox = Toolbox.of(tools, coroutines=caller is not None)
+        body = {
+            "assistant_id": assistant_id,
+            "additional_instructions": additional_instructions,
+            "additional_messages": additional_messages,
+            "instructions": instructions,
+            "max_completion_tokens": max_completion_tokens,
+            "max_prompt_tokens": max_prompt_tokens,
+            "metadata": metadata,
+            "model": model,
+            "parallel_tool_calls": parallel_tool_calls,
+            "reasoning_effort": reasoning_effort,
+            "response_format": response_format,
+            "temperature": temperature,
+            "tool_choice": tool_choice,
+            "tools": toolbox.params if send_tools else NOT_GIVEN,
+            "top_p": top_p,
+            "truncation_strategy": truncation_strategy,
+            "stream": True,
+        }
+        core = ToolLoopCore()
+        source = ToolLoopSource(
+            self._api.exchange(
+                "POST",
+                url_path("/threads/{}/runs", thread_id),
+                query={"include": include},
+                body=body,
+                extras=Extras(extra_headers, extra_query, extra_body, timeout),
+            ),
+            lambda run_id, tool_outputs: self._api.exchange(
+                "POST",
+                _submit_path(thread_id, run_id),
+                body={"tool_outputs": tool_outputs, "stream": True},
+                extras=Extras(extra_headers, extra_query, None, timeout),
+            ),
+            core,
+            toolbox,
+            parallel=parallel,
+            max_rounds=max_rounds,
+            on_tool_error=on_tool_error,
+            call=call_directly if caller is None else caller(),
+        )
+        return open_source(self._api, source, core, event_handler=event_handler, signal=signal)
 
     def create_and_poll(
         self,

@@ -1,0 +1,356 @@
+"""The tool loop: a run that calls Python functions, as one stream through all of its rounds.
+
+    the run's stream ... requires_action      CALL CALL     the functions, on threads
+        RESULT RESULT     submit_tool_outputs' stream ... requires_action | completed
+
+The source reads one HTTP exchange after the other and puts events of its own between them; the
+core takes each exchange for what the Node SDK would take it for, a stream of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from .core.assistant import _RUN_ENDS, EVENTS, AssistantCore, Emission
+from .exceptions import APIUserAbortError, OpenAIError
+from .sources import HTTPSource, WireEvent
+from .tools import Call, Toolbox, call_directly
+from .transport import Exchange
+from .types import Run
+from .types._model import Model
+
+__all__ = ["FunctionCall", "OnToolError", "ToolLoopCore", "ToolLoopSource"]
+
+OnToolError = Literal["raise", "report"]
+"""What becomes of an exception in a function: it ends the stream, or the model is told."""
+
+Submit = Callable[[str, list[dict[str, str]]], Exchange]
+"""``submit(run_id, tool_outputs)`` returns the exchange that streams how the run goes on."""
+
+MOST_THREADS = 32  # functions of one round that run side by side
+
+
+class FunctionCall(Model):
+    """A function call that the model asks for; ``arguments`` is JSON text, as the model wrote it."""
+
+    __slots__ = ()
+
+    id: str
+    name: str
+    arguments: str
+
+
+class LoopEvent(str):
+    """The name of an event that the loop made; told by identity, as a server may use any name.
+
+    Their data is JSON, so that they are recorded with the others.
+    """
+
+    __slots__ = ()
+
+
+CALL: Final = LoopEvent("functionToolCall")
+RESULT: Final = LoopEvent("functionToolCallResult")
+NEXT_ROUND: Final = LoopEvent("nextRound")
+
+
+class ToolLoopCore(AssistantCore):
+    """The Assistants core over several rounds, with the calls of functions and their results.
+
+    Each round is a stream of its own to the Node SDK; it gets the same listener calls here. Only
+    what is kept, and a step that one round begins and the next one ends, spans the rounds.
+    """
+
+    events: Mapping[str, int] = {**EVENTS, str(CALL): 1, str(RESULT): 1}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requires_action = False
+        self._earlier: set[str] = set()  # the steps and messages of earlier rounds
+        self._carried: str | None = None  # the step that the round before left open
+
+    def feed(self, event: Any, data: Any) -> Iterator[Emission]:
+        """Take an event of the API or of the loop; see ``AssistantCore.feed``."""
+        if event is CALL:
+            return iter(((str(CALL), (FunctionCall(data),)),))
+        if event is RESULT:
+            return iter(((str(RESULT), (data,)),))
+        if event is NEXT_ROUND:
+            self._next_round()
+            return iter(())
+        return super().feed(event, data)
+
+    def _next_round(self) -> None:
+        self.requires_action = False
+        self.final_run = None  # or a round that is cut off would end as the round before
+        self._earlier.update(self.messages, self.run_steps)
+        self._carried = self._step_id
+        self._step_id = self._message_id = self.current_message = None
+        self._content_index = self._content = None
+        self._growth = None
+        self._forget_tool_call()
+
+    def _run(self, event: str, data: Any) -> Iterator[Emission]:
+        if event in _RUN_ENDS:
+            status = data.get("status") if type(data) is dict else None
+            self.requires_action = "requires_action" in (event.removeprefix("thread.run."), status)
+        return super()._run(event, data)
+
+    def _check_message(self, event: str, data: Any) -> None:
+        if event == "thread.message.created" and self.current_message is None:
+            self._forget_earlier(self.messages, data)
+        super()._check_message(event, data)
+
+    def _check_step(self, event: str, data: Any) -> None:
+        if self._step_id is None:
+            if event != "thread.run.step.created" and _id(data) == self._carried:
+                self._step_id = self._carried  # it goes on
+                self._carried = None
+            elif event != "thread.run.step.delta":
+                self._forget_earlier(self.run_steps, data)
+        super()._check_step(event, data)
+
+    def _forget_earlier(self, known: dict[str, Any], data: Any) -> None:
+        """Take what an earlier round knew for new, as a stream of its own would."""
+        identifier = _id(data)
+        if identifier in self._earlier:
+            self._earlier.discard(identifier)
+            known.pop(identifier, None)
+
+
+class ToolLoopSource:
+    """The events of a run that calls functions, over all of its rounds.
+
+    ``first`` starts the run, ``submit`` makes the exchanges after it. ``call`` calls a function.
+    """
+
+    def __init__(
+        self,
+        first: Exchange,
+        submit: Submit,
+        core: ToolLoopCore,
+        toolbox: Toolbox,
+        *,
+        parallel: bool = True,
+        max_rounds: int = 10,
+        on_tool_error: OnToolError = "raise",
+        call: Call = call_directly,
+    ) -> None:
+        if max_rounds < 1:
+            raise ValueError(f"max_rounds is 1 or more, not {max_rounds!r}")
+        if on_tool_error not in ("raise", "report"):
+            raise ValueError(f"on_tool_error is 'raise' or 'report', not {on_tool_error!r}")
+        self._submit = submit
+        self._core = core
+        self._toolbox = toolbox
+        self._parallel = parallel
+        self._max_rounds = max_rounds
+        self._on_tool_error = on_tool_error
+        self._call = call
+        self._lock = threading.RLock()  # re-entrant: see abort.py
+        self._interrupted = False
+        self._http = self._source_of(first)
+        self._crew: _Crew | None = None
+        self._events = self._all_rounds()
+
+    def open(self) -> None:
+        """Start the run."""
+        self._http.open()
+
+    def read(self) -> Iterable[WireEvent] | None:
+        """Read on in this round, call functions, or go on to the next round."""
+        return next(self._events, None)
+
+    def interrupt(self) -> None:
+        """End the exchange, or the wait for the functions; those that run are left to themselves."""
+        with self._lock:
+            self._interrupted = True
+            http, crew = self._http, self._crew
+        if crew is not None:
+            crew.dismiss()
+        http.interrupt()
+
+    def close(self) -> None:
+        """Close the exchange."""
+        self._events.close()
+        if self._crew is not None:
+            self._crew.dismiss()
+        self._http.close()
+
+    def redact(self, value: Any) -> Any:
+        """Return JSON-like ``value`` without the API key."""
+        return self._http.redact(value)
+
+    def _source_of(self, exchange: Exchange) -> HTTPSource:
+        return HTTPSource(exchange, self._core.growth, "thread.")
+
+    def _all_rounds(self) -> Generator[Iterable[WireEvent], None, None]:
+        core = self._core
+        rounds = 0
+        while True:
+            while (events := self._http.read()) is not None:
+                yield events  # the reader comes back when the core has taken them all
+            if not core.requires_action:
+                return
+            self._http.close()
+            run_id, calls = _required_calls(core.final_run)
+            rounds += 1
+            if rounds > self._max_rounds:
+                raise OpenAIError(
+                    f"The run asked for function calls more than max_rounds={self._max_rounds} "
+                    f"times. {_still_waits(run_id)}"
+                )
+            outputs: list[dict[str, str]] = []
+            for group in [calls] if self._parallel else [[call] for call in calls]:
+                yield [(CALL, call) for call in group]
+                yield from self._results(run_id, group, outputs)
+            following = self._source_of(self._submit(run_id, outputs))
+            with self._lock:
+                if self._interrupted:
+                    raise APIUserAbortError()
+                self._http = following
+            following.open()
+            yield ((NEXT_ROUND, None),)
+
+    def _results(
+        self, run_id: str, calls: Sequence[dict[str, str]], outputs: list[dict[str, str]]
+    ) -> Iterator[Iterable[WireEvent]]:
+        """Call functions side by side; yield their results in the calls' order."""
+        crew = _Crew([lambda call=call: self._answer(call) for call in calls])  # type: ignore[misc]
+        with self._lock:
+            if self._interrupted:
+                raise APIUserAbortError()
+            self._crew = crew
+        crew.start()
+        for index, call in enumerate(calls):
+            output = crew.outcome(index)
+            if isinstance(output, BaseException):
+                crew.wait()  # as in Node: no function of the round is left behind
+                raise OpenAIError(
+                    f"The function {call['name']!r} raised {type(output).__name__}: {output}. "
+                    f"{_still_waits(run_id)}"
+                ) from output
+            outputs.append({"tool_call_id": call["id"], "output": output})
+            yield ((RESULT, output),)
+        self._crew = None
+
+    def _answer(self, call: dict[str, str]) -> str:
+        try:
+            return self._toolbox.answer(call["name"], call["arguments"], self._call)
+        except Exception as error:
+            if self._on_tool_error == "report":
+                return f"The function {call['name']} raised {type(error).__name__}: {error}"
+            raise
+
+
+class _Crew:
+    """Threads that work off the function calls of one round, and their outcomes.
+
+    They are daemons, so that a function that goes on after an abort does not keep the process.
+    Where no thread starts any more (an interpreter that shuts down starts none), the functions
+    run on the thread that calls ``start``.
+    """
+
+    def __init__(self, jobs: Sequence[Callable[[], str]]) -> None:
+        self._jobs = list(jobs)
+        self._outcomes: list[str | BaseException | None] = [None] * len(jobs)
+        self._begun = 0
+        self._dismissed = False
+        self._changed = threading.Condition()  # re-entrant: see abort.py
+
+    def start(self) -> None:
+        for started in range(min(len(self._jobs), MOST_THREADS)):
+            thread = threading.Thread(target=self._work, name="emitter-stream-tool", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                if not started:
+                    self._work()
+                return
+
+    def outcome(self, index: int) -> str | BaseException:
+        """Wait for a job's result or exception; ``APIUserAbortError`` once dismissed."""
+        outcomes = self._outcomes
+        with self._changed:
+            self._changed.wait_for(lambda: self._dismissed or outcomes[index] is not None)
+            outcome = outcomes[index]
+        if self._dismissed or outcome is None:
+            raise APIUserAbortError()
+        return outcome
+
+    def wait(self) -> None:
+        """Wait for all outcomes."""
+        for index in range(len(self._jobs)):
+            self.outcome(index)
+
+    def dismiss(self) -> None:
+        """Begin no more jobs and end all waits, from any thread."""
+        with self._changed:
+            self._dismissed = True
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                index = self._begun
+                if self._dismissed or index == len(self._jobs):
+                    return
+                self._begun += 1
+            outcome: str | BaseException
+            try:
+                outcome = self._jobs[index]()
+            except BaseException as error:  # noqa: BLE001 - it ends the stream
+                outcome = error
+            with self._changed:
+                self._outcomes[index] = outcome
+                self._changed.notify_all()
+
+
+def _required_calls(run: Any) -> tuple[str, list[dict[str, str]]]:
+    """Return the run's id and the function calls that it waits for; ``OpenAIError`` if it is odd."""
+    data = run.to_dict() if isinstance(run, Run) else None
+    run_id = _id(data)
+    if run_id is None:
+        raise OpenAIError("The run requires action but has no id, so nothing can be submitted.")
+    action = data.get("required_action") if data else None
+    kind = action.get("type") if isinstance(action, dict) else None
+    if not isinstance(action, dict) or kind != "submit_tool_outputs":
+        raise OpenAIError(
+            f"The run requires an action of type {kind!r}, not 'submit_tool_outputs', which is all "
+            f"that run_tools knows. {_still_waits(run_id)}"
+        )
+    details = action.get("submit_tool_outputs")
+    given = details.get("tool_calls") if isinstance(details, dict) else None
+    calls = []
+    for call in given if isinstance(given, list) else ():
+        if not isinstance(call, dict) or call.get("type", "function") != "function":
+            continue  # a tool of another kind is not ours to run
+        function = call.get("function")
+        function = function if isinstance(function, dict) else {}
+        found: dict[str, Any] = {"id": call.get("id")}
+        found.update({key: function.get(key) for key in ("name", "arguments")})
+        if not all(isinstance(value, str) for value in found.values()):
+            raise OpenAIError(
+                f"The run requires a function call without a proper id, name or arguments: "
+                f"{call!r:.200}. {_still_waits(run_id)}"
+            )
+        calls.append(found)
+    if not calls:
+        raise OpenAIError(f"The run requires action but no function call. {_still_waits(run_id)}")
+    if len({call["id"] for call in calls}) < len(calls):
+        raise OpenAIError(
+            f"The run requires several function calls of one id, which could not be told apart. "
+            f"{_still_waits(run_id)}"
+        )
+    return run_id, calls
+
+
+def _still_waits(run_id: str) -> str:
+    return f"The run {run_id} still waits for outputs: submit them or cancel it."
+
+
+def _id(data: Any) -> str | None:
+    identifier = data.get("id") if type(data) is dict else None
+    return identifier if isinstance(identifier, str) and identifier else None
