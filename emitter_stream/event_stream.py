@@ -71,7 +71,7 @@ class EventStream:
         self.controller = AbortController()
         self._core: Any = core
         self._source = source
-        self._emitter = Emitter(everything, hint="; emitter_stream.aio has the streams that can")
+        self._emitter = Emitter(everything, hint="; those of emitter_stream.aio.AsyncOpenAI can")
         self._delivery = Delivery(self._emitter, everything, core.aliases, source.interrupt)
         reader = _Reader(source, core, self._delivery, self.controller, signal)
         name = f"emitter-stream-{next(_numbers)}"

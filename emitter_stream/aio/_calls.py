@@ -1,0 +1,109 @@
+"""The client's blocking calls, each on a thread of its own, for a task that waits for it.
+
+A thread a call, and no pool: a call may last as long as a run (``runs.poll``), and would keep a
+place in a pool that others wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..transport import Exchange, Transport
+
+__all__ = ["InterruptibleTransport", "in_thread", "sleep"]
+
+_T = TypeVar("_T")
+
+_numbers = itertools.count(1)
+
+
+class _Call:
+    """One call: what of it can be interrupted."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._exchange: Exchange | None = None
+        self.cancelled = threading.Event()
+
+    def watch(self, exchange: Exchange) -> None:
+        """Let ``exchange`` be what ``cancel`` interrupts."""
+        with self._lock:
+            self._exchange = exchange
+        if self.cancelled.is_set():
+            exchange.interrupt()
+
+    def cancel(self) -> None:
+        """Interrupt what the call waits for, and whatever else it begins."""
+        self.cancelled.set()
+        with self._lock:
+            exchange = self._exchange
+        if exchange is not None:
+            exchange.interrupt()
+
+
+class _Current(threading.local):
+    call: _Call | None = None
+
+
+_current = _Current()
+
+
+class InterruptibleTransport(Transport):
+    """A transport whose requests end when the task is cancelled that waits for them."""
+
+    def exchange(self, *args: Any, **kwargs: Any) -> Exchange:
+        exchange = super().exchange(*args, **kwargs)
+        if _current.call is not None:
+            _current.call.watch(exchange)
+        return exchange
+
+
+def sleep(seconds: float) -> None:
+    """Sleep, on the thread of a call, unless the call is cancelled."""
+    call = _current.call
+    assert call is not None
+    call.cancelled.wait(seconds)
+
+
+async def in_thread(function: Callable[[], _T]) -> _T:
+    """Call ``function()`` on a thread of its own and return what it returns, or raise its error.
+
+    A cancelled task does not wait for the thread: what that waits for is interrupted, and it ends.
+    """
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[_T] = loop.create_future()
+    call = _Call()
+
+    def settle(value: Any, error: BaseException | None) -> None:
+        if result.done():
+            return
+        if error is None:
+            result.set_result(value)
+        else:
+            result.set_exception(error)
+
+    def run() -> None:
+        _current.call = call
+        value: Any = None
+        error: BaseException | None = None
+        try:
+            value = function()
+        except StopIteration as raised:  # a future does not take one
+            error = RuntimeError(f"the call raised {raised!r}")
+        except BaseException as raised:  # noqa: BLE001 - the task is told
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, value, error)
+
+    name = f"emitter-stream-call-{next(_numbers)}"
+    threading.Thread(target=run, name=name, daemon=True).start()
+    try:
+        return await result
+    except asyncio.CancelledError:
+        call.cancel()
+        raise

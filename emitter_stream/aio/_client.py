@@ -1,0 +1,72 @@
+"""The client for asyncio."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from ..abort import AbortSignal
+from ..client import BaseClient
+from ..core.assistant import AssistantCore
+from ..sources import Source
+from ..transport import Transport
+from ._calls import InterruptibleTransport, sleep
+from ._event_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
+from ._reader import ThreadReader
+from ._resources import AsyncBeta
+from ._stream import AsyncAssistantStream
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["AsyncOpenAI"]
+
+
+class AsyncOpenAI(BaseClient):
+    """A client of the Assistants API for asyncio. ``client.beta`` has its methods.
+
+    It takes what ``OpenAI`` takes, and the environment fills what is left out in the same way. Its
+    methods are those of ``OpenAI`` as coroutines, each doing its work on a thread of its own;
+    cancelling one ends its request. Those that give a stream are not awaited: ``stream(...)``
+    sends the request and returns an ``AsyncAssistantStream`` at once. A ``list(...)`` can be
+    awaited for its first page, or iterated over for every item.
+
+    It can be made anywhere and used on any event loop, on several as well. ``async with`` or
+    ``await close()`` closes its connections.
+    """
+
+    _transport_class: ClassVar[type[Transport]] = InterruptibleTransport
+
+    def _connect(self, transport: Transport) -> None:
+        super()._connect(transport)
+        self._api = attrs.evolve(self._api, sleep=sleep, opener=_open)
+        self.beta = AsyncBeta(self._api)
+
+    async def close(self) -> None:
+        """Close the connections. Streams that are under way are not ended."""
+        self._api.transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def _open(
+    source: Source,
+    core: AssistantCore,
+    handler: AsyncAssistantEventHandler | None,
+    signal: AbortSignal | None,
+) -> AsyncAssistantStream | AsyncAssistantStreamManager[Any]:
+    def start() -> AsyncAssistantStream:
+        return AsyncAssistantStream(ThreadReader(source), core, signal=signal)
+
+    return start() if handler is None else AsyncAssistantStreamManager(start, handler)

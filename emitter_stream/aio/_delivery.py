@@ -1,0 +1,395 @@
+"""When listeners are called, on an event loop: the rules that ``..delivery`` has for threads.
+
+One task a stream takes what its reader hands over, feeds the core and calls the listeners, a
+coroutine among them finished before the next is called. The loop gives most of the rules for free:
+nothing is delivered before the step that made the stream and its chain of listeners has yielded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import inspect
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import attrs
+
+from ..abort import AbortController, AbortSignal
+from ..delivery import BUFFER_BOUND, listener_error
+from ..emitter import Emitter, Registration
+from ..event_stream import Core, as_openai_error
+from ..exceptions import APIUserAbortError, OpenAIError
+from ._reader import Batch, Inlet, Reader
+
+__all__ = ["Buffer", "LoopDelivery"]
+
+_calling: contextvars.ContextVar[object] = contextvars.ContextVar("emitter_stream_listener")
+"""The call of a coroutine listener that this task is in, or was started from."""
+
+
+class Bell:
+    """What tasks wait at until something is so; whoever changes something rings."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def until(self, is_so: Callable[[], object]) -> None:
+        """Wait until ``is_so()``, looking at each ring."""
+        while not is_so():
+            future = self._loop.create_future()
+            self._waiting.append(future)
+            try:
+                await future
+            finally:
+                self._waiting.remove(future)
+
+    def ring(self) -> None:
+        """Wake everybody, to look again; on the loop."""
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def ring_from_anywhere(self) -> None:
+        """Ring soon, from any thread; a loop that is closed has nobody to wake."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.ring)
+
+
+class LoopDelivery:
+    """The rules of delivery of one stream, and the task that keeps them.
+
+    Like the background thread of a plain stream it does not know the stream object. What is not
+    marked as safe may only be called on the loop.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        core: Core,
+        emitter: Emitter,
+        controller: AbortController,
+        signal: AbortSignal | None,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.emitter = emitter
+        self._reader = reader
+        self._core: Any = core
+        self._controller = controller
+        self._signal = signal
+        self._bell = Bell(self.loop)  # for those who wait for the stream
+        self._own_bell = Bell(self.loop)  # for the task
+        self._inbox: deque[Batch] = deque()
+        self._closed = False  # the reader has closed the source
+        self._close_error: BaseException | None = None
+        self._go_said = False
+        self._begun = False
+        self._buffers: list[Buffer] = []
+        self._waiters = 0
+        self._call: object = None  # of the coroutine listener that is being awaited
+        self.stopping: APIUserAbortError | None = None
+        self.error: OpenAIError | None = None
+        self.ended = False
+        self.finished = False  # ended, and the listeners of `end` have been called
+        self._task = self.loop.create_task(self._run(), name="emitter-stream")
+        _running.add(self)  # a loop keeps no task alive
+        reader.start(Inlet(self.loop, self._arrive, self._close, self._lose))
+        controller.signal.add_callback(self._stop)
+        if signal is not None:
+            signal.add_callback(self._forward)
+
+    # For the user's side
+
+    def attach(self, registration: Registration) -> None:
+        """Attach a listener (safe)."""
+        self.emitter.attach(registration)
+        if not self._begun:
+            self._own_bell.ring_from_anywhere()
+
+    def go(self) -> None:
+        """Begin to deliver, if need be to nobody (safe)."""
+        if not self._go_said:
+            self._go_said = True
+            self._own_bell.ring_from_anywhere()
+
+    def check_outside(self) -> None:
+        """Raise ``RuntimeError`` where waiting for this stream would be waiting for oneself.
+
+        That is in a listener of it, and in a task that was started by one which still runs:
+        ``asyncio.wait_for`` and ``gather`` start such.
+        """
+        self._check_loop()
+        if self._call is not None and _calling.get(None) is self._call:
+            raise RuntimeError(_INSIDE)
+
+    def check_not_the_task(self) -> None:
+        """Raise ``RuntimeError`` in a listener of this stream."""
+        self._check_loop()
+        if asyncio.current_task() is self._task:
+            raise RuntimeError(_INSIDE)
+
+    def _check_loop(self) -> None:
+        if asyncio.get_running_loop() is not self.loop:
+            raise RuntimeError("this stream belongs to another event loop, the one that made it")
+
+    async def wait_until(self, is_so: Callable[[], object], timeout: float | None = None) -> bool:
+        """Say go and wait until ``is_so()`` or the end; return whether that came in time."""
+        expired = False
+
+        def expire() -> None:
+            nonlocal expired
+            expired = True
+            self._bell.ring()
+
+        def settled() -> object:
+            return self.finished or is_so()
+
+        self._waiters += 1
+        self.go()
+        self._own_bell.ring()  # a waiter lifts the bound of the buffers
+        timer = None if timeout is None else self.loop.call_later(timeout, expire)
+        try:
+            await self._bell.until(lambda: expired or settled())
+            return bool(settled())
+        finally:
+            self._waiters -= 1
+            if timer is not None:
+                timer.cancel()
+
+    def notify(self) -> None:
+        """Wake everybody who waits for the stream, to look again."""
+        self._bell.ring()
+
+    def open_buffer(self, buffer: Buffer) -> None:
+        """Let a buffer hold the reader back."""
+        self._buffers.append(buffer)
+
+    def close_buffer(self, buffer: Buffer) -> None:
+        """Forget a buffer; twice is once (safe)."""
+        self._buffers = [other for other in self._buffers if other is not buffer]
+        self._own_bell.ring_from_anywhere()
+        self._bell.ring_from_anywhere()
+
+    def made_room(self) -> None:
+        """Hear that a buffer is full no longer."""
+        self._own_bell.ring()
+
+    # From the reader and the abort signals
+
+    def _arrive(self, events: Batch) -> None:
+        self._inbox.append(events)
+        self._own_bell.ring()
+
+    def _close(self, error: BaseException | None) -> None:
+        self._closed = True
+        self._close_error = error
+        self._own_bell.ring()
+
+    def _lose(self) -> None:
+        """Take note that nothing will ever run here again."""
+        self.error = self.error or self.stopping or APIUserAbortError("The event loop was closed.")
+        self.ended = self.finished = True
+        _running.discard(self)
+
+    def _stop(self) -> None:
+        if self.stopping is not None or self.ended:
+            return
+        error = APIUserAbortError()
+        reason = self._controller.signal.reason
+        if isinstance(reason, BaseException):
+            error.__cause__ = reason
+        self.stopping = error
+        self._reader.stop()
+        self._own_bell.ring_from_anywhere()
+
+    def _forward(self) -> None:
+        self._controller.abort(None if self._signal is None else self._signal.reason)
+
+    # The task
+
+    async def _run(self) -> None:
+        error: OpenAIError | None = None
+        fatal: BaseException | None = None
+        try:
+            error = await self._outcome()
+        except GeneratorExit:  # the loop is gone, and the garbage collector cleans up behind it
+            self._reader.stop()
+            self._lose()
+            raise
+        except BaseException as raised:  # noqa: BLE001 - cancelled, or Ctrl-C
+            self._controller.abort(raised)
+            error = self.stopping
+            fatal = raised
+        try:
+            await self._finish(error)
+        finally:
+            _running.discard(self)
+            self._controller.signal.remove_callback(self._stop)
+            if self._signal is not None:
+                self._signal.remove_callback(self._forward)
+        if fatal is not None:
+            raise fatal
+
+    async def _outcome(self) -> OpenAIError | None:
+        """Do everything but the last calls; return the error that they are to tell of."""
+        error: OpenAIError | None = None
+        try:
+            await self._read()
+        except (KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError):
+            raise
+        except BaseException as raised:  # noqa: BLE001 - nothing else would hear of it
+            error = as_openai_error(raised)
+            self._reader.stop()
+        # An aborted reader may sit where nothing wakes it.
+        await self._own_bell.until(lambda: self._closed or self.stopping is not None)
+        if not self._begun:
+            await self._begin()
+            error = self.stopping or error  # aborted before anybody heard of the error
+        elif isinstance(error, APIUserAbortError):
+            error = self.stopping or error  # the one that knows the reason
+        return error
+
+    async def _read(self) -> None:
+        core, ready = self._core, self.emitter.ready
+        await self._next()
+        await self._begin()
+        if self.stopping is not None:
+            raise self.stopping
+        core.wanted = core.listened = ready
+        await self._deliver([("connect", ())])
+        feed, deliver = core.feed, self._deliver
+        while True:
+            if self.stopping is not None:
+                raise self.stopping
+            self._reader.go_on()
+            events = await self._next()
+            if events is None:
+                break
+            for event, data in events:
+                await deliver(feed(event, data))
+                if self._buffers:
+                    await self._own_bell.until(self._has_room)
+                if self.stopping is not None:
+                    raise self.stopping
+        await deliver(core.finish())
+
+    async def _next(self) -> Batch | None:
+        """Wait for what the reader hands over next; ``None`` at the end."""
+        inbox = self._inbox
+        await self._own_bell.until(lambda: inbox or self._closed or self.stopping is not None)
+        if self.stopping is not None:
+            raise self.stopping
+        if inbox:
+            return inbox.popleft()
+        if self._close_error is not None:
+            raise self._close_error
+        return None
+
+    async def _begin(self) -> None:
+        """Wait until there is a listener, or go, or an abort."""
+        ready = self.emitter.ready
+        await self._own_bell.until(lambda: ready or self._go_said or self.stopping is not None)
+        self._begun = True
+
+    def _has_room(self) -> bool:
+        return (
+            self._waiters > 0
+            or self.stopping is not None
+            or all(len(buffer.items) < BUFFER_BOUND for buffer in self._buffers)
+        )
+
+    async def _deliver(self, emissions: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+        """Call the listeners of each emission before the next is made.
+
+        Raises ``OpenAIError`` from what a listener raised; those behind it are not called, as in
+        Node.
+        """
+        ready = self.emitter.ready
+        for name, args in emissions:
+            try:
+                for registration in ready.get(name, ()):
+                    result = registration.call(*args)
+                    if result is not None and inspect.isawaitable(result):
+                        self._call = object()
+                        token = _calling.set(self._call)
+                        try:
+                            await result
+                        finally:
+                            self._call = None
+                            _calling.reset(token)
+            except (KeyboardInterrupt, SystemExit, GeneratorExit):
+                raise
+            except asyncio.CancelledError as error:
+                if self._is_cancelled():
+                    raise
+                raise listener_error(name, error) from error  # of something it waited for
+            except BaseException as error:
+                raise listener_error(name, error) from error
+
+    def _is_cancelled(self) -> bool:
+        cancelling = getattr(self._task, "cancelling", None)  # Python 3.10 cannot tell
+        return cancelling is None or cancelling() > 0
+
+    async def _finish(self, error: OpenAIError | None) -> None:
+        """End the stream: ``error`` or ``abort`` if there is one, then ``end``."""
+        self.error = error
+        self._begun = True
+        try:
+            if error is not None:
+                name = "abort" if isinstance(error, APIUserAbortError) else "error"
+                heard = self._waiters or self._buffers or name in self.emitter.ready
+                if name == "error" and not heard:
+                    self._report(error)
+                await self._deliver_last(name, (error,))
+            self.ended = True
+            await self._deliver_last("end", ())
+        finally:
+            self.ended = self.finished = True
+            self._bell.ring()
+
+    async def _deliver_last(self, name: str, args: tuple[Any, ...]) -> None:
+        try:
+            await self._deliver([(name, args)])
+        except OpenAIError as error:  # the stream has ended: there is no one else to tell
+            self._report(error.__cause__ or error)
+
+    def _report(self, error: BaseException) -> None:
+        """Hand an exception that nobody hears to the loop's exception handler."""
+        self.loop.call_exception_handler(
+            {"message": "An Assistants stream ended in an error", "exception": error}
+        )
+
+
+@attrs.define(eq=False)
+class Buffer:
+    """What an iterator has not taken yet."""
+
+    delivery: LoopDelivery
+    items: deque[tuple[Any, ...]] = attrs.field(factory=deque)
+    left: bool = False
+
+    def push(self, *args: Any) -> None:
+        """Take an event's arguments (a listener)."""
+        self.items.append(args)
+        if len(self.items) == 1:
+            self.delivery.notify()
+
+    async def take(self) -> tuple[Any, ...] | None:
+        """Wait for the next event's arguments; ``None`` when there will be none any more."""
+        items = self.items
+        while not items and not self.left and not self.delivery.finished:
+            await self.delivery.wait_until(lambda: items or self.left)
+        if not items or self.left:
+            return None
+        args = items.popleft()
+        if len(items) == BUFFER_BOUND - 1:
+            self.delivery.made_room()
+        return args
+
+
+_INSIDE = "a listener cannot wait for its own stream: the stream waits for the listener"
+
+_running: set[LoopDelivery] = set()

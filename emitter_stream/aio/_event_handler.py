@@ -1,0 +1,215 @@
+"""The official Python SDK's style for asyncio: a class whose ``async def on_*`` are the listeners."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from ..event_handler import LISTENERS
+from ..exceptions import APITimeoutError, OpenAIError
+from ..types import (
+    AssistantStreamEvent,
+    ImageFile,
+    Message,
+    MessageDelta,
+    Run,
+    RunStep,
+    RunStepDelta,
+    Text,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+)
+from ._stream import AsyncAssistantStream, AsyncEventIterator
+
+__all__ = ["AsyncAssistantEventHandler", "AsyncAssistantStreamManager"]
+
+H = TypeVar("H", bound="AsyncAssistantEventHandler")
+
+
+class AsyncAssistantEventHandler:
+    """Listeners as methods, as in the official Python SDK; a subclass overrides what it wants.
+
+    One handler serves one stream. Its methods are called as listeners are: on the stream's loop,
+    in the Node SDK's order, each finished before the next. A method that raises ends the stream.
+    """
+
+    _stream: AsyncAssistantStream | None = None
+    _iterator: AsyncEventIterator[AssistantStreamEvent] | None = None
+
+    # The state of the stream
+
+    @property
+    def current_event(self) -> AssistantStreamEvent | None:
+        """The event being delivered, or the last one."""
+        return self._streaming().current_event()
+
+    @property
+    def current_run(self) -> Run | None:
+        """The run as the last run event had it."""
+        return self._streaming().current_run()
+
+    @property
+    def current_run_step_snapshot(self) -> RunStep | None:
+        """The open run step, which grows."""
+        return self._streaming().current_run_step_snapshot()
+
+    @property
+    def current_message_snapshot(self) -> Message | None:
+        """The open message, which grows."""
+        return self._streaming().current_message_snapshot()
+
+    async def until_done(self) -> None:
+        """Wait until the stream has ended; raises its error."""
+        await self._streaming().until_done()
+
+    async def get_final_run(self) -> Run:
+        """Wait for the end and return the run."""
+        return await self._streaming().final_run()
+
+    async def get_final_run_steps(self) -> list[RunStep]:
+        """Wait for the end and return the run's steps."""
+        return await self._streaming().final_run_steps()
+
+    async def get_final_messages(self) -> list[Message]:
+        """Wait for the end and return the run's messages."""
+        return await self._streaming().final_messages()
+
+    @property
+    def text_deltas(self) -> AsyncIterator[str]:
+        """The pieces of text as they arrive, from now on."""
+        return self._streaming().text_deltas
+
+    async def close(self) -> None:
+        """Abort the stream if it still runs."""
+        self._streaming().abort()
+
+    def __aiter__(self) -> AsyncIterator[AssistantStreamEvent]:
+        # One iterator for all: as in the official SDK, a loop that is left can be taken up again,
+        # and until_done() goes on from there.
+        if self._iterator is None:
+            self._iterator = self._streaming().iterate(abort_on_leave=False)
+        return self._iterator
+
+    async def __anext__(self) -> AssistantStreamEvent:
+        return await anext(aiter(self))
+
+    # To be overridden
+
+    async def on_event(self, event: AssistantStreamEvent) -> None:
+        """Hear of every event."""
+
+    async def on_run_step_created(self, run_step: RunStep) -> None:
+        """Hear of a new run step."""
+
+    async def on_run_step_delta(self, delta: RunStepDelta, snapshot: RunStep) -> None:
+        """Hear of a run step's delta, after it was merged into the snapshot."""
+
+    async def on_run_step_done(self, run_step: RunStep) -> None:
+        """Hear of a run step's end."""
+
+    async def on_message_created(self, message: Message) -> None:
+        """Hear of a new message."""
+
+    async def on_message_delta(self, delta: MessageDelta, snapshot: Message) -> None:
+        """Hear of a message's delta, after it was merged into the snapshot."""
+
+    async def on_message_done(self, message: Message) -> None:
+        """Hear of a message's end."""
+
+    async def on_text_created(self, text: Text) -> None:
+        """Hear of a new text block."""
+
+    async def on_text_delta(self, delta: TextDelta, snapshot: Text) -> None:
+        """Hear of a piece of text, after it was appended to the snapshot."""
+
+    async def on_text_done(self, text: Text) -> None:
+        """Hear of a text block's end."""
+
+    async def on_image_file_done(self, image_file: ImageFile) -> None:
+        """Hear of an image file."""
+
+    async def on_tool_call_created(self, tool_call: ToolCall) -> None:
+        """Hear of a new tool call."""
+
+    async def on_tool_call_delta(self, delta: ToolCallDelta, snapshot: ToolCall) -> None:
+        """Hear of a tool call's delta, after it was merged into the snapshot."""
+
+    async def on_tool_call_done(self, tool_call: ToolCall) -> None:
+        """Hear of a tool call's end."""
+
+    async def on_exception(self, exception: Exception) -> None:
+        """Hear of the error that ends the stream; an abort is none."""
+
+    async def on_timeout(self) -> None:
+        """Hear, before ``on_exception``, that the server stood still for too long."""
+
+    async def on_end(self) -> None:
+        """Hear of the end of the stream, however it came."""
+
+    # Inside
+
+    def _listen_to(self, stream: AsyncAssistantStream) -> None:
+        self._check_unused()
+        self._stream = stream
+        for method, event in LISTENERS.items():
+            if self._overrides(method):
+                stream._attach(event, getattr(self, method), once=False)
+        if self._overrides("on_exception") or self._overrides("on_timeout"):
+            stream.on("error", self._failed)
+
+    def _overrides(self, method: str) -> bool:
+        function = getattr(getattr(self, method), "__func__", None)
+        return function is not getattr(AsyncAssistantEventHandler, method)
+
+    async def _failed(self, error: OpenAIError) -> None:
+        if isinstance(error, APITimeoutError):
+            await self.on_timeout()
+        await self.on_exception(error)
+
+    def _check_unused(self) -> None:
+        if self._stream is not None:
+            raise RuntimeError(
+                "this event handler serves a stream already; each stream needs a handler of its own"
+            )
+
+    def _streaming(self) -> AsyncAssistantStream:
+        if self._stream is None:
+            raise RuntimeError(
+                "this event handler has no stream yet; use it inside "
+                "`async with client.beta.threads.runs.stream(..., event_handler=handler):`"
+            )
+        return self._stream
+
+
+class AsyncAssistantStreamManager(Generic[H]):
+    """What ``stream(..., event_handler=handler)`` returns; ``async with`` gives the handler.
+
+    It sends the request. The block's end waits for the stream's; a block left by an exception
+    aborts it.
+    """
+
+    def __init__(self, start: Callable[[], AsyncAssistantStream], handler: H) -> None:
+        self._start = start
+        self._handler = handler
+        self._stream: AsyncAssistantStream | None = None
+
+    async def __aenter__(self) -> H:
+        self._handler._check_unused()
+        self._stream = self._start()
+        try:
+            self._handler._listen_to(self._stream)
+        except BaseException:  # a method that does not fit: the request is under way by now
+            self._stream.abort()
+            raise
+        return self._handler
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._stream is not None:
+            await self._stream.__aexit__(kind, error, traceback)
