@@ -392,14 +392,20 @@ class _Watched:
     sock: socket.socket | None
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
-        self._tell()  # a kept connection has its socket by now
+        _tell(self.sock)  # a kept connection has its socket by now
         result = super().request(*args, **kwargs)  # type: ignore[misc]
-        self._tell()
+        _tell(self.sock)
         return result
 
-    def _tell(self) -> None:
-        if _watcher.exchange is not None:
-            _watcher.exchange.watch(self.sock)
+    def _new_conn(self) -> Any:
+        connection = super()._new_conn()  # type: ignore[misc]
+        _tell(connection)  # before TLS, which may wait for the server as well
+        return connection
+
+
+def _tell(connection: socket.socket | None) -> None:
+    if _watcher.exchange is not None:
+        _watcher.exchange.watch(connection)
 
 
 _SHOWS_HEADERS = (requests.exceptions.InvalidHeader,)
