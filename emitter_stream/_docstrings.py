@@ -25,15 +25,11 @@ def documentation(docstring: str | None) -> Documentation:
     arguments have none.
     """
     text = inspect.cleandoc(docstring or "")
-    first = Documentation(_one_line(text.partition("\n\n")[0]))
     try:
         import docstring_parser
     except ImportError:
-        return first
-    try:
-        parsed = docstring_parser.parse(text)
-    except docstring_parser.ParseError:
-        return first
+        return Documentation(_one_line(text.partition("\n\n")[0]))
+    parsed = docstring_parser.parse(text)
     paragraphs = (parsed.short_description, parsed.long_description)
     return Documentation(
         "\n\n".join(paragraph for paragraph in paragraphs if paragraph),

@@ -104,7 +104,7 @@ def json_type(
 
 def object_type(fields: Sequence[Field], make: Callable[[dict[str, Any]], Any]) -> JSONType:
     """Return the type of an object with these fields and no others; ``make`` builds it of them."""
-    names = {field.name for field in fields}
+    names = [field.name for field in fields]
     schema: dict[str, Any] = {
         "type": "object",
         "properties": {field.name: field.type.schema for field in fields},
@@ -126,8 +126,9 @@ def object_type(fields: Sequence[Field], make: Callable[[dict[str, Any]], Any]) 
                     problems.extend(unfit.problems)
             elif field.required:
                 problems.append(f"{at}{field.name}: missing")
-        known = ", ".join(sorted(names)) or "none"
-        problems += [f"{at}{name}: unknown; there are: {known}" for name in value.keys() - names]
+        known = ", ".join(names) or "none"
+        unknown = [name for name in value if name not in names]
+        problems += [f"{at}{name}: unknown; there are: {known}" for name in unknown]
         if problems:
             raise Unfit(*problems)
         return _made(lambda _: make(values), value, path)
