@@ -11,6 +11,7 @@ from .abort import AbortSignal
 from .core.assistant import AssistantCore
 from .event_stream import EventIterator, EventStream
 from .exceptions import APIUserAbortError, OpenAIError
+from .recording import Player, Recording, ReplaySource, attach_recorder, check_speed
 from .sources import EventsSource, HTTPSource, LinesSource, Source, to_line
 from .transport import Exchange
 from .types import (
@@ -147,23 +148,26 @@ class AssistantStream(EventStream):
         ``RecordingWarning`` here. Raises ``OSError``, ``OpenAIError`` for a file that is no
         recording or was made by a newer version, ``ValueError`` for a speed of 0 or less.
         """
-        from .recording import Player, Recording, ReplaySource, check_speed  # most never replay
-
         check_speed(speed)
         recording = Recording.load(path, stacklevel=3)
-        return cls(ReplaySource(Player(recording, speed)), AssistantCore(), signal=signal)
+        core = AssistantCore()
+        if recording.has_rounds:
+            from .tool_loop import ToolLoopCore
+
+            core = ToolLoopCore()
+        source = ReplaySource(Player(recording.entries(), speed), core.made)
+        return cls(source, core, signal=signal)
 
     def record(self, path: str | os.PathLike[str]) -> Self:
         """Write every event to a file as it is received, with its time; return the stream.
 
         ``AssistantStream.replay()`` plays it; ``emitter_stream.recording`` says what stands in
         it, which the API key never does. Anywhere in the chain of ``on``, which it does not set
-        going: it is no listener. A file that is there is replaced. Raises ``OSError`` if it cannot
-        be made, ``RuntimeError`` if events have gone by that are no longer kept.
+        going: it is no listener. The best place is the first: a stream of ``run_tools`` that has
+        begun, and any stream that somebody has waited for, is a ``RuntimeError``. A file that is
+        there is replaced. Raises ``OSError`` if it cannot be made.
         """
-        from .recording import attach_recorder
-
-        attach_recorder(path, self._delivery, self._source.redact)
+        attach_recorder(path, self._delivery, self._source.redact, self._core.made)
         return self
 
     def to_readable_stream(self) -> Iterator[bytes]:

@@ -1,15 +1,21 @@
 """The `emitter-stream` command: one function a subcommand.
 
 emitter-stream serve    start the embedded Assistants server
+emitter-stream replay   print a recorded stream as it came
+emitter-stream show     draw a recorded run
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,6 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands)
+    _add_replay(commands)
+    _add_show(commands)
     return parser
 
 
@@ -49,6 +57,41 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="pace of the answers; 0: as fast as possible",
     )
     serve.set_defaults(run=_serve)
+
+
+def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    replay = commands.add_parser(
+        "replay",
+        help="print a recorded stream as it came",
+        description="Print what stream.record() wrote, at the pace at which it came: the texts, "
+        "the tool calls with their input and output. The exit status is 1 if it ended in an error.",
+    )
+    replay.add_argument("file", help="the recording")
+    pace = replay.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--speed", type=_speed, default=1.0, metavar="X", help="times as fast (default: 1)"
+    )
+    pace.add_argument("--fast", action="store_true", help="as fast as possible")
+    replay.set_defaults(run=_replay)
+
+
+def _add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    show = commands.add_parser(
+        "show",
+        help="draw a recorded run",
+        description="Draw a recording in the terminal: a lane a step and message over time, the "
+        "time to the first token, tokens a second, tool calls.",
+    )
+    show.add_argument("file", help="the recording")
+    show.add_argument("--html", metavar="OUT", help="write it to a file, as one page, instead")
+    show.set_defaults(run=_show)
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 0 < speed < float("inf"):
+        raise argparse.ArgumentTypeError("the speed must be above 0; --fast has no pauses")
+    return speed
 
 
 def _port(text: str) -> int:
@@ -99,6 +142,87 @@ def _serve(args: argparse.Namespace) -> int:
             signal.signal(number, handler)
         server.stop()
     return 0 if stop.is_set() else _fail("the server ended unexpectedly")
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from .assistant_stream import AssistantStream
+    from .exceptions import OpenAIError
+    from .show import visible
+    from .show.live import write_live
+
+    try:
+        with _warnings_as_lines():
+            stream = AssistantStream.replay(args.file, None if args.fast else args.speed)
+    except (OSError, OpenAIError) as exc:
+        return _fail(visible(str(exc)))
+    _accept_all_characters()
+    write_live(stream, lambda text: print(text, end="", flush=True))
+    try:
+        stream.until_done()
+    except KeyboardInterrupt:
+        return 130
+    except OpenAIError as exc:
+        if isinstance(exc.__cause__, BrokenPipeError):
+            return _closed_pipe()
+        return _fail(visible(f"{type(exc).__name__}: {exc}"))
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    from .exceptions import OpenAIError
+    from .recording import Recording
+    from .show import Timeline, visible
+
+    try:
+        with _warnings_as_lines():
+            timeline = Timeline.of(Recording.load(args.file))
+        if args.html is not None:
+            from .show.html import page
+
+            with open(args.html, "w", encoding="utf-8") as file:
+                file.write(page(timeline))
+            return 0
+    except (OSError, OpenAIError) as exc:
+        return _fail(visible(str(exc)))
+    try:
+        from .show.terminal import draw
+    except ImportError as exc:
+        return _fail(
+            f"to draw in the terminal, `show` needs {exc.name}: pip install 'emitter-stream[show]' "
+            f"(--html needs nothing)"
+        )
+    _accept_all_characters()
+    try:
+        draw(timeline)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _closed_pipe()
+    return 0
+
+
+@contextlib.contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Write warnings to stderr as this command writes its errors."""
+    from .show.text import visible
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        print(f"emitter-stream: {visible(str(warning.message))}", file=sys.stderr)
+
+
+def _accept_all_characters() -> None:
+    """Let a terminal that does not have a character show another in its place."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _closed_pipe() -> int:
+    """Return the status for a reader that went away (``| head``), with nothing left to be said."""
+    # Or the interpreter complains when it flushes stdout at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _fail(message: str) -> int:

@@ -4,16 +4,19 @@ A recording is a text file in UTF-8, one JSON object a line (``\\n``), each writ
 a process that is killed leaves all that it has heard so far. ``t`` is in seconds since the
 stream was made, which is when its request was sent, and never falls.
 
-    {"format": "emitter-stream-recording", "version": 1, "created": "2026-01-31T12:00:00Z"}
+    {"format": "emitter-stream-recording", "version": 1, "created": "2026-01-31T12:00:00Z", "stream": "run"}
     {"t": 0.2, "connect": true}
     {"t": 0.31, "event": "thread.run.created", "data": {"id": "run_1", ...}}
     {"t": 2.95, "end": true, "error": null}
 
 - The first line says what the file is. ``version`` grows when a reader of the older one would go
-  wrong; keys, and lines of other kinds, that a reader does not know are to be skipped.
+  wrong; keys, and lines of other kinds, that a reader does not know are to be skipped. ``stream``
+  is ``run``, or ``run_tools`` for a stream through several rounds of function calls.
 - ``connect``: the answer began. A request that failed has no such line.
 - ``event``: one event as it came: its name, ``null`` if it had none, and its decoded data. JSON's
   numbers have no infinity, so a number too large for a float stands as ``1e999``.
+  ``"made": true`` is with those that ``run_tools`` made itself: ``functionToolCall``,
+  ``functionToolCallResult``, and ``nextRound`` before each further answer of the server.
 - ``end``: nothing follows. ``error`` is ``null`` or what ended the stream:
   ``{"class": "RateLimitError", "message": ..., "body": ..., "status_code": 429,
   "request_id": ...}``, the last three only where the error has them. ``code``, ``param`` and
@@ -35,7 +38,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -63,6 +66,7 @@ __all__ = [
     "Recording",
     "ReplaySource",
     "attach_recorder",
+    "check_speed",
     "dumps",
 ]
 
@@ -89,6 +93,7 @@ class Recorder:
         path: FilePath,
         redact: Callable[[Any], Any],
         *,
+        stream: str = "run",
         start: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -101,7 +106,8 @@ class Recorder:
         )
         self._start = clock() if start is None else start
         created = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self._write({"format": FORMAT, "version": VERSION, "created": created})
+        header = {"format": FORMAT, "version": VERSION, "created": created, "stream": stream}
+        self._write(header)
 
     def tap(self, source: Source, core: Any) -> Source:
         """Note that the answer began; return ``source`` as one that is recorded as it is read."""
@@ -115,7 +121,10 @@ class Recorder:
     def event(self, name: Any, data: Any) -> None:
         """Note an event."""
         redact = self._redact
-        self._write({"t": self._now(), "event": redact(name), "data": redact(data)})
+        line = {"t": self._now(), "event": redact(name), "data": redact(data)}
+        if isinstance(name, str) and type(name) is not str:  # the server's names are plain
+            line["made"] = True
+        self._write(line)
 
     def finish(self, error: OpenAIError | None) -> None:
         """Note the end and close the file; only the first call counts."""
@@ -179,21 +188,26 @@ class _Tapped:
             yield event, data
 
 
-def attach_recorder(path: FilePath, delivery: Delivery, redact: Callable[[Any], Any]) -> None:
+def attach_recorder(
+    path: FilePath, delivery: Delivery, redact: Callable[[Any], Any], made: Mapping[str, str]
+) -> None:
     """Record a stream from its first event on; raises ``RuntimeError`` where that is too late.
 
+    ``made`` are the names of the events that the stream makes itself.
+
     If delivery has begun but all of it is still kept for late listeners, that is recorded first,
-    with the time at which it is.
+    with the time at which it is; not so with events in ``made``, which have no common order then.
     """
     with delivery.still():
         if delivery.recorder is not None:
             raise RuntimeError("this stream is being recorded already")
-        if not delivery.keeps_all():
+        if not delivery.keeps_all() or (made and delivery.begun):
             raise RuntimeError(
                 "record() came too late: events have gone by that are not kept. Call it where the "
                 "stream is made, before anybody waits, iterates or calls start()."
             )
-        recorder = Recorder(path, redact, start=delivery.made_at)
+        stream = "run_tools" if made else "run"
+        recorder = Recorder(path, redact, stream=stream, start=delivery.made_at)
         if not delivery.begun:
             delivery.recorder = recorder
             return
@@ -261,7 +275,7 @@ _ERRORS: dict[str, type[OpenAIError]] = {
 }
 
 
-def _error_from_dict(facts: dict[str, Any]) -> OpenAIError:
+def _error_from_dict(facts: Mapping[str, Any]) -> OpenAIError:
     kind = _ERRORS.get(str(facts.get("class")), OpenAIError)
     message = str(facts.get("message"))
     if not issubclass(kind, APIError):
@@ -284,14 +298,20 @@ class Entry:
     """One line of a recording.
 
     ``kind`` is ``connect``, ``event`` or ``end``; ``t`` is in seconds. ``name`` and ``data`` are
-    an event's, ``error`` is the end's.
+    an event's, ``failure`` is the end's. ``made`` tells that the event is not the server's.
     """
 
     t: float
     kind: str
     name: Any = None
     data: Any = None
-    error: OpenAIError | None = None
+    failure: Mapping[str, Any] | None = None
+    made: bool = False
+
+    @property
+    def error(self) -> OpenAIError | None:
+        """The error that ended the stream, made anew at each reading; ``None`` if none did."""
+        return None if self.failure is None else _error_from_dict(self.failure)
 
 
 @attrs.frozen
@@ -305,6 +325,23 @@ class Recording:
     header: dict[str, Any]
     torn: bool
     _lines: list[bytes] = attrs.field(repr=False)
+
+    @property
+    def has_rounds(self) -> bool:
+        """Whether it is of a stream through several rounds of function calls."""
+        return self.header.get("stream") == "run_tools"
+
+    def rounds(self) -> list[list[Entry]]:
+        """Return the server's answers one by one, without what ``run_tools`` made itself."""
+        rounds: list[list[Entry]] = [[]]
+        begun = 0.0
+        for entry in self.entries():
+            if entry.made and entry.name == "nextRound":
+                rounds.append([])
+                begun = entry.t
+            elif not entry.made:
+                rounds[-1].append(attrs.evolve(entry, t=entry.t - begun))
+        return rounds
 
     @classmethod
     def load(cls, path: FilePath, *, stacklevel: int = 2) -> Recording:
@@ -365,7 +402,8 @@ class Recording:
                 kind,
                 document.get("event"),
                 document.get("data"),
-                _error_from_dict(error) if isinstance(error, dict) else None,
+                error if isinstance(error, dict) else None,
+                kind == "event" and document.get("made") is True,
             )
             if kind == "end":
                 return
@@ -392,14 +430,14 @@ class Player:
 
     def __init__(
         self,
-        recording: Recording,
+        entries: Iterable[Entry],
         speed: float | None = 1.0,
         *,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self.speed = check_speed(speed)
-        self._entries = recording.entries()
+        self._entries = iter(entries)
         self._first: Entry | None = None  # read by connect(), not given yet
         self._clock = clock
         self._interrupted = threading.Event()
@@ -460,10 +498,15 @@ def check_speed(speed: float | None) -> float | None:
 
 
 class ReplaySource:
-    """The events of a recording."""
+    """The events of a recording.
 
-    def __init__(self, player: Player) -> None:
+    ``made`` gives, for the name of an event that the recorded stream made itself, the name under
+    which the core takes it.
+    """
+
+    def __init__(self, player: Player, made: Mapping[str, str] | None = None) -> None:
         self._player = player
+        self._made = made or {}
 
     def open(self) -> None:
         self._player.connect()
@@ -472,7 +515,7 @@ class ReplaySource:
         if self._player.speed is None:
             return self._rest()
         entry = self._player.next()
-        return None if entry is None else ((entry.name, entry.data),)
+        return None if entry is None else (self._event(entry),)
 
     def _rest(self) -> Iterator[WireEvent] | None:
         entry = self._player.next()
@@ -482,8 +525,11 @@ class ReplaySource:
 
     def _from(self, entry: Entry | None) -> Iterator[WireEvent]:
         while entry is not None:
-            yield entry.name, entry.data
+            yield self._event(entry)
             entry = self._player.next()
+
+    def _event(self, entry: Entry) -> WireEvent:
+        return self._made.get(entry.name, entry.name) if entry.made else entry.name, entry.data
 
     def interrupt(self) -> None:
         self._player.interrupt()

@@ -64,6 +64,7 @@ class ToolLoopCore(AssistantCore):
     """
 
     events: Mapping[str, int] = {**EVENTS, str(CALL): 1, str(RESULT): 1}
+    made: Mapping[str, str] = {str(name): name for name in (CALL, RESULT, NEXT_ROUND)}
 
     def __init__(self) -> None:
         super().__init__()

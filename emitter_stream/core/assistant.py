@@ -87,6 +87,8 @@ class AssistantCore:
 
     events: Mapping[str, int] = EVENTS
     aliases: Container[str] = frozenset(RAW_EVENTS)  # each repeats an `event`
+    made: Mapping[str, str] = {}
+    """The names of events that come from no server, each with the object that it must be."""
 
     def __init__(self) -> None:
         self.wanted: Container[str] = EVENTS
