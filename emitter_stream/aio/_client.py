@@ -17,6 +17,7 @@ from ._event_handler import AsyncAssistantEventHandler, AsyncAssistantStreamMana
 from ._reader import ThreadReader
 from ._resources import AsyncBeta
 from ._stream import AsyncAssistantStream
+from ._tools import loop_caller
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -41,7 +42,7 @@ class AsyncOpenAI(BaseClient):
 
     def _connect(self, transport: Transport) -> None:
         super()._connect(transport)
-        self._api = attrs.evolve(self._api, sleep=sleep, opener=_open)
+        self._api = attrs.evolve(self._api, sleep=sleep, opener=_open, tool_caller=loop_caller)
         self.beta = AsyncBeta(self._api)
 
     async def close(self) -> None:

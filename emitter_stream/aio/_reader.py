@@ -184,12 +184,12 @@ class _Watch:
     PERIOD = 0.5  # seconds
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._readers: set[ThreadReader] = set()
         self._thread: threading.Thread | None = None
 
     def add(self, reader: ThreadReader) -> None:
-        with self._lock:
+        with self._changed:
             self._readers.add(reader)
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -198,14 +198,16 @@ class _Watch:
                 self._thread.start()
 
     def discard(self, reader: ThreadReader) -> None:
-        with self._lock:
+        with self._changed:
             self._readers.discard(reader)
+            if not self._readers:
+                self._changed.notify_all()
 
     def _run(self) -> None:
-        never = threading.Event()
         while True:
-            never.wait(self.PERIOD)
-            with self._lock:
+            with self._changed:
+                if self._readers:
+                    self._changed.wait(self.PERIOD)
                 if not self._readers:
                     self._thread = None
                     return

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from .._not_given import NotGiven
     from ..abort import AbortSignal
-    from ..resources._params import RunParams, SubmitParams, ThreadRunParams
+    from ..resources._params import RunParams, RunToolsParams, SubmitParams, ThreadRunParams
+    from ..tool_loop import OnToolError
+    from ..tools import ToolsParam
 
 __all__ = [
     "AsyncAssistants",
@@ -263,6 +265,36 @@ class AsyncRuns(_AsyncResource):
         create_and_stream = stream
 
         @overload
+        def run_tools(
+            self,
+            thread_id: str,
+            *,
+            tools: ToolsParam,
+            parallel: bool = ...,
+            max_rounds: int = ...,
+            on_tool_error: OnToolError = ...,
+            send_tools: bool = ...,
+            event_handler: None = ...,
+            signal: AbortSignal | None = ...,
+            **params: Unpack[RunToolsParams],
+        ) -> AsyncAssistantStream: ...
+        @overload
+        def run_tools(
+            self,
+            thread_id: str,
+            *,
+            tools: ToolsParam,
+            parallel: bool = ...,
+            max_rounds: int = ...,
+            on_tool_error: OnToolError = ...,
+            send_tools: bool = ...,
+            event_handler: _H,
+            signal: AbortSignal | None = ...,
+            **params: Unpack[RunToolsParams],
+        ) -> AsyncAssistantStreamManager[_H]: ...
+        def run_tools(self, thread_id: str, **params: Any) -> Any: ...
+
+        @overload
         async def submit_tool_outputs(
             self,
             run_id: str,
@@ -302,5 +334,6 @@ class AsyncRuns(_AsyncResource):
     else:
         create = _Call(Runs.create)
         stream = create_and_stream = _Taken(Runs.stream)
+        run_tools = _Taken(Runs.run_tools)
         submit_tool_outputs = _Call(Runs.submit_tool_outputs)
         submit_tool_outputs_stream = _Taken(Runs.submit_tool_outputs_stream)

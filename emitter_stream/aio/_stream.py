@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..assistant_stream import _Event, _RawEvent
+    from ..tool_loop import FunctionCall
 
 __all__ = ["AsyncAssistantStream", "AsyncEventIterator"]
 
@@ -141,6 +142,11 @@ class AsyncAssistantStream:
         def on(self, event: Literal["textDone"], listener: Listener2[Text, Message]) -> Self: ...
         @overload
         def on(self, event: Literal["imageFileDone"], listener: Listener2[ImageFile, Message]) -> Self: ...
+        # These two are emitted by the streams of run_tools alone.
+        @overload
+        def on(self, event: Literal["functionToolCall"], listener: Listener1[FunctionCall]) -> Self: ...
+        @overload
+        def on(self, event: Literal["functionToolCallResult"], listener: Listener1[str]) -> Self: ...
         @overload
         def on(self, event: _RawEvent, listener: Listener1[Any]) -> Self: ...
         @overload
