@@ -399,7 +399,11 @@ class _Watched:
 
     def _new_conn(self) -> Any:
         connection = super()._new_conn()  # type: ignore[misc]
-        _tell(connection)  # before TLS, which may wait for the server as well
+        try:
+            _tell(connection)  # before TLS, which may wait for the server as well
+        except BaseException:
+            connection.close()  # nobody else knows of it yet
+            raise
         return connection
 
 
