@@ -61,7 +61,7 @@ def test_all(module):
     rank = {name: (not name.isupper(), name[0].islower(), name) for name in names}
     assert names == sorted(set(names), key=rank.__getitem__)
     submodules = {path.stem for path in Path(module.__file__).parent.iterdir()}
-    public = {name for name in vars(module) if name[0] != "_" and name not in submodules}
+    public = {name for name in vars(module) if name[0].isalpha()} - submodules
     assert public == set(names) - submodules
     for name in names:
         assert getattr(module, name) is not None
