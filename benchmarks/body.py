@@ -157,6 +157,18 @@ def text(count: int) -> bytes:
     return text_head() + deltas + text_tail(words(count))
 
 
+def varied(count: int) -> bytes:
+    """The same run, but no two deltas alike: each has a field of its own that nobody knows."""
+    before, after = text_delta("@").split(b"@")
+    words_in_json = [json.dumps(word)[1:-1].encode() for word in WORDS]
+    deltas = [
+        b'%b%b%b,"nonce":"%08x"}\n\n'
+        % (before, words_in_json[at % len(WORDS)], after.removesuffix(b"}\n\n"), at)
+        for at in range(count)
+    ]
+    return text_head() + b"".join(deltas) + text_tail(words(count))
+
+
 def tools(count: int) -> bytes:
     """A run that stops for one function call whose arguments came in ``count`` deltas."""
     function = {"name": "product", "arguments": "", "output": None}

@@ -190,6 +190,8 @@ def describe(runner: Runner, section: Section) -> str:
     if pace := job.get("pace"):
         words.append(" each" if streams > 1 else "")
         words.append(f", one every {pace // 1000} ms, each a write of its own")
+    if job.get("kind") == "varied":
+        words.append(", each with an unknown field of its own, so that none equals the one before")
     words.append(f"; {section.rounds} rounds.")
     return "".join(words)
 

@@ -3,6 +3,7 @@
 The scenario is the first part of the path, so that any SDK reaches it through its base URL:
 
 ``/text/N``          a prepared run of N text deltas, in chunks of 16 KB
+``/varied/N``        the same, each delta with an unknown field of its own
 ``/tools/N``         a prepared run of N function-argument deltas, in chunks of 16 KB
 ``/paced/N/us/S/ID`` waits for S streams with this ID, then sends each a delta every ``us``
                      microseconds, N times, the streams evenly staggered. Each delta is a write of
@@ -42,7 +43,7 @@ def chunk(data: bytes) -> bytes:
 @lru_cache(maxsize=4)
 def prepared(kind: str, count: int) -> list[bytes]:
     """The body, cut into ready chunks."""
-    whole = body.tools(count) if kind == "tools" else body.text(count)
+    whole = {"text": body.text, "varied": body.varied, "tools": body.tools}[kind](count)
     return [chunk(whole[at : at + CHUNK]) for at in range(0, len(whole), CHUNK)]
 
 

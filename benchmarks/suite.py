@@ -70,6 +70,8 @@ def sections(quick: bool) -> list[Section]:
         result.append(Section(f"text {size:,}", scale(7, 2), job, everybody))
     job = {"count": scale(40_000, 10_000), "listeners": 5}
     result.append(Section("five listeners", scale(7, 3), job, [FLOOR, *ours("ours"), NODE]))
+    job = {"count": 10_000, "kind": "varied"}
+    result.append(Section("no two alike", scale(5, 1), job, [FLOOR, *ours("ours"), NODE]))
     job = {"count": 10_000, "kind": "tools"}
     tools_slow = Entry("Python SDK", "python_sdk", {"count": 2_000}, 1)
     result.append(Section("tool arguments", scale(5, 1), job, [NODE, *ours("ours"), tools_slow]))

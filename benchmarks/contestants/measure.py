@@ -15,7 +15,7 @@ class Job:
 
     url: str
     count: int  # deltas in a stream
-    kind: str = "text"  # or "tools"
+    kind: str = "text"  # or "tools", or "varied": text deltas of which no two are alike
     streams: int = 1
     listeners: int = 1
     # What the listener does besides counting: nothing, or reading delta.value, or snapshot.value.

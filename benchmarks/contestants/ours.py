@@ -58,7 +58,7 @@ def main_listener(work: Job, meter: Meter) -> tuple[Listener, Callable[[], int]]
     choice: dict[str, Listener] = {
         "nothing": nothing,
         "delta": read_delta,
-        "snapshot": read_snapshot if work.kind == "text" else read_arguments,
+        "snapshot": read_arguments if work.kind == "tools" else read_snapshot,
         "memory": watch_memory,
     }
     return choice[work.reads], lambda: count
@@ -84,7 +84,7 @@ def main() -> None:
     meter.start()
     for _ in range(work.streams):
         stream: Any = client.beta.threads.runs.stream("thread_1", assistant_id="asst_1")
-        stream.on("textDelta" if work.kind == "text" else "toolCallDelta", listener)
+        stream.on("toolCallDelta" if work.kind == "tools" else "textDelta", listener)
         for name in names[: work.listeners - 1]:
             stream.on(name, other)
         streams.append(stream.start() if work.start else stream)
