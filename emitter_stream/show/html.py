@@ -87,6 +87,7 @@ th.n { text-align: right; }
 pre { margin: 0; padding: 6px 9px; background: var(--code); border-radius: 6px; max-height: 260px;
   overflow: auto; white-space: pre-wrap; overflow-wrap: anywhere;
   font: 13px/1.45 ui-monospace, "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+td pre { min-width: 150px; }
 .said { margin: 0 0 16px; } .said:last-child { margin: 0; }
 .said h3 { font-size: .9rem; margin: 0 0 4px; color: var(--soft); font-weight: 600; }
 .said p { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -170,7 +171,7 @@ def _lanes(timeline: Timeline) -> Iterator[str]:
     rows = _rows(timeline)
     most = max((max(scale.counts(lane.pieces)) for _, lane in rows), default=1) or 1
     yield '<section aria-labelledby="timeline"><h2 id="timeline">Timeline</h2>\n<ol class="lanes">'
-    yield '<li aria-hidden="true"><span></span><svg height="20">'
+    yield '<li aria-hidden="true"><span></span><svg aria-hidden="true" height="20">'
     for t, label in labels:
         anchor = "end" if scale.share(t) > 0.97 else "start" if t == 0 else "middle"
         yield f'<text x="{_percent(scale.share(t))}" y="13" text-anchor="{anchor}">'
@@ -208,13 +209,12 @@ def _rows(timeline: Timeline) -> list[tuple[str, Lane | Call]]:
 
 
 def _run(timeline: Timeline, scale: Scale, grid: str) -> Iterator[str]:
-    ends = [t for t, _ in timeline.statuses[1:]] + [timeline.duration]
     said = ", ".join(f"{status} at {seconds(t)}" for t, status in timeline.statuses[:20])
     yield '<li><span class="name">run</span><svg height="26" role="img" '
     yield f'aria-label="{_text(said or "no run")}">{grid}'
-    for (start, status), end in zip(timeline.statuses, ends, strict=True):
+    for number, (start, end, status) in enumerate(timeline.spans, 1):
         kind = "bad" if _is_bad(status) else "good" if status == "completed" else "wait"
-        if status == timeline.status and start == timeline.statuses[-1][0]:
+        if number == len(timeline.statuses) and (timeline.ended or _is_bad(status)):
             yield f'<circle class="{kind}" cx="{_percent(scale.share(start))}" cy="13" r="6">'
             yield f"<title>{_text(status)} at {_text(seconds(start))}</title></circle>"
             continue

@@ -117,14 +117,15 @@ def _axis(scale: Scale) -> Text:
 
 
 def _statuses(timeline: Timeline, scale: Scale, solid: str) -> Text:
-    bar = Text(" " * scale.bin(timeline.statuses[0][0] if timeline.statuses else 0))
-    ends = [scale.bin(t) for t, _ in timeline.statuses[1:]] + [scale.width]
-    for (_, status), end in zip(timeline.statuses, ends, strict=True):
-        room = end - len(bar)
+    bar = Text()
+    for number, (start, end, status) in enumerate(timeline.spans, 1):
+        bar.append(" " * (scale.bin(start) - len(bar)))
+        last = number == len(timeline.statuses)
+        room = (scale.width if last else scale.bin(end)) - len(bar)
         name = status if len(status) + 2 <= room else ""
         style = "red" if _is_bad(status) else "green" if status == "completed" else "blue"
         bar.append(f"{name} " if name else "", style=style)
-        bar.append(solid * (end - len(bar)), style=style)
+        bar.append(solid * (room - len(name) - bool(name)), style=style)
     return bar
 
 

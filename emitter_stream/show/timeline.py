@@ -84,6 +84,14 @@ class Timeline:
         return timeline
 
     @property
+    def spans(self) -> list[tuple[float, float, str]]:
+        """From when to when the run was in which status."""
+        ends = [t for t, _ in self.statuses[1:]] + [self.duration]
+        return [
+            (start, end, status) for (start, status), end in zip(self.statuses, ends, strict=False)
+        ]
+
+    @property
     def pieces(self) -> list[float]:
         """When each piece of the model's output came: of text, of arguments, of code."""
         return sorted(t for pieces in self._spans() for t in pieces)
