@@ -23,7 +23,10 @@ from .wire import loads
 
 __all__ = ["Call", "FunctionTool", "Toolbox", "ToolsParam", "call_directly", "function_tool"]
 
-ToolsParam = Iterable[Callable[..., Any] | AssistantToolParam] | Mapping[str, Callable[..., Any]]
+ToolsParam = (
+    Iterable[Callable[..., Any] | AssistantToolParam]
+    | Mapping[str, Callable[..., Any] | FunctionToolParam]
+)
 """What ``run_tools`` takes as ``tools``."""
 
 Call = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]

@@ -153,7 +153,7 @@ SCHEMAS = [
     (int | None, {"anyOf": [{"type": "integer"}, {"type": "null"}]}),
     (Union[int, str], {"anyOf": [{"type": "integer"}, {"type": "string"}]}),  # noqa: UP007
     (Literal["a", "b"], {"type": "string", "enum": ["a", "b"]}),
-    (Literal["a", 1, None], {"enum": ["a", 1, None]}),
+    (Literal["a", 1], {"enum": ["a", 1]}),
     (Unit, {"type": "string", "enum": ["celsius", "fahrenheit"]}),
     (Level, {"type": "integer", "enum": [1, 2]}),
     (Corner, {"type": "string", "enum": ["TOP", "LEFT"]}),
@@ -395,7 +395,7 @@ def test_required_keys_of_a_typed_dict_do_not_depend_on_how_annotations_are_kept
 def test_type_aliases():
     """A `type X = ...` alias is what it stands for."""
     namespace: dict[str, Any] = {}
-    exec("type Names = list[str]", namespace)
+    exec("type Names = list[str]", namespace)  # noqa: S102 - a syntax error before 3.12
     assert schema_of(namespace["Names"]) == {"type": "array", "items": {"type": "string"}}
 
 
@@ -728,7 +728,7 @@ RESULTS = [
     (Level.HIGH, "2"),
     ([1, "é", None], '[1,"é",null]'),
     ((1, 2), "[1,2]"),
-    ({1, 1}, "[1]"),
+    ({1}, "[1]"),
     ((number for number in (1, 2)), "[1,2]"),
     ({"a": Unit.CELSIUS, 1: Level.LOW, Unit.CELSIUS: 0}, '{"a":"celsius","1":1,"celsius":0}'),
     (Place(1.0, 2.0), '{"lat":1.0,"lon":2.0,"_label":"","notes":[]}'),
@@ -764,7 +764,7 @@ def test_results_that_json_cannot_say(result):
 
 def test_a_coroutine_as_a_result():
     """A coroutine that a plain function returns is closed and refused."""
-    with pytest.raises(TypeError, match="emitter_stream.aio"):
+    with pytest.raises(TypeError, match=r"emitter_stream\.aio"):
         result_text(coroutine("x"))
 
 
