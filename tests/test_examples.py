@@ -220,6 +220,16 @@ def test_browser_relay(printed):
     assert answer.startswith('Hello! You asked: "What is a relay?"')
 
 
+def test_record_replay(printed):
+    """The replay says what the stream said, and uses the tool it used."""
+    live, tool, replay, figures, calls = printed["record_replay"].splitlines()
+    assert live.removeprefix("live: ") == replay.removeprefix("replay: ")
+    assert live.endswith("The solution of 3x + 11 = 14 is: x = 1.")
+    assert tool == "replay: uses code_interpreter"
+    assert re.fullmatch(r"\d+ events, 1 tool call, completed", figures)
+    assert re.fullmatch(r"\d+ calls, from connect to end", calls)
+
+
 def test_another_server(server):
     """With OPENAI_BASE_URL set, the examples use that server and start none."""
     shown = output(start(sys.executable, "examples/node_port.py", **server))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 from parity import node_peer
+from recorded import tool_run, write
 
 import emitter_stream
 from emitter_stream import AssistantStream, OpenAI
@@ -115,12 +116,15 @@ def environment() -> Iterator[dict[str, str]]:
         }
 
 
-def run(command: list[str], environment: dict[str, str], text: str = "") -> str:
+def run(
+    command: list[str], environment: dict[str, str], text: str = "", folder: Path | None = None
+) -> str:
     """Run a program that has to end well and without a complaint; give what it printed."""
     done = subprocess.run(
         command,
         input=text,
         env=environment,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
@@ -130,8 +134,9 @@ def run(command: list[str], environment: dict[str, str], text: str = "") -> str:
     return done.stdout
 
 
-def run_python(block: Block, environment: dict[str, str]) -> str:
-    return run([sys.executable, "-c", PREAMBLE, str(block.line)], environment, block.text)
+def run_python(block: Block, environment: dict[str, str], folder: Path) -> str:
+    command = [sys.executable, "-c", PREAMBLE, str(block.line)]
+    return run(command, environment, block.text, folder)
 
 
 def test_no_block_is_left_out():
@@ -140,9 +145,9 @@ def test_no_block_is_left_out():
 
 
 @pytest.mark.parametrize("block", blocks_in("python"), ids=at_line)
-def test_python(block, environment):
+def test_python(block, environment, tmp_path):
     """A Python block runs as it stands, and prints what its comments with an arrow say."""
-    printed = run_python(block, environment)
+    printed = run_python(block, environment, tmp_path)
     at = 0
     for expected in re.findall(r"# -> (.*)", block.text):
         pattern = ".*".join(map(re.escape, expected.split("...")))
@@ -152,13 +157,13 @@ def test_python(block, environment):
 
 
 @pytest.mark.parametrize("block", blocks_in("js"), ids=at_line)
-def test_node_beside_python(block, environment):
+def test_node_beside_python(block, environment, tmp_path):
     """A Node block and the Python block after it listen to the same, and print the same."""
     python = BLOCKS[BLOCKS.index(block) + 1]
     assert python.language == "python"
     events = re.findall(r"""\.on\(['"](\w+)""", block.text)
     assert events and events == re.findall(r"""\.on\(['"](\w+)""", python.text)
-    printed = run_python(python, environment)
+    printed = run_python(python, environment, tmp_path)
     assert printed.startswith("\nassistant > code_interpreter\n\nfrom fractions import Fraction")
     assert printed.endswith("assistant > Of course. The solution of 3x + 11 = 14 is: x = 1.")
     peer = node_peer.find()
@@ -184,8 +189,11 @@ def test_shell(block, tmp_path):
 
 
 def check_command(words: list[str], folder: Path) -> None:
-    if words[0] == "emitter-stream":
+    if words[:2] == ["emitter-stream", "serve"]:
         serve(words[1:], folder)
+    elif words[0] == "emitter-stream":
+        write(folder / "run.jsonl", tool_run(), gap=0.01)
+        run([sys.executable, "-m", "emitter_stream.cli", *words[1:]], {}, folder=folder)
     elif words[0] == "export":
         with LocalServer() as server:
             given = dict(word.split("=", 1) for word in words[1:])
