@@ -10,15 +10,16 @@ import itertools
 import threading
 from collections.abc import Callable, Container, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from .abort import AbortController, AbortSignal
 from .delivery import Buffer, Delivery
 from .emitter import Emitter
 from .exceptions import APIUserAbortError, OpenAIError
 from .sources import Source
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Core", "EventIterator", "EventStream"]
 

@@ -12,9 +12,11 @@ long as the server runs, because a second server would close the first one's run
 from __future__ import annotations
 
 import asyncio
+import queue
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from sqlalchemy import JSON, URL, ForeignKey, Index, create_engine, event, text
@@ -103,6 +105,40 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+class _WorkThread:
+    """One thread that does what it is given, in order.
+
+    Not an executor: these take no more work once the interpreter waits for its threads, and a
+    stream that runs on at the end of a script still needs its in-process server.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None]
+        self._work = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, function: Callable[[], T]) -> Future[T]:
+        future: Future[T] = Future()
+        self._work.put((future, function))
+        return future
+
+    def stop(self) -> None:
+        """Do what was given before, then end the thread."""
+        self._work.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (item := self._work.get()) is not None:
+            future, function = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(function())
+            except BaseException as error:  # noqa: BLE001 - it belongs to who waits for the future
+                future.set_exception(error)
+
+
 class Database:
     """An open database. Units: `clock` gives unix seconds.
 
@@ -117,9 +153,9 @@ class Database:
             connect_args={"check_same_thread": False},
         )
         event.listen(self._engine, "connect", _set_pragmas)
-        self._thread = ThreadPoolExecutor(1, "assistants-db")
+        self._thread = _WorkThread("assistants-db")
         try:
-            self._thread.submit(_prepare, self._engine).result()
+            self._thread.submit(lambda: _prepare(self._engine)).result()
         except DatabaseError as exc:
             self.close()
             reason = "another server is using it" if "locked" in str(exc.orig) else exc.orig
@@ -130,16 +166,15 @@ class Database:
 
     async def call(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a transaction of its own; an exception rolls it back."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._transact, work)
+        return await asyncio.wrap_future(self._thread.submit(lambda: self._transact(work)))
 
     def call_now(self, work: Callable[[Session], T]) -> T:
         """The same for a caller outside the event loop, which is blocked until it is done."""
-        return self._thread.submit(self._transact, work).result()
+        return self._thread.submit(lambda: self._transact(work)).result()
 
     def close(self) -> None:
         self._thread.submit(self._engine.dispose).result()
-        self._thread.shutdown()
+        self._thread.stop()
 
     def _transact(self, work: Callable[[Session], T]) -> T:
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
