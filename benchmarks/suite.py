@@ -41,14 +41,7 @@ class Section:
     entries: list[Entry]
 
 
-def ours(label: str, **job: Any) -> list[Entry]:
-    """Ours twice: with the json of the standard library, and with the extra ``fast``."""
-    return [
-        Entry(label, "ours", job),
-        Entry(label + " + orjson", "ours", {**job, "orjson": True}),
-    ]
-
-
+OURS = Entry("ours", "ours")
 FLOOR = Entry("floor", "floor")
 LIMIT = Entry("limit (split + orjson)", "limit")
 NODE = Entry("Node SDK", "node_sdk")
@@ -59,23 +52,23 @@ def sections(quick: bool) -> list[Section]:
     def scale(full: int, short: int) -> int:
         return short if quick else full
 
-    reading = [*ours("ours, reads delta.value", reads="delta")]
-    snapshot = [*ours("ours, reads snapshot.value", reads="snapshot")]
+    reading = Entry("ours, reads delta.value", "ours", {"reads": "delta"})
+    snapshot = Entry("ours, reads snapshot.value", "ours", {"reads": "snapshot"})
     slow = Entry("Python SDK", "python_sdk", {"count": scale(10_000, 2_000)}, scale(3, 1))
     result = []
     job: dict[str, Any]
     for size in (10_000, 40_000):
-        everybody = [FLOOR, *ours("ours"), *reading, *snapshot, NODE, LIMIT, slow]
+        everybody = [FLOOR, OURS, reading, snapshot, NODE, LIMIT, slow]
         job = {"count": size}
         result.append(Section(f"text {size:,}", scale(7, 2), job, everybody))
     job = {"count": scale(40_000, 10_000), "listeners": 5}
-    result.append(Section("five listeners", scale(7, 3), job, [FLOOR, *ours("ours"), NODE]))
+    result.append(Section("five listeners", scale(7, 3), job, [FLOOR, OURS, NODE]))
     job = {"count": 10_000, "kind": "varied"}
-    result.append(Section("no two alike", scale(5, 1), job, [FLOOR, *ours("ours"), NODE]))
+    result.append(Section("no two alike", scale(5, 1), job, [FLOOR, OURS, NODE]))
     job = {"count": 10_000, "kind": "tools"}
     tools_slow = Entry("Python SDK", "python_sdk", {"count": 2_000}, 1)
-    result.append(Section("tool arguments", scale(5, 1), job, [NODE, *ours("ours"), tools_slow]))
-    for size in (10_000, scale(1_000_000, 100_000)):
+    result.append(Section("tool arguments", scale(5, 1), job, [NODE, OURS, tools_slow]))
+    for size in (10_000, scale(1_000_000, 300_000)):
         growing = [
             Entry("text", "ours"),
             Entry("text, reads snapshot.value", "ours", {"reads": "snapshot"}),
@@ -88,11 +81,11 @@ def sections(quick: bool) -> list[Section]:
         result.append(Section(name, scale(3, 1), {"count": size}, growing))
     pace = {"count": scale(3_000, 500), "pace": 1_000, "paced": True}
     bare = [Entry("read1 loop", "read1"), Entry("bare socket", "bare_socket")]
-    everybody = [FLOOR, *ours("ours"), NODE, PYTHON]
+    everybody = [FLOOR, OURS, NODE, PYTHON]
     result.append(Section("alone", scale(7, 1), pace, [*bare, *everybody]))
     result.append(Section("alone, timed", scale(5, 1), {**pace, "timed": True}, everybody))
     pace = {"count": scale(150, 20), "pace": 50_000, "paced": True, "timed": True}
-    many = [NODE, *ours("ours"), Entry("ours, started", "ours", {"start": True})]
+    many = [NODE, OURS, Entry("ours, started", "ours", {"start": True})]
     many.append(Entry("read1 loop, a thread a stream", "read1"))
     for streams in (100, 500):
         job = {**pace, "streams": streams}
@@ -222,8 +215,9 @@ print(*sorted(sys.modules))
 """
 # What a user who only imports the library must not pay for.
 UNWANTED = (
-    *("emitter_stream.server", "emitter_stream.cli", "emitter_stream.tools", "emitter_stream.aio"),
-    *("starlette", "uvicorn", "sqlalchemy", "pytest", "unittest", "tests", "benchmarks"),
+    *("emitter_stream.server", "emitter_stream.cli", "emitter_stream.show"),
+    *("emitter_stream.testing", "emitter_stream.pytest_plugin", "tests", "benchmarks"),
+    *("starlette", "uvicorn", "sqlalchemy", "rich", "pytest", "unittest"),
 )
 
 

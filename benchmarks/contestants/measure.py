@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass
@@ -22,7 +23,6 @@ class Job:
     reads: str = "nothing"
     paced: bool = False  # the clock starts at the first delta, when all streams are open
     timed: bool = False  # collect how long each delta took; it carries when it was written
-    orjson: bool = False  # ours: parse with it
     start: bool = False  # ours: say start() to each stream before waiting for the first
 
     @property
@@ -30,7 +30,7 @@ class Job:
         return f"{self.url}/threads/thread_1/runs"
 
     @property
-    def params(self) -> dict[str, object]:
+    def params(self) -> dict[str, Any]:
         return {"assistant_id": "asst_1", "stream": True}
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from benchmarks.contestants.measure import Job, Meter, job, status_kb
+from emitter_stream import OpenAI
 
 Listener = Callable[[Any, Any], None]
 
@@ -66,10 +66,6 @@ def main_listener(work: Job, meter: Meter) -> tuple[Listener, Callable[[], int]]
 
 def main() -> None:
     work = job()
-    if not work.orjson:
-        sys.modules["orjson"] = None  # type: ignore[assignment]
-    from emitter_stream import OpenAI
-
     others = 0
 
     def other(*args: Any) -> None:
