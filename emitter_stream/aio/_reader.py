@@ -111,6 +111,7 @@ class LoopReader:
         self._items = aiter(items)
         self._permits: asyncio.Queue[bool] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
+        self._stopped = False
         self._inlet: Inlet
 
     def start(self, inlet: Inlet) -> None:
@@ -125,7 +126,8 @@ class LoopReader:
             self._inlet.loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
-        if self._task is not None:
+        if self._task is not None and not self._stopped:
+            self._stopped = True  # cancelled again, it would not come to close anything
             self._task.cancel()
 
     async def _run(self) -> None:
