@@ -199,7 +199,7 @@ class AssistantStream(EventStream):
     if TYPE_CHECKING:
         # One overload for each signature, so that a listener is checked against its event.
         # fmt: off
-        @overload  # type: ignore[override]  # narrower than the base class on purpose
+        @overload
         def on(self, event: Literal["connect", "end"], listener: Listener0) -> Self: ...
         @overload
         def on(self, event: Literal["error"], listener: Listener1[OpenAIError]) -> Self: ...
@@ -243,7 +243,7 @@ class AssistantStream(EventStream):
         def on(self, event: Any, listener: Any = None) -> Any: ...
         # fmt: on
 
-        once = on  # type: ignore[assignment]
+        once = on
 
     # Snapshots
 

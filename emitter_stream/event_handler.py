@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Generic, TypeVar
 
 from .assistant_stream import AssistantStream
-from .event_stream import EventIterator, EventStream
+from .event_stream import EventIterator
 from .exceptions import APITimeoutError, OpenAIError
 from .types import (
     AssistantStreamEvent,
@@ -176,7 +176,7 @@ class AssistantEventHandler:
         self._stream = stream
         for method, event in LISTENERS.items():
             if self._overrides(method):
-                EventStream.on(stream, event, getattr(self, method))
+                stream._attach(event, getattr(self, method), once=False)
         if self._overrides("on_exception") or self._overrides("on_timeout"):
             stream.on("error", self._failed)
 

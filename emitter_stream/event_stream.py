@@ -81,19 +81,22 @@ class EventStream:
 
     # Listeners
 
-    def on(self, event: str, listener: Callable[..., object] | None = None) -> Any:
-        """Call ``listener`` at each ``event``, on the stream's thread; return the stream.
+    # Each subclass declares them to type checkers, with the events that it has.
+    if not TYPE_CHECKING:
 
-        Listeners of one event are called in the order they were attached, each with as many of
-        the event's arguments as it takes. Without ``listener``, return a decorator that returns
-        the function. Raises ``ValueError`` for a name that is never emitted, ``TypeError`` for a
-        listener that needs more than the event passes. Node: ``on``.
-        """
-        return self._attach(event, listener, once=False)
+        def on(self, event: str, listener: Callable[..., object] | None = None) -> Any:
+            """Call ``listener`` at each ``event``, on the stream's thread; return the stream.
 
-    def once(self, event: str, listener: Callable[..., object] | None = None) -> Any:
-        """Call ``listener`` at the next ``event`` only; else like ``on``. Node: ``once``."""
-        return self._attach(event, listener, once=True)
+            Listeners of one event are called in the order they were attached, each with as many of
+            the event's arguments as it takes. Without ``listener``, return a decorator that returns
+            the function. Raises ``ValueError`` for a name that is never emitted, ``TypeError`` for a
+            listener that needs more than the event passes. Node: ``on``.
+            """
+            return self._attach(event, listener, once=False)
+
+        def once(self, event: str, listener: Callable[..., object] | None = None) -> Any:
+            """Call ``listener`` at the next ``event`` only; else like ``on``. Node: ``once``."""
+            return self._attach(event, listener, once=True)
 
     def off(self, event: str, listener: Callable[..., object]) -> Self:
         """Take one registration of ``listener`` away, the oldest first; return the stream.

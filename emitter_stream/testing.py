@@ -59,7 +59,7 @@ def record(stream: EventStream, events: Iterable[str] = NAMES) -> list[Call]:
 
     with stream._delivery.still():
         for name in events:
-            stream.on(name, listener(name))
+            stream._attach(name, listener(name), once=False)
     return calls
 
 

@@ -93,10 +93,11 @@ class ToolCallDelta(Model):
     index: int
     id: str | None
     type: Literal["code_interpreter", "file_search", "function"]
-    code_interpreter: CodeInterpreterCallDelta | None
+    # Which of them there is follows from the type; the others read as None.
+    code_interpreter: CodeInterpreterCallDelta
     # The API sends no pieces of it: it is empty, or whole in one delta.
-    file_search: FileSearchCall | None
-    function: FunctionCallDelta | None
+    file_search: FileSearchCall
+    function: FunctionCallDelta
 
 
 class CodeInterpreterToolCallDelta(ToolCallDelta, metaclass=Variant):
