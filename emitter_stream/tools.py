@@ -8,7 +8,7 @@ import inspect
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
@@ -24,7 +24,7 @@ from .wire import loads
 __all__ = ["Call", "FunctionTool", "Toolbox", "ToolsParam", "call_directly", "function_tool"]
 
 ToolsParam = (
-    Iterable[Callable[..., Any] | AssistantToolParam]
+    Sequence[Callable[..., Any] | AssistantToolParam]
     | Mapping[str, Callable[..., Any] | FunctionToolParam]
 )
 """What ``run_tools`` takes as ``tools``."""

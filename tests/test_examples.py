@@ -230,6 +230,21 @@ def test_record_replay(printed):
     assert re.fullmatch(r"\d+ calls, from connect to end", calls)
 
 
+def test_tool_loop(printed):
+    """Two rounds of calls, their results and the answer come on one stream."""
+    lines = printed["tool_loop"].splitlines()
+    assert lines[:6] == [
+        'calling get_weather {"city": "Oslo"}',
+        'calling get_weather {"city": "Lima"}',
+        '-> {"city":"Oslo","degrees":18,"sky":"clear"}',
+        '-> {"city":"Lima","degrees":18,"sky":"clear"}',
+        'calling get_time {"city": "Oslo"}',
+        "-> noon in Oslo",
+    ]
+    assert lines[6].endswith("get_time says: noon in Oslo.")
+    assert lines[7:] == ["completed 3 steps"]
+
+
 def test_another_server(server):
     """With OPENAI_BASE_URL set, the examples use that server and start none."""
     shown = output(start(sys.executable, "examples/node_port.py", **server))

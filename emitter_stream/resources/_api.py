@@ -15,8 +15,6 @@ from ._body import json_body, merge_headers, query_parameters
 from ._page import CursorPage
 
 if TYPE_CHECKING:
-    from ..core.assistant import AssistantCore
-    from ..sources import Source
     from ..tools import Call
     from ..transport import Exchange, Timeout, Transport
 
@@ -53,8 +51,6 @@ class Api:
     opener: Callable[[Any, Any, Any, Any], Any] | None = None
     """What makes a stream of a source, a core, an event handler (or ``None``) and a signal (or
     ``None``), where that is not an ``AssistantStream``."""
-    source_opener: Callable[[Source, AssistantCore, Any, Any], Any] | None = None
-    """The same for a source and its core: the streams of ``run_tools``."""
     tool_caller: Callable[[], Call] | None = None
     """What gives a run the means to call its functions, where these may be coroutines."""
 
