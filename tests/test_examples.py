@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -243,6 +244,25 @@ def test_tool_loop(printed):
     ]
     assert lines[6].endswith("get_time says: noon in Oslo.")
     assert lines[7:] == ["completed 3 steps"]
+
+
+def test_aio(printed):
+    """Coroutines hear the text, three streams run side by side, the slow one is aborted."""
+    lines = printed["aio"].splitlines()
+    assert lines[0].startswith('Hello! You asked: "What is a coroutine?"')
+    assert lines[1] == "completed"
+    assert len(set(lines[2].strip("[]").split(", "))) == 1
+    assert lines[3].startswith('Hello! You asked: "What is text?"')
+    assert lines[4:] == ["too slow", "Request was aborted. <AsyncAssistantStream aborted>"]
+
+
+def test_relay_sse(printed):
+    """The reader gets each piece of text as an event of its own, and the status at the end."""
+    events = [line.split(" ", 1) for line in printed["relay_sse"].splitlines()]
+    text = "".join(json.loads(data) for name, data in events if name == "text")
+    assert text.startswith('Hello! You asked: "What is a relay?"')
+    assert len(events) > 20
+    assert events[-1] == ["done", '"completed"']
 
 
 def test_another_server(server):
