@@ -275,7 +275,8 @@ class Delivery:
 
         An emission under the name ``KEEP`` stands for those that follow, of which only what
         somebody listens to need be made. Its arguments are a ``growth`` and a piece of text:
-        ``growth.names`` are all their names, ``growth.again(piece)`` makes all of them.
+        ``growth.names`` are all their names, ``growth.counted`` of which are no aliases, and
+        ``growth.again(piece)`` makes all of them.
 
         Raises ``OpenAIError`` from what a listener raised; those behind it are not called, as in
         Node.
@@ -345,10 +346,10 @@ class Delivery:
         for name, args in emissions:
             with self._lock:  # together, or attach() could come between
                 if name == KEEP:  # in one for all that follow
-                    self._keep(args, args[0].names)
+                    self._keep(args, args[0].names, args[0].counted)
                     kept = True
                 elif not kept:
-                    self._keep((name, args), (name,))
+                    self._keep((name, args), (name,), name not in self._aliases)
                 registrations = ready.get(name, ())
             try:
                 for registration in registrations:
@@ -357,12 +358,12 @@ class Delivery:
                 raise listener_error(name, error) from error
         self._full = self._kept >= KEPT
 
-    def _keep(self, entry: tuple[Any, Any], names: tuple[str, ...]) -> None:
+    def _keep(self, entry: tuple[Any, Any], names: tuple[str, ...], counted: int) -> None:
         if self._full:
             self._unkept.update(names)
             return
         self._history.append(entry)
-        self._kept += len(names) - sum(name in self._aliases for name in names)
+        self._kept += counted
 
     def _kept_of(self, event: str) -> Iterator[tuple[Any, ...]]:
         """Yield the arguments of the deliveries of ``event`` that were kept."""

@@ -142,17 +142,19 @@ class AssistantCore:
         """
         growth = self._growth
         if event is GROWTH and growth is not None:
-            growth.text.append(data)
             self._piece = data
             self._event_view = None
             listened = self.listened
             if self.wanted is not listened:
                 yield KEEP, (growth, data)
             if growth.wants_whole(listened):
+                yield from self._emit_event(listened)
+                growth.text.append(data)  # as in Node, after `event` and before the others
                 view = self.current_event
                 assert view is not None
-                yield from growth.whole(view, listened)
+                yield from growth.calls(view)
             else:
+                growth.text.append(data)
                 yield growth.bare(data)
             return
         handle: Callable[[str, Any], Iterator[Emission]] | None
@@ -170,14 +172,13 @@ class AssistantCore:
             handle = None
         self._event, self._event_data, self._event_view = event, data, None
         self._growth = self._piece = None
-        yield from self._emit_event()
+        yield from self._emit_event(self.wanted)
         if event is not None and handle is not None:
             yield from handle(event, data)
         elif event == "error":
             raise api_error(data)
 
-    def _emit_event(self) -> Iterator[Emission]:
-        wanted = self.wanted
+    def _emit_event(self, wanted: Container[str]) -> Iterator[Emission]:
         event = self._event
         if "event" in wanted:
             yield "event", (self.current_event,)

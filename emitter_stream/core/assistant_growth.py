@@ -37,6 +37,7 @@ class TextGrowth:
     event: ClassVar[str] = "thread.message.delta"
     path: ClassVar[Path] = ("delta", "content", 0, "text", "value")
     names: ClassVar[tuple[str, ...]] = ("event", event, "messageDelta", "textDelta")
+    counted: ClassVar[int] = 3  # the names without the API's own
 
     pattern: dict[str, Any]  # the data of the last event that came the long way
     text: GrowingText
@@ -75,14 +76,13 @@ class TextGrowth:
 
     def again(self, piece: str) -> Iterator[Emission]:
         """Yield every call that the event led to, for a listener that came late."""
-        data = {"event": self.event, "data": self.data(piece)}
-        return self.whole(AssistantStreamEvent(data), self.names)
-
-    def whole(self, view: AssistantStreamEvent, wanted: Container[str]) -> Iterator[Emission]:
-        """Yield every call that the event leads to."""
+        view = AssistantStreamEvent({"event": self.event, "data": self.data(piece)})
         yield "event", (view,)
-        if self.event in wanted:
-            yield self.event, (view.data,)
+        yield self.event, (view.data,)
+        yield from self.calls(view)
+
+    def calls(self, view: AssistantStreamEvent) -> Iterator[Emission]:
+        """Yield the calls that the event leads to, behind those for the event itself."""
         delta = view._data["data"]["delta"]
         yield "messageDelta", (MessageDelta(delta), self.message)
         yield "textDelta", (TextDelta(delta["content"][0]["text"]), self.snapshot)
@@ -94,6 +94,7 @@ class ToolCallGrowth:
 
     event: ClassVar[str] = "thread.run.step.delta"
     names: ClassVar[tuple[str, ...]] = ("event", event, "toolCallDelta", "runStepDelta")
+    counted: ClassVar[int] = 3  # the names without the API's own
 
     pattern: dict[str, Any]  # the data of the last event that came the long way
     path: Path
@@ -143,14 +144,13 @@ class ToolCallGrowth:
 
     def again(self, piece: str) -> Iterator[Emission]:
         """Yield every call that the event led to, for a listener that came late."""
-        data = {"event": self.event, "data": self.data(piece)}
-        return self.whole(AssistantStreamEvent(data), self.names)
-
-    def whole(self, view: AssistantStreamEvent, wanted: Container[str]) -> Iterator[Emission]:
-        """Yield every call that the event leads to."""
+        view = AssistantStreamEvent({"event": self.event, "data": self.data(piece)})
         yield "event", (view,)
-        if self.event in wanted:
-            yield self.event, (view.data,)
+        yield self.event, (view.data,)
+        yield from self.calls(view)
+
+    def calls(self, view: AssistantStreamEvent) -> Iterator[Emission]:
+        """Yield the calls that the event leads to, behind those for the event itself."""
         delta = view._data["data"]["delta"]
         call = delta["step_details"]["tool_calls"][0]
         yield "toolCallDelta", (ToolCallDelta(call), self.snapshot)
