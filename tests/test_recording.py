@@ -31,8 +31,6 @@ from emitter_stream import (
 from emitter_stream.recording import Player, Recording, ReplaySource, dumps
 from emitter_stream.wire import loads
 
-pytestmark = pytest.mark.usefixtures("long_tick")
-
 SCENARIOS = {
     path.stem: path
     for folder in ("scenarios", "more_scenarios")
@@ -46,15 +44,22 @@ def lines_of(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def listen(stream, names: tuple[str, ...] = NAMES) -> Recorder:
+    """Attach all listeners as one, so that they have a common order on the busiest machine."""
+    with stream._delivery.still():
+        return Recorder(stream, names)
+
+
 def replayed(path: Path, names: tuple[str, ...] = NAMES) -> dict:
     """Replay without pauses; give trace, finals and state."""
-    return Recorder(AssistantStream.replay(path, None), names).result()
+    return listen(AssistantStream.replay(path, None), names).result()
 
 
 def recorded(stream, path: Path, names: tuple[str, ...] = NAMES) -> dict:
     """Record a stream to its end; give trace, finals and state."""
-    recorder = Recorder(stream, names)
-    assert stream.record(path) is stream
+    with stream._delivery.still():
+        recorder = Recorder(stream, names)
+        assert stream.record(path) is stream
     return recorder.result()
 
 
@@ -107,18 +112,13 @@ def test_tool_loop(connect, tmp_path):
     path = tmp_path / "loop.jsonl"
     stream = client.beta.threads.runs.run_tools("thread_1", assistant_id="asst_1", tools=[f0])
     stream.record(path)
-    live = recorded_after(stream, (*NAMES, *LOOP))
+    live = listen(stream, (*NAMES, *LOOP)).result()
     assert ["functionToolCallResult", "five"] in live["trace"]
     assert replayed(path, (*NAMES, *LOOP)) == live
     assert called == [5]
     assert lines_of(path)[0]["stream"] == "run_tools"
     made = [line["event"] for line in lines_of(path) if line.get("made")]
     assert made == [*LOOP, "nextRound"]
-
-
-def recorded_after(stream, names: tuple[str, ...]) -> dict:
-    """Listen to a stream that is being recorded; give trace, finals and state."""
-    return Recorder(stream, names).result()
 
 
 # Errors
@@ -138,7 +138,7 @@ def test_refused_request(stream_of, tmp_path):
     script = answer(429, {"error": error}, headers=[("x-request-id", "req_7")])
     live = failure_of(stream_of(script).record(path))
     stream = AssistantStream.replay(path)
-    heard = Recorder(stream)
+    heard = listen(stream)
     again = failure_of(stream)
     assert type(again) is type(live) is RateLimitError
     for fact in ("message", "body", "code", "param", "type", "status_code", "request_id"):
@@ -185,7 +185,7 @@ def test_abort_is_recorded(stream_of, tmp_path):
     stream.on("thread.run.in_progress", lambda: stream.abort())
     assert isinstance(failure_of(stream), APIUserAbortError)
     again = AssistantStream.replay(path)
-    heard = Recorder(again)
+    heard = listen(again)
     assert isinstance(failure_of(again), APIUserAbortError)
     assert again.aborted
     assert heard.names[-2:] == ["abort", "end"]
@@ -230,7 +230,7 @@ def test_record_late(stream_of, tmp_path, monkeypatch):
     paths = tmp_path / "begun.jsonl", tmp_path / "ended.jsonl"
     for stream, path in zip((begun, ended), paths, strict=True):
         stream.record(path).done()
-    live = Recorder(stream_of(sse(body))).result()
+    live = listen(stream_of(sse(body))).result()
     assert replayed(paths[0]) == replayed(paths[1]) == live
 
 
@@ -395,7 +395,7 @@ AssistantStream.from_events(events()).record({str(path)!r}).done()
             process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
     assert done
     stream = AssistantStream.replay(path, None)
-    heard = Recorder(stream)
+    heard = listen(stream)
     assert "Final run has not been received" in str(failure_of(stream))
     assert [data["event"] for (data,) in heard.of("event")] == [name for name, _ in frames]
 
@@ -600,7 +600,7 @@ def test_abort_wakes_a_pause(tmp_path, before):
         text = path.read_text().replace('"t": 1000000000.0', '"t": 0')
         path.write_text(text.replace('"t": 2000000000.0', '"t": 0'))
     stream = AssistantStream.replay(path)
-    heard = Recorder(stream)
+    heard = listen(stream)
     if before:
         stream.start().abort()
     else:
