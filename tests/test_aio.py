@@ -11,6 +11,7 @@ import logging
 import select
 import threading
 from pathlib import Path
+from urllib.parse import unquote
 
 import openai
 import pytest
@@ -26,7 +27,7 @@ from parity.transcripts import (
     started,
     text_delta,
 )
-from scripted_server import answer, sse
+from scripted_server import ScriptedServer, answer, sse
 from test_parity import VECTORS
 
 from emitter_stream import (
@@ -166,15 +167,28 @@ class PlainRecorder(AsyncRecorder):
 # --- the same calls as Node
 
 
+@pytest.fixture(scope="module")
+def vectors():
+    """Serve all vectors, and give a client: a thread's id is a vector's name and a piece's size."""
+
+    def script(exchange):
+        thread = unquote(exchange.request.target.split("/")[3])
+        name, _, piece = thread.rpartition("~")
+        sse(VECTORS[name][0].read_bytes(), int(piece))(exchange)
+
+    with ScriptedServer(script) as server:
+        yield AsyncOpenAI("sk-test", base_url=server.url, timeout=PATIENCE, max_retries=0)
+
+
 @pytest.mark.parametrize(
-    ("kind", "piece"), [(PlainRecorder, None), (AsyncRecorder, 7)], ids=["whole", "coroutines"]
+    ("kind", "piece"), [(PlainRecorder, 0), (AsyncRecorder, 7)], ids=["whole", "coroutines"]
 )
 @pytest.mark.parametrize("name", VECTORS)
-def test_same_calls_as_node(stream_of, name, kind, piece):
+def test_same_calls_as_node(vectors, name, kind, piece):
     """Trace, finals and state are Node's: whole to functions, in pieces to coroutines."""
 
     async def main():
-        stream = stream_of(sse(VECTORS[name][0].read_bytes(), piece))
+        stream = vectors.beta.threads.runs.stream(f"{name}~{piece}", assistant_id="asst_1")
         return await kind(stream).result()
 
     problem = difference(asyncio.run(main()), load_golden(VECTORS[name][1]))
