@@ -6,10 +6,12 @@ One walk over a hint gives both, so that what the schema allows is what is conve
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import dataclasses
 import datetime
 import decimal
 import enum
+import importlib
 import json
 import math
 import pathlib
@@ -20,7 +22,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
-from typing_extensions import NotRequired, ReadOnly, Required, is_typeddict
 
 from ._docstrings import class_documentation
 from .types._model import ListView, Model
@@ -386,7 +387,7 @@ def _class(kind: type[Any], place: str, outer: tuple[Any, ...]) -> JSONType | No
 
 def _fields_of(kind: Any) -> dict[str, tuple[str, bool]] | None:
     """Return the arguments that a class takes: for each its attribute and whether it is required."""
-    if is_typeddict(kind):
+    if any(module.is_typeddict(kind) for module in _MODULES):
         hints = hints_of(kind, kind.__name__)
         return {name: (name, _is_required(kind, name, hint)) for name, hint in hints.items()}
     if attrs.has(kind):
@@ -408,8 +409,10 @@ def _fields_of(kind: Any) -> dict[str, tuple[str, bool]] | None:
 def _is_required(kind: Any, name: str, hint: Any) -> bool:
     # The hint first: where annotations are kept as strings, the class itself has not seen it.
     while (origin := typing.get_origin(hint)) in (*_QUALIFIERS, typing.Annotated):
-        if origin in (Required, NotRequired):
-            return origin is Required
+        if origin in _REQUIRED:
+            return True
+        if origin in _NOT_REQUIRED:
+            return False
         hint = typing.get_args(hint)[0]
     return name in kind.__required_keys__
 
@@ -451,7 +454,16 @@ def _description_in(metadata: Any) -> str | None:
     return None
 
 
-_QUALIFIERS = (Required, NotRequired, ReadOnly)
+def _marks(name: str) -> tuple[Any, ...]:
+    # A TypedDict may be marked with those of either module; the oldest Python has none of its own.
+    return tuple(getattr(module, name) for module in _MODULES if hasattr(module, name))
+
+
+_MODULES: list[Any] = [typing]
+with contextlib.suppress(ImportError):
+    _MODULES.append(importlib.import_module("typing_extensions"))
+_REQUIRED, _NOT_REQUIRED = _marks("Required"), _marks("NotRequired")
+_QUALIFIERS = (*_REQUIRED, *_NOT_REQUIRED, *_marks("ReadOnly"))
 
 _NULL = JSONType({"type": "null"}, _exactly(type(None), "null"))
 
