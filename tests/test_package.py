@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import subprocess
 import sys
@@ -136,3 +137,16 @@ def test_typed():
     """The package says that it is typed, and so do its metadata."""
     assert (Path(emitter_stream.__file__).parent / "py.typed").is_file()
     assert "Typing :: Typed" in (metadata.metadata("emitter-stream").get_all("Classifier") or ())
+
+
+def test_tox_asks_for_extras_that_there_are():
+    """Each extra that tox.ini names is one of setup.cfg's."""
+    root = Path(__file__).parent.parent
+    setup, tox = configparser.ConfigParser(), configparser.RawConfigParser()
+    setup.read(root / "setup.cfg")
+    tox.read(root / "tox.ini")
+    named = {tox[section]["extras"] for section in tox.sections() if "extras" in tox[section]}
+    assert named
+    for extras in named:
+        for extra in extras.replace(",", " ").split():
+            assert extra in setup["options.extras_require"]
