@@ -148,14 +148,7 @@ class AssistantStream(EventStream):
         ``RecordingWarning`` here. Raises ``OSError``, ``OpenAIError`` for a file that is no
         recording or was made by a newer version, ``ValueError`` for a speed of 0 or less.
         """
-        check_speed(speed)
-        recording = Recording.load(path, stacklevel=3)
-        core = AssistantCore()
-        if recording.has_rounds:
-            from .tool_loop import ToolLoopCore
-
-            core = ToolLoopCore()
-        source = ReplaySource(Player(recording.entries(), speed), core.made)
+        source, core = replayed(path, speed)
         return cls(source, core, signal=signal)
 
     def record(self, path: str | os.PathLike[str]) -> Self:
@@ -293,6 +286,18 @@ class AssistantStream(EventStream):
     def get_final_run_steps(self, timeout: float | None = None) -> list[RunStep]:
         """Do what ``final_run_steps`` does, by the official Python SDK's name for it."""
         return self.final_run_steps(timeout)
+
+
+def replayed(path: str | os.PathLike[str], speed: float | None) -> tuple[Source, AssistantCore]:
+    """Return the source of a replay, and the core that takes it; see ``AssistantStream.replay``."""
+    check_speed(speed)
+    recording = Recording.load(path, stacklevel=4)
+    core = AssistantCore()
+    if recording.has_rounds:
+        from .tool_loop import ToolLoopCore
+
+        core = ToolLoopCore()
+    return ReplaySource(Player(recording.entries(), speed), core.made), core
 
 
 def _event(args: tuple[Any, ...]) -> AssistantStreamEvent:

@@ -126,6 +126,15 @@ class Recorder:
             line["made"] = True
         self._write(line)
 
+    def noted(self, events: Iterable[WireEvent], core: Any) -> Iterator[WireEvent]:
+        """Yield the events that ``core`` is about to be fed, each noted before."""
+        for event, data in events:
+            if event is GROWTH:  # the core has taken the event before by now
+                self.event(*core.grown(data))
+            else:
+                self.event(event, data)
+            yield event, data
+
     def finish(self, error: OpenAIError | None) -> None:
         """Note the end and close the file; only the first call counts."""
         failure = None
@@ -176,16 +185,7 @@ class _Tapped:
 
     def read(self) -> Iterable[WireEvent] | None:
         events = self._source.read()
-        return self._noted(events) if events else events
-
-    def _noted(self, events: Iterable[WireEvent]) -> Iterator[WireEvent]:
-        note, core = self._recorder.event, self._core
-        for event, data in events:
-            if event is GROWTH:  # the core has taken the event before by now
-                note(*core.grown(data))
-            else:
-                note(event, data)
-            yield event, data
+        return self._recorder.noted(events, self._core) if events else events
 
 
 def attach_recorder(

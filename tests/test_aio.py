@@ -9,12 +9,14 @@ import inspect
 import json
 import logging
 import select
+import socket
 import threading
 from pathlib import Path
 from urllib.parse import unquote
 
 import openai
 import pytest
+import uvicorn
 from left_behind import stream_threads, wait_until
 from parity.compare import PATIENCE, Recorder, difference, load_golden, plain
 from parity.transcripts import (
@@ -28,6 +30,9 @@ from parity.transcripts import (
     text_delta,
 )
 from scripted_server import ScriptedServer, answer, sse
+from starlette.applications import Starlette
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
 from test_parity import VECTORS
 
 from emitter_stream import (
@@ -1048,6 +1053,29 @@ def test_ctrl_c_in_a_listener_goes_through(stream_of):
 # --- many
 
 
+def test_a_long_batch_lets_others_have_their_turn():
+    """However much comes in one read, tasks beside the stream go on."""
+    lines = "".join(
+        json.dumps({"event": name, "data": data}) + "\n"
+        for name, data in answered(*"x" * 5_000)
+        if name != "done"
+    ).encode()
+    rounds = [0]
+
+    async def main():
+        stream = AsyncAssistantStream.from_readable_stream([lines])
+
+        async def others():
+            while not stream.ended:
+                rounds[0] += 1
+                await asyncio.sleep(0)
+
+        await asyncio.gather(stream.on("textDelta", nothing).done(), others())
+
+    asyncio.run(main())
+    assert rounds[0] >= 5_000 // 256
+
+
 def test_500_streams_on_one_loop():
     """Each hears all of its own calls, in order, from one asyncio server on the same loop."""
     body = encode([*started(), *said(1, (f"{n}" for n in range(10))), run("completed"), DONE])
@@ -1227,6 +1255,38 @@ def test_an_iterable_that_raises_ends_the_stream():
 
     for items in (broken(), plainly()):
         asyncio.run(main(items))
+
+
+@pytest.mark.parametrize("name", ["typical_full_run", "malformed_json", "two_tool_steps"])
+def test_record_and_replay(vectors, tmp_path, name):
+    """A recording made here, with text that grows, is played here and by a plain stream."""
+    path = tmp_path / "run.jsonl"
+
+    async def record():
+        stream = vectors.beta.threads.runs.stream(f"{name}~7", assistant_id="asst_1")
+        return await AsyncRecorder(stream.record(path)).result()
+
+    async def replay():
+        return await PlainRecorder(AsyncAssistantStream.replay(path, speed=None)).result()
+
+    first, again = asyncio.run(record()), asyncio.run(replay())
+    assert [call[0] for call in first["trace"]] == [call[0] for call in again["trace"]]
+    assert first["state"] == again["state"]
+    assert again == Recorder(AssistantStream.replay(path, speed=None)).result()
+    assert b"sk-test" not in path.read_bytes()
+
+
+def test_record_comes_too_late(stream_of, tmp_path):
+    """Once listeners have been called, record() is an error that says so."""
+
+    async def main():
+        stream = stream_of(sse(BODY))
+        await stream.emitted("connect")
+        with pytest.raises(RuntimeError, match="too late"):
+            stream.record(tmp_path / "run.jsonl")
+        await stream.done()
+
+    asyncio.run(main())
 
 
 # --- event handlers
@@ -1510,6 +1570,64 @@ def test_every_method_is_there():
     for name, one, other, doc in found:
         assert one == other, name
         assert doc
+
+
+# --- hosts of loops
+
+
+def test_a_reader_that_goes_away_ends_the_request(connect):
+    """Under uvicorn, with Starlette, a relay aborts when its own client disconnects."""
+    client = connect(hanging())
+
+    async def relay(request):
+        async def pieces():
+            async with streamed(client) as stream:
+                async for piece in stream.text_deltas:
+                    yield piece
+
+        return StreamingResponse(pieces())
+
+    async def main():
+        app = Starlette(routes=[Route("/", relay)])
+        server = uvicorn.Server(uvicorn.Config(app, ws="none", log_config=None))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await reader.readuntil(b"\r\n1\r\nc\r\n")
+            writer.close()
+            await writer.wait_closed()
+            await until(connect.server.client_closed)
+            server.should_exit = True
+            await serving
+
+    asyncio.run(main())
+
+
+def test_a_loop_that_runs_already(stream_of):
+    """As in a notebook: a stream is made, listened to and waited for in steps of their own."""
+    got = []
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def cell(coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(PATIENCE)
+
+    async def make():
+        return stream_of(sse(BODY))
+
+    async def listen(stream):
+        stream.on("textDelta", got.append)
+
+    stream = cell(make())
+    cell(turns())
+    cell(listen(stream))
+    assert cell(stream.final_run()).status == "completed"
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+    assert values(got) == [*"abcde"]
 
 
 # --- the tool loop

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import contextvars
 import inspect
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -86,12 +87,14 @@ class LoopDelivery:
         self._closed = False  # the reader has closed the source
         self._close_error: BaseException | None = None
         self._go_said = False
-        self._begun = False
+        self.begun = False
         self._buffers: list[Buffer] = []
         self._waiters = 0
         self._call: object = None  # of the coroutine listener that is being awaited
         self.stopping: APIUserAbortError | None = None
         self.error: OpenAIError | None = None
+        self.recorder: Any = None  # a recording.Recorder, set while nothing has begun
+        self.made_at = time.monotonic()
         self.ended = False
         self.finished = False  # ended, and the listeners of `end` have been called
         self._task = self.loop.create_task(self._run(), name="emitter-stream")
@@ -106,7 +109,7 @@ class LoopDelivery:
     def attach(self, registration: Registration) -> None:
         """Attach a listener (safe)."""
         self.emitter.attach(registration)
-        if not self._begun:
+        if not self.begun:
             self._own_bell.ring_from_anywhere()
 
     def go(self) -> None:
@@ -114,6 +117,14 @@ class LoopDelivery:
         if not self._go_said:
             self._go_said = True
             self._own_bell.ring_from_anywhere()
+
+    def still(self) -> contextlib.AbstractContextManager[object]:
+        """Return a context in which delivery does not begin: the loop is one by itself."""
+        return contextlib.nullcontext()
+
+    def keeps_all(self) -> bool:
+        """Return whether a listener that is attached now is given everything from the start on."""
+        return not self.begun and not self.ended
 
     def check_outside(self) -> None:
         """Raise ``RuntimeError`` where waiting for this stream would be waiting for oneself.
@@ -245,7 +256,7 @@ class LoopDelivery:
             self._reader.stop()
         # An aborted reader may sit where nothing wakes it.
         await self._own_bell.until(lambda: self._closed or self.stopping is not None)
-        if not self._begun:
+        if not self.begun:
             await self._begin()
             error = self.stopping or error  # aborted before anybody heard of the error
         elif isinstance(error, APIUserAbortError):
@@ -259,6 +270,9 @@ class LoopDelivery:
         if self.stopping is not None:
             raise self.stopping
         core.wanted = core.listened = ready
+        recorder = self.recorder
+        if recorder is not None:
+            recorder.connected()
         await self._deliver([("connect", ())])
         feed, deliver = core.feed, self._deliver
         while True:
@@ -268,8 +282,12 @@ class LoopDelivery:
             events = await self._next()
             if events is None:
                 break
-            for event, data in events:
+            if recorder is not None:
+                events = recorder.noted(events, core)
+            for number, (event, data) in enumerate(events):
                 await deliver(feed(event, data))
+                if number % _AT_ONCE == _AT_ONCE - 1:
+                    await asyncio.sleep(0)  # others on the loop want their turn
                 if self._buffers:
                     await self._own_bell.until(self._has_room)
                 if self.stopping is not None:
@@ -292,7 +310,7 @@ class LoopDelivery:
         """Wait until there is a listener, or go, or an abort."""
         ready = self.emitter.ready
         await self._own_bell.until(lambda: ready or self._go_said or self.stopping is not None)
-        self._begun = True
+        self.begun = True
 
     def _has_room(self) -> bool:
         return (
@@ -336,7 +354,12 @@ class LoopDelivery:
     async def _finish(self, error: OpenAIError | None) -> None:
         """End the stream: ``error`` or ``abort`` if there is one, then ``end``."""
         self.error = error
-        self._begun = True
+        self.begun = True
+        if self.recorder is not None:
+            try:
+                self.recorder.finish(error)
+            except BaseException as raised:  # noqa: BLE001 - the stream ends in any case
+                self._report(raised)
         try:
             if error is not None:
                 name = "abort" if isinstance(error, APIUserAbortError) else "error"
@@ -389,6 +412,8 @@ class Buffer:
             self.delivery.made_room()
         return args
 
+
+_AT_ONCE = 256  # events, as many as a read brings at most times
 
 _INSIDE = "a listener cannot wait for its own stream: the stream waits for the listener"
 

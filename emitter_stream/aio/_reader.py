@@ -51,6 +51,9 @@ class Reader(Protocol):
     def stop(self) -> None:
         """Close the source, from any thread, waking whatever waits for it; again does nothing."""
 
+    def redact(self, value: Any) -> Any:
+        """Return what the source's ``redact`` makes of ``value``."""
+
 
 class ThreadReader:
     """Reads a source on a thread of its own.
@@ -74,6 +77,9 @@ class ThreadReader:
     def stop(self) -> None:
         self._permits.put(False)
         self._source.interrupt()
+
+    def redact(self, value: Any) -> Any:
+        return self._source.redact(value)
 
     def _run(self) -> None:
         source, inlet = self._source, self.inlet
@@ -124,6 +130,9 @@ class LoopReader:
     def stop(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._inlet.loop.call_soon_threadsafe(self._cancel)
+
+    def redact(self, value: Any) -> Any:
+        return self._source.redact(value)
 
     def _cancel(self) -> None:
         if self._task is not None and not self._stopped:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from .._typing import Listener0, Listener1, Listener2
 from ..abort import AbortController, AbortSignal
+from ..assistant_stream import replayed
 from ..core.assistant import AssistantCore
 from ..emitter import Emitter
 from ..event_stream import BASE_EVENTS
 from ..exceptions import APIUserAbortError, OpenAIError
+from ..recording import attach_recorder
 from ..sources import EventsSource, HTTPSource, LinesSource, Source, to_line
 from ..transport import Exchange
 from ..types import (
@@ -72,6 +75,7 @@ class AsyncAssistantStream:
             ) from None
         self.controller = AbortController()
         self._core = core
+        self._reader = reader
         self._emitter = Emitter({**BASE_EVENTS, **core.events}, coroutines=True)
         self._delivery = LoopDelivery(reader, core, self._emitter, self.controller, signal)
 
@@ -104,6 +108,28 @@ class AsyncAssistantStream:
         a thread.
         """
         return cls(_reader_of(EventsSource, events), AssistantCore(), signal=signal)
+
+    @classmethod
+    def replay(
+        cls,
+        path: str | os.PathLike[str],
+        speed: float | None = 1.0,
+        *,
+        signal: AbortSignal | None = None,
+    ) -> Self:
+        """Return a stream of what ``record()`` wrote; as ``AssistantStream.replay``."""
+        source, core = replayed(path, speed)
+        return cls(ThreadReader(source), core, signal=signal)
+
+    def record(self, path: str | os.PathLike[str]) -> Self:
+        """Write every event to a file, on the loop, as it is taken; return the stream.
+
+        As ``AssistantStream.record``. It belongs where the stream is made: once the loop has begun
+        to call listeners it is a ``RuntimeError``. Raises ``OSError`` if there can be no file.
+        """
+        delivery: Any = self._delivery  # it has all that is asked of a Delivery here
+        attach_recorder(path, delivery, self._reader.redact, self._core.made)
+        return self
 
     # Listeners
 
