@@ -15,6 +15,7 @@ One condition guards the rest. Nobody calls a listener while holding it.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 import warnings
@@ -26,7 +27,7 @@ from typing import Any
 import attrs
 
 from .emitter import Emitter, Registration, find
-from .exceptions import APIUserAbortError, LateListenerWarning, OpenAIError
+from .exceptions import APIUserAbortError, LateListenerWarning, OpenAIError, described
 from .growth import KEEP
 
 __all__ = ["Buffer", "Delivery"]
@@ -72,10 +73,10 @@ class Delivery:
         self._everything = everything
         self._aliases = aliases
         self._interrupt = interrupt
-        # Re-entrant: a handler of an operating system signal may abort while its own thread holds
-        # it. `with _lock` is `with _changed` without two Python calls, for the hot path.
-        self._lock = threading.RLock()
-        self._changed = threading.Condition(self._lock)
+        # The registry's lock, since each is taken under the other. `with lock` is `with _changed`
+        # without two Python calls, for the hot path.
+        self.lock = emitter.lock
+        self._changed = threading.Condition(emitter.lock)
         self._token = threading.Lock()
         self._holder: int | None = None  # thread id of who holds the token
         # Whether the user said go: from then on nothing is kept for late listeners. _going follows
@@ -91,7 +92,6 @@ class Delivery:
         self._unkept: Counter[str] = Counter()
         self._late: deque[_Late] = deque()
         self._buffers: list[Buffer] = []
-        self._unbounded = False
         self._waiters = 0
         self.attention = False  # whether attend() has something to do before the next event
         self.stopping: APIUserAbortError | None = None
@@ -221,11 +221,9 @@ class Delivery:
                 self._buffers.remove(buffer)
                 self._changed.notify_all()
 
-    def lift_bounds(self) -> None:
-        """Say go and let no iterator hold the reader back any more: the program is at its end."""
+    def look_up(self) -> None:
+        """Let a reader that waits see that the program is at its end (``_exiting``)."""
         with self._changed:
-            self._unbounded = True
-            self.go()
             self._changed.notify_all()
 
     # For the reader
@@ -344,7 +342,7 @@ class Delivery:
         ready = self.emitter.ready
         kept = False
         for name, args in emissions:
-            with self._lock:  # together, or attach() could come between
+            with self.lock:  # together, or attach() could come between
                 if name == KEEP:  # in one for all that follow
                     self._keep(args, args[0].names, args[0].counted)
                     kept = True
@@ -382,7 +380,7 @@ class Delivery:
     def _is_held_back(self) -> bool:
         return (
             not self._waiters
-            and not self._unbounded
+            and not _exiting.is_set()
             and self.stopping is None
             and any(len(buffer.items) >= BUFFER_BOUND for buffer in self._buffers)
         )
@@ -443,41 +441,50 @@ class Buffer:
 
     delivery: Delivery
     items: deque[tuple[Any, ...]] = attrs.field(factory=deque)
-    waiting: bool = False
+    waiting: int = 0  # threads in take()
 
     def push(self, *args: Any) -> None:
         """Take an event's arguments (a listener)."""
         self.items.append(args)
-        # The consumer sets `waiting` before it looks at `items`, so one of us sees the other.
+        # The consumer raises `waiting` before it looks at `items`, so one of us sees the other.
         if self.waiting:
             self.delivery.notify()
 
     def take(self) -> tuple[Any, ...] | None:
         """Wait for the next event's arguments; ``None`` when the stream has ended."""
         items = self.items
-        if not items:
-            self.waiting = True
+        while not items or (args := self._pop()) is None:
+            with self.delivery.lock:
+                self.waiting += 1
             try:
                 self.delivery.wait_until(lambda: bool(items), None)
             finally:
-                self.waiting = False
-        if not items:
-            return None
-        args = items.popleft()
+                with self.delivery.lock:
+                    self.waiting -= 1
+            if not items and self.delivery.settled():
+                return None
         if len(items) == BUFFER_BOUND - 1:
             self.delivery.notify()  # there is room again
         return args
 
+    def _pop(self) -> tuple[Any, ...] | None:
+        try:
+            return self.items.popleft()
+        except IndexError:  # another thread that uses the same iterator was faster
+            return None
+
 
 def listener_error(name: str, error: BaseException) -> OpenAIError:
-    return OpenAIError(f"A listener for {name!r} raised {type(error).__name__}: {error}")
+    """Return what the stream ends in when a listener has raised ``error``."""
+    return OpenAIError(f"A listener for {name!r} raised {described(error)}")
 
 
 def _report(error: BaseException) -> None:
     """Hand an exception that nobody hears to ``threading.excepthook``."""
     thread = threading.current_thread()
     hook_args = threading.ExceptHookArgs((type(error), error, error.__traceback__, thread))
-    threading.excepthook(hook_args)
+    with contextlib.suppress(BaseException):  # a hook that raises must not keep `end` back
+        threading.excepthook(hook_args)
 
 
 _until_exit: weakref.WeakSet[Delivery] = weakref.WeakSet()
@@ -494,8 +501,12 @@ def _at_exit() -> None:
         except RuntimeError:  # another thread has just made a stream
             continue
     for delivery in deliveries:
-        delivery.lift_bounds()
+        delivery.look_up()
 
+
+if hasattr(os, "register_at_fork"):
+    # The threads of the parent's streams are not in the child, and one may have held a lock.
+    os.register_at_fork(after_in_child=_until_exit.clear)
 
 # Called before the interpreter waits for its threads; atexit's own functions come after that, too
 # late for a thread that waits for a listener. concurrent.futures uses it in the same way.

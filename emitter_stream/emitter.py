@@ -57,7 +57,9 @@ class Emitter:
         self._coroutines = coroutines
         self._hint = hint
         self._registry = pyee.EventEmitter()
-        self._lock = threading.RLock()
+        # Re-entrant: a handler of an operating system signal may abort while its own thread holds
+        # it. Whoever delivers shares it.
+        self.lock = threading.RLock()
         self._changes: list[Callable[[], None]] = []
         self._changing = False
         self.ready: dict[str, tuple[Registration, ...]] = {}
@@ -126,7 +128,7 @@ class Emitter:
         pyee's lock is not re-entrant, and an iterator that the garbage collector finds while we are
         under it detaches itself.
         """
-        with self._lock:
+        with self.lock:
             self._changes.append(change)
             if self._changing:
                 return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import threading
 from collections.abc import Callable, Container, Iterator, Mapping
 from types import TracebackType
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from .abort import AbortController, AbortSignal
 from .delivery import Buffer, Delivery
 from .emitter import Emitter
-from .exceptions import APIUserAbortError, OpenAIError
+from .exceptions import APIUserAbortError, OpenAIError, described
 from .sources import Source
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ class EventStream:
 
     def _wait(self, is_so: Callable[[], bool], timeout: float | None) -> None:
         try:
-            if not self._delivery.wait_until(is_so, timeout):
+            if not self._delivery.wait_until(is_so, _seconds(timeout)):
                 raise TimeoutError(f"the stream was still running after {timeout} seconds")
         except KeyboardInterrupt:
             self.abort()
@@ -412,9 +413,18 @@ def _same(args: tuple[Any, ...]) -> tuple[Any, ...]:
     return args
 
 
+def _seconds(timeout: float | None) -> float | None:
+    """Return ``timeout`` as a lock takes it; ``None`` and infinity wait for ever."""
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or math.isnan(timeout):
+        raise TypeError(f"timeout is a number of seconds or None, not {timeout!r}")
+    return None if timeout > threading.TIMEOUT_MAX else timeout
+
+
 def as_openai_error(error: BaseException) -> OpenAIError:
     if isinstance(error, OpenAIError):
         return error
-    wrapped = OpenAIError(f"The stream failed: {type(error).__name__}: {error}")
+    wrapped = OpenAIError(f"The stream failed: {described(error)}")
     wrapped.__cause__ = error
     return wrapped

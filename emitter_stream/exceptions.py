@@ -46,6 +46,7 @@ __all__ = [
     "RateLimitError",
     "RecordingWarning",
     "UnprocessableEntityError",
+    "described",
     "status_error",
 ]
 
@@ -185,6 +186,14 @@ def status_error(status: int) -> type[APIStatusError]:
     if status >= 500:
         return InternalServerError
     return _BY_STATUS.get(status, APIStatusError)
+
+
+def described(error: BaseException) -> str:
+    """Return an exception's class and message, also if its own ``__str__`` raises."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - it is somebody else's
+        return type(error).__name__
 
 
 def _optional_str(value: object) -> str | None:

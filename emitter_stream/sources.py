@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from .exceptions import OpenAIError
 from .growth import GROWTH, GrowthMatcher, Path
 from .sse import FrameCutter, read_frame
 from .transport import Exchange
+from .types._model import plain_copy
 from .wire import DONE, check_error, loads
 
 __all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "WireEvent", "to_line"]
@@ -186,10 +188,22 @@ def to_line(event: Any) -> bytes:
     """Return an event as the line of JSON that the Node SDK writes and reads."""
     document = event.to_dict()
     try:
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:  # 1e999 came as infinity, which JavaScript writes as null
+        document = _finite(document)
         text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    try:
         return f"{text}\n".encode()
     except UnicodeEncodeError:  # half a character: only an escape can carry it
         return (json.dumps(document, separators=(",", ":")) + "\n").encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _as_wire_event(event: Any) -> WireEvent:
@@ -203,4 +217,4 @@ def _as_wire_event(event: Any) -> WireEvent:
         event = to_dict()
     if not isinstance(event, dict) or "event" not in event:
         raise OpenAIError(f"An event has the keys `event` and `data`; this is {event!r:.200}")
-    return event["event"], event.get("data")
+    return event["event"], plain_copy(event.get("data"))  # the caller may use its dict again

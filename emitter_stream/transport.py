@@ -44,6 +44,7 @@ DEFAULT_TIMEOUT = 600.0
 
 _READ_SIZE = 65_536
 _ERROR_BODY_SIZE = 1_000_000
+_PAGE_SIZE = 4_096
 _MAX_REDIRECTS = 5
 
 
@@ -65,7 +66,7 @@ class Transport:
         not_found_hint: str | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
-        self.timeout = timeout
+        self.timeout = _checked_timeout(timeout)
         self.max_retries = max_retries
         self.max_event_bytes = max_event_bytes
         self.not_found_hint = not_found_hint
@@ -123,7 +124,7 @@ class Transport:
         return Exchange(
             self,
             request,
-            timeout=self.timeout if isinstance(timeout, NotGiven) else timeout,
+            timeout=self.timeout if isinstance(timeout, NotGiven) else _checked_timeout(timeout),
             max_retries=self.max_retries if max_retries is None else max_retries,
         )
 
@@ -161,8 +162,9 @@ class Exchange:
         self._response: requests.Response | None = None
         self.headers: Mapping[str, str] = {}  # of the answer, with lower-case names
         self._interrupted = threading.Event()
-        self._lock = threading.RLock()  # re-entrant: see abort.py
-        self._socket: socket.socket | None = None  # while it may be interrupted
+        self._connection: _Watched | None = None  # that the answer comes by
+        self._socket: socket.socket | None = None  # of that connection
+        self._twin: socket.socket | None = None  # the same, before TLS takes it over
 
     @property
     def max_event_bytes(self) -> int:
@@ -176,6 +178,7 @@ class Exchange:
         kind = response.headers.get("content-type", "")
         if kind.partition(";")[0].strip().lower() != "text/event-stream":
             facts = self._facts(response)
+            kind = self.redact(kind)
             raise APIError(
                 f"The server answered with HTTP {facts.status_code} and "
                 f"{kind or 'no content type'} instead of an event stream: {facts.text[:200]!r}",
@@ -200,7 +203,8 @@ class Exchange:
             with self._mapped():
                 content = response.content
             try:
-                return json.loads(content) if content else None
+                answer = json.loads(content) if content else None
+                return answer if isinstance(answer, dict) else self.redact(answer)
             except (ValueError, RecursionError) as error:
                 facts = self._facts(response)
                 raise APIError(
@@ -213,9 +217,10 @@ class Exchange:
 
     def interrupt(self) -> None:
         """End the exchange from any thread; again does nothing."""
-        with self._lock:
+        with _owners:
             self._interrupted.set()
-            if self._socket is not None:
+            # A connection that was read to its end may be another exchange's by now.
+            if self._socket is not None and getattr(self._connection, "owner", None) is self:
                 # Not Response.close, which waits for the reader; and past SSLSocket.shutdown,
                 # which would take the TLS state away under the reader's feet.
                 with contextlib.suppress(OSError):
@@ -223,8 +228,11 @@ class Exchange:
 
     def close(self) -> None:
         """Give the connection back if the answer was read to its end, close it if not."""
-        with self._lock:
-            self._socket = None
+        with _owners:
+            if self._connection is not None and self._connection.owner is self:
+                self._connection.owner = None
+            self._connection = self._socket = None
+            self._close_twin()
         response, self._response = self._response, None
         if response is not None:
             response.close()
@@ -282,12 +290,25 @@ class Exchange:
             response.close()
             prepared.url = target
 
-    def watch(self, connection: socket.socket | None) -> None:
-        """Take the socket that the answer will come from, before the wait for it begins."""
-        with self._lock:
-            self._socket = connection
+    def watch(self, connection: _Watched, *, twin: socket.socket | None = None) -> None:
+        """Take the connection that the answer will come by, before the wait for it begins.
+
+        ``twin`` is a second handle on its socket as long as TLS is being set up, which makes the
+        first one useless. Raises if the exchange was interrupted meanwhile.
+        """
+        with _owners:
+            self._close_twin()
+            self._twin = twin
+            connection.owner = self
+            self._connection = connection
+            self._socket = twin or connection.sock
             if self._interrupted.is_set():
                 raise ConnectionAbortedError("interrupted")
+
+    def _close_twin(self) -> None:
+        twin, self._twin = self._twin, None
+        if twin is not None:
+            twin.close()
 
     @contextlib.contextmanager
     def _mapped(self) -> Iterator[None]:
@@ -306,7 +327,10 @@ class Exchange:
         mapped = _map(error)
         if mapped is None:
             raise error
-        raise mapped from (None if isinstance(error, _SHOWS_HEADERS) else error)
+        safe = self.redacted(mapped)
+        if safe is mapped and not isinstance(error, _SHOWS_HEADERS):
+            raise mapped from error
+        raise safe from None
 
     def redact(self, value: Any) -> Any:
         """Return JSON-like ``value`` without the API key."""
@@ -324,17 +348,26 @@ class Exchange:
         return OpenAIError(redact(message))
 
     def _facts(self, response: requests.Response) -> HTTPResponse:
-        try:
-            with self._mapped():
-                if response.raw.closed:  # read already, by json()
-                    content = response.content
-                else:
-                    content = response.raw.read(_ERROR_BODY_SIZE, decode_content=True)
-        except APIConnectionError:
-            content = b""
+        content = response.content if response.raw.closed else self._error_body(response)
         redact = self.redact
         text = redact(content.decode("utf-8", "replace"))
         return HTTPResponse(response.status_code, response.url, redact(self.headers), text)
+
+    def _error_body(self, response: requests.Response) -> bytes:
+        """Return what comes of an error's body: also one that is cut short says something."""
+        content = b""
+        try:
+            while len(content) < _ERROR_BODY_SIZE:
+                with self._mapped():
+                    chunk = response.raw.read1(_READ_SIZE, decode_content=True)
+                if not chunk:
+                    break
+                content += chunk
+                if len(content) > _PAGE_SIZE and not content.lstrip().startswith((b"{", b"[")):
+                    break  # a page, not JSON: it may go on for ever, and a bit of it is shown
+        except APIConnectionError:
+            pass
+        return content
 
     def _status_error(self, response: requests.Response) -> APIStatusError:
         facts = self._facts(response)
@@ -345,7 +378,7 @@ class Exchange:
         error = body.get("error", body) if isinstance(body, dict) else body
         message = error.get("message") if isinstance(error, dict) else error
         if not isinstance(message, str) or not message:
-            message = facts.text[:200].strip() or response.reason or "no message"
+            message = facts.text[:200].strip() or self.redact(response.reason) or "no message"
         if 300 <= facts.status_code < 400:
             message = f"redirect to {facts.headers.get('location')!r} not followed"
         message = f"HTTP {facts.status_code}: {message}"
@@ -371,6 +404,10 @@ class _Watcher(threading.local):
 
 _watcher = _Watcher()
 
+# Held while a connection changes hands and while one is shut down, and for nothing longer.
+# Re-entrant: see abort.py.
+_owners = threading.RLock()
+
 
 class _Adapter(requests.adapters.HTTPAdapter):
     """requests' adapter, with connections that tell their socket before they wait on it.
@@ -386,30 +423,44 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return pool
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """http.client's response, past each 1xx that a proxy may send before (it skips 100 alone)."""
+
+    def _read_status(self) -> Any:
+        while True:
+            status_line = super()._read_status()  # type: ignore[misc]
+            if not 100 < status_line[1] < 200 or status_line[1] == 101:
+                return status_line
+            http.client.parse_headers(self.fp)
+
+
 class _Watched:
     """What is mixed into urllib3's connection classes."""
 
     sock: socket.socket | None
+    owner: Exchange | None = None  # guarded by _owners
+    response_class = _FinalResponse
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
-        _tell(self.sock)  # a kept connection has its socket by now
+        self._tell()  # a kept connection has its socket by now
         result = super().request(*args, **kwargs)  # type: ignore[misc]
-        _tell(self.sock)
+        self._tell()
         return result
 
     def _new_conn(self) -> Any:
-        connection = super()._new_conn()  # type: ignore[misc]
+        connection: socket.socket = super()._new_conn()  # type: ignore[misc]
         try:
-            _tell(connection)  # before TLS, which may wait for the server as well
+            self._tell(connection.dup())  # before TLS, which may wait for the server as well
         except BaseException:
             connection.close()  # nobody else knows of it yet
             raise
         return connection
 
-
-def _tell(connection: socket.socket | None) -> None:
-    if _watcher.exchange is not None:
-        _watcher.exchange.watch(connection)
+    def _tell(self, twin: socket.socket | None = None) -> None:
+        if _watcher.exchange is not None:
+            _watcher.exchange.watch(self, twin=twin)
+        elif twin is not None:
+            twin.close()
 
 
 _SHOWS_HEADERS = (requests.exceptions.InvalidHeader,)
@@ -443,6 +494,8 @@ def _map(error: Exception) -> OpenAIError | None:
     # requests' own errors about the request itself (no scheme, a bad URL) are ValueErrors.
     if isinstance(error, requests.exceptions.RequestException) and isinstance(error, ValueError):
         return OpenAIError(f"The request cannot be sent: {error}")
+    if isinstance(error, ValueError):  # http.client's way with numbers that are none
+        return APIConnectionError(f"The server's answer is no HTTP: {error}")
     for foreign, ours, what in _MAPPED:
         if isinstance(error, foreign):
             return ours(f"{what}: {_innermost(error)}")
@@ -459,6 +512,21 @@ def _innermost(error: BaseException) -> str:
         error = inner
         seen += 1
     return str(error) or type(error).__name__
+
+
+def _checked_timeout(timeout: Timeout) -> Timeout:
+    """Return ``timeout``; refuse here what would fail somewhere inside the first request."""
+    pair = isinstance(timeout, tuple) and len(timeout) == 2
+    for seconds in timeout if isinstance(timeout, tuple) and pair else (timeout,):
+        if seconds is None:
+            continue
+        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if not is_number or not 0 < seconds <= threading.TIMEOUT_MAX:  # type: ignore[operator]
+            raise ValueError(
+                f"timeout is a number of seconds above 0, a (connect, read) pair of such, or "
+                f"None for no limit; not {timeout!r}"
+            )
+    return timeout
 
 
 def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -519,8 +587,8 @@ def _same_server_target(response: requests.Response) -> str | None:
     if response.status_code not in follows or not location:
         return None
     here = urllib.parse.urlsplit(response.url)
-    target = urllib.parse.urljoin(response.url, location)
     try:
+        target = urllib.parse.urljoin(response.url, location)
         there = urllib.parse.urlsplit(target)
         same = (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
     except ValueError:
@@ -542,7 +610,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             return float(headers[name]) * unit
     try:
         when = email.utils.parsedate_to_datetime(headers["retry-after"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=datetime.timezone.utc)

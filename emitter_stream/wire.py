@@ -64,9 +64,16 @@ def api_error(error: Any) -> APIError:
 
 
 def _depth(text: str) -> int:
-    depth = deepest = 0
-    for mark in _BRACKETS(_STRINGS("", text)):
-        if mark in "[{":
+    """Return how deep the brackets of ``text`` nest, up to where it stops being JSON."""
+    depth = deepest = position = 0
+    while (mark := _MARKS(text, position)) is not None:
+        position = mark.end()
+        if mark[0] == '"':
+            try:
+                _, position = _SCAN_STRING(text, position, False)
+            except ValueError:
+                break
+        elif mark[0] in "[{":
             depth += 1
             deepest = max(deepest, depth)
         else:
@@ -74,8 +81,8 @@ def _depth(text: str) -> int:
     return deepest
 
 
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"').sub
-_BRACKETS = re.compile(r"[\[\]{}]").findall
+_MARKS = re.compile(r'["\[\]{}]').search
+_SCAN_STRING: Callable[[str, int, bool], tuple[str, int]] = vars(json.decoder)["scanstring"]
 
 
 def _refuse_constant(name: str) -> Any:

@@ -242,7 +242,7 @@ def _read_field(name: str, model: Model) -> Any:
         if view is None or view._data is not value:
             view_class = model._view_class(name)
             if view_class is None:
-                return value
+                return plain_copy(value)  # a bare dict could be written to
             view = views[name] = _view(value, view_class)
         return view
     if kind is GrowingText:

@@ -102,7 +102,8 @@ def test_metadata_and_schemas_are_plain_dicts():
     tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
     assistant = types.Assistant({"metadata": {"k": "v"}, "tools": [tool]})
     assert type(assistant.metadata) is dict
-    assert assistant.tools[0].function.parameters is schema
+    assistant.tools[0].function.parameters["type"] = "array"  # a copy: the view is read-only
+    assert assistant.tools[0].function.parameters == schema
 
 
 @pytest.mark.parametrize(
