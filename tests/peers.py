@@ -21,10 +21,18 @@ def main(directory: Path) -> None:
     if npm is None or done.exists():
         return
     directory.mkdir(parents=True, exist_ok=True)
-    command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(directory)]
+    command = [
+        npm,
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--fetch-retries=1",
+        "--prefix",
+        str(directory),
+    ]
     for packages in (PACKAGES, PACKAGES[:1]):  # the second is for Linux on x64 only
         try:
-            subprocess.run([*command, *packages], check=True, capture_output=True, timeout=300)
+            subprocess.run([*command, *packages], check=True, capture_output=True, timeout=120)
         except (OSError, subprocess.SubprocessError) as error:
             print(f"npm could not install {' '.join(packages)}: {type(error).__name__}")
         else:
