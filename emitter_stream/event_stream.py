@@ -78,7 +78,14 @@ class EventStream:
         reader = _Reader(source, core, self._delivery, self.controller, signal)
         name = f"emitter-stream-{next(_numbers)}"
         # Not a daemon: a script that attaches listeners and ends runs to the end of the stream.
-        threading.Thread(target=reader.run, name=name, daemon=False).start()
+        try:
+            threading.Thread(target=reader.run, name=name, daemon=False).start()
+        except RuntimeError as error:
+            source.close()
+            raise OpenAIError(
+                f"No thread can be started for the stream: {error}. Some releases of Python 3.12 "
+                f"start none once the main thread has ended; let it wait for the stream before."
+            ) from error
 
     # Listeners
 
