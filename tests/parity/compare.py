@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import threading
@@ -161,8 +162,12 @@ class Recorder:
         self.threads: set[threading.Thread] = set()
         self.ended = threading.Event()
         self.stream = stream
-        for name in sorted(names, key=lambda name: name != "error"):  # so that it is heard
-            stream.on(name, self._listener(name))
+        # Attached as one: on a busy machine the tick may pass between two of them, and a late
+        # listener is given its own past, not the calls in their common order.
+        still = getattr(getattr(stream, "_delivery", None), "still", contextlib.nullcontext)
+        with still():
+            for name in sorted(names, key=lambda name: name != "error"):  # so that it is heard
+                stream.on(name, self._listener(name))
 
     def _listener(self, name: str):
         def listener(*args: Any) -> None:

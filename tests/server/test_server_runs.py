@@ -106,7 +106,8 @@ def test_waiting_for_outputs_expires(start):
 
 def test_working_too_long_expires(start, gate):
     """A run that is still at work when its time is over says so in its stream."""
-    raw = Raw(start(model=gate, run_lifetime=1).base_url)
+    # Long enough for a busy machine to come to the model before.
+    raw = Raw(start(model=gate, run_lifetime=3).base_url)
     with raw.stream(stream_path(raw), {"assistant_id": raw.assistant()}) as stream:
         message = stream.until("thread.message.incomplete")
         assert message["incomplete_details"] == {"reason": "run_expired"}
