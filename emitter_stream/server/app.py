@@ -30,6 +30,8 @@ from .validation import Check
 logger = logging.getLogger("emitter_stream.server")
 
 MAX_BODY = 16 * 1024 * 1024
+# Far below what any interpreter can take in a body, in storing it and in answering with it.
+MAX_DEPTH = 100
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -235,7 +237,8 @@ def by_method(handlers: dict[str, Handler]) -> Handler:
 
 
 def check_beta(request: Request) -> None:
-    betas = request.headers.get("openai-beta", "").replace(" ", "").split(",")
+    # The header may come several times, and with several values.
+    betas = ",".join(request.headers.getlist("openai-beta")).replace(" ", "").split(",")
     if "assistants=v2" not in betas:
         raise bad_request(
             "You must provide the 'OpenAI-Beta' header to access the Assistants API. Please "
@@ -290,18 +293,40 @@ async def read_body(request: Request, check: Check) -> Json:
 
 
 def parse_json(raw: bytes) -> Any:
-    """Parse strict JSON: no NaN, no infinity, no half of a surrogate pair."""
+    """Parse strict JSON: no NaN, no infinity, no half of a surrogate pair, no endless nesting."""
     try:
         value = json.loads(raw.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
-        if b"\\u" in raw:
+        too_deep = _deeper_than(MAX_DEPTH, value)
+        if b"\\u" in raw and not too_deep:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError):
+    except ValueError:
         raise bad_request(
             "We could not parse the JSON body of your request: it is not valid JSON."
         ) from None
+    except RecursionError:
+        too_deep = True
+    if too_deep:
+        raise bad_request(
+            f"The JSON body of your request is nested too deeply: at most {MAX_DEPTH} levels."
+        )
     if not isinstance(value, dict):
         raise bad_request("The JSON body of your request must be an object.")
     return value
+
+
+def _deeper_than(limit: int, value: Any) -> bool:
+    """True if arrays and objects are nested more than `limit` deep; goes level by level."""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [one for one in level if isinstance(one, (dict, list))]
+        if not level:
+            return False
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return True
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -46,6 +46,7 @@ _TYPES = words_set("string number integer boolean object array null")
 _DEEPEST = 6
 _MOST_VALUES = 500
 _MOST_ITEMS = 100
+_MOST_REFERENCES = 50
 
 
 def words_of(text: str) -> list[str]:
@@ -99,29 +100,36 @@ class Filler:
         return self._value("", self.root, True, 0)
 
     def _resolve(self, schema: Any) -> Json:
-        """Follow references and choose among alternatives."""
-        for _ in range(_DEEPEST):
-            if not isinstance(schema, dict):
-                return {}
-            reference = schema.get("$ref")
-            if isinstance(reference, str):
-                schema = self._referenced(reference)
+        """Follow references and choose among alternatives; {} if that leads nowhere."""
+        return self._resolved(schema, set(), 0) or {}
+
+    def _resolved(self, schema: Any, seen: set[str], depth: int) -> Json | None:
+        """Do it; None where a schema leads back to itself. `seen`: the references followed."""
+        while isinstance(schema, dict) and isinstance(schema.get("$ref"), str):
+            reference = schema["$ref"]
+            if reference in seen or len(seen) >= _MOST_REFERENCES:
+                return None
+            seen.add(reference)
+            schema = self._referenced(reference)
+        if not isinstance(schema, dict):
+            return {}
+        for key in ("anyOf", "oneOf", "allOf"):
+            options = _keyword(schema, key, list)
+            if not options:
                 continue
-            for key in ("anyOf", "oneOf", "allOf"):
-                options = schema.get(key)
-                if isinstance(options, list) and options:
-                    real = [one for one in options if one != {"type": "null"}]
-                    rest = {name: item for name, item in schema.items() if name != key}
-                    if key == "allOf":
-                        for one in options:
-                            rest = _merge(rest, self._resolve(one))
-                        schema = rest
-                    else:
-                        schema = {**rest, **self._resolve(real[0] if real else {})}
-                    break
-            else:
-                return schema
-        return {}
+            if depth == _DEEPEST:
+                return None
+            # Null last: it is a choice if there is no other.
+            options = sorted(options[:_MOST_ITEMS], key=lambda one: bool(one == {"type": "null"}))
+            rest = {name: item for name, item in schema.items() if name != key}
+            found = (self._resolved(one, seen, depth + 1) for one in options)
+            if key != "allOf":
+                chosen = next((one for one in found if one is not None), None)
+                return None if chosen is None else {**rest, **chosen}
+            for one in found:
+                rest = _merge(rest, one or {})
+            return self._resolved(rest, seen, depth + 1)
+        return schema
 
     def _referenced(self, reference: str) -> Any:
         target: Any = self.root
@@ -162,7 +170,8 @@ class Filler:
 
     def _object(self, schema: Json, required: bool, depth: int) -> Any:
         properties: Json = _keyword(schema, "properties", dict) or {}
-        needed: list[Any] = _keyword(schema, "required", list) or []
+        required_names: list[Any] = _keyword(schema, "required", list) or []
+        needed = {one for one in required_names if isinstance(one, str)}
         filled: Json = {}
         # Required fields come first in the search for values, but stay in the schema's order.
         for name in sorted(properties, key=lambda key: key not in needed):

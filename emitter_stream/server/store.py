@@ -93,13 +93,13 @@ class DatabaseUnusable(Exception):
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:
+    """Set what stands in no file."""
     # EXCLUSIVE before WAL: the lock is then taken at the first write and kept, and no shared
     # memory file is needed. NORMAL loses nothing when the process is killed.
     for pragma in (
         "busy_timeout=2000",
         "foreign_keys=ON",
         "locking_mode=EXCLUSIVE",
-        "journal_mode=WAL",
         "synchronous=NORMAL",
     ):
         connection.execute(f"PRAGMA {pragma}")
@@ -160,6 +160,9 @@ class Database:
             self.close()
             reason = "another server is using it" if "locked" in str(exc.orig) else exc.orig
             raise DatabaseUnusable(f"cannot use the database {path}: {reason}") from exc
+        except DatabaseUnusable as exc:
+            self.close()
+            raise DatabaseUnusable(f"cannot use the database {path}: {exc}") from None
         except BaseException:
             self.close()
             raise
@@ -182,12 +185,15 @@ class Database:
 
 
 def _prepare(engine: Engine) -> None:
-    """Take the lock and make the tables that are missing."""
+    """Take the lock and make the tables that are missing; a file of another program stays as is."""
     with engine.begin() as connection:
         version = connection.execute(text("PRAGMA user_version")).scalar_one()
         if version not in (0, SCHEMA_VERSION):
-            raise DatabaseUnusable(
-                f"the database has format {version}; this version reads {SCHEMA_VERSION}"
-            )
+            raise DatabaseUnusable(f"it has format {version}; this version reads {SCHEMA_VERSION}")
+        present = set(connection.execute(text("SELECT name FROM sqlite_master")).scalars())
+        # With the version alone the server was killed while it made them.
+        if present and not (version and present & set(Base.metadata.tables)):
+            raise DatabaseUnusable("it is another program's")
+        connection.execute(text("PRAGMA journal_mode = WAL"))
         connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
         Base.metadata.create_all(connection)

@@ -207,6 +207,33 @@ def test_huge_body(raw):
     assert raw("POST", "/threads", {}).status == 200
 
 
+def nested(levels: int) -> bytes:
+    """Give an assistant whose body is so many levels deep."""
+    head = b'{"model":"m","tools":[{"type":"function","function":{"name":"f","parameters":'
+    inner = levels - 4
+    return head + b'{"a":' * (inner - 1) + b"{}" + b"}" * (inner - 1) + b"}}]}"
+
+
+@pytest.mark.parametrize("levels", [101, 500, 960, 970, 1500, 100_000])
+def test_bodies_nested_too_deeply(raw, levels):
+    """JSON deeper than the fixed limit is a 400, and nothing of it is kept."""
+    reply = raw("POST", "/assistants", nested(levels))
+    assert reply.status == 400
+    assert "nested too deeply" in reply.error["message"]
+    assert raw("GET", "/assistants").status == 200
+    assert raw("POST", "/threads", b"[" * levels).status == 400
+
+
+def test_bodies_nested_to_the_limit(raw):
+    """JSON as deep as allowed is stored, listed, and runs."""
+    made = raw("POST", "/assistants", nested(100))
+    assert made.status == 200
+    assert made.body in raw("GET", "/assistants").body["data"]
+    run = {"assistant_id": made.body["id"], "stream": True, "tool_choice": "required"}
+    events = raw("POST", f"/threads/{raw.thread('Hello')}/runs", run).events()
+    assert "thread.run.requires_action" in dict(events)
+
+
 def test_garbage_instead_of_http(raw):
     """Bytes that are not HTTP do no harm."""
     with socket.create_connection((raw.host, raw.port), timeout=20) as connection:
@@ -226,6 +253,8 @@ def test_key_and_beta_header(raw):
         assert "'OpenAI-Beta: assistants=v2'" in reply.error["message"]
     reply = raw("POST", "/threads", {}, {**HEADERS, "OpenAI-Beta": "x=1, assistants=v2"})
     assert reply.status == 200
+    twice = {**HEADERS, "OpenAI-Beta": "x=1", "openai-beta": "assistants=v2"}
+    assert raw("POST", "/threads", {}, twice).status == 200
 
 
 def test_an_active_run_locks_its_thread(gated, gate):

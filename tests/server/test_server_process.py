@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -90,6 +91,31 @@ def test_serve_says_what_is_wrong(start, tmp_path, capsys):
     assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
     assert cli.main(["serve", "--port", "0", "--db", str(tmp_path)]) == 1
     assert "cannot use the database" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_database_of_another_program(tmp_path, capsys, version):
+    """A file with another program's tables is refused and left as it is, byte for byte."""
+    path = tmp_path / "other.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE invoices (number)")
+    other.execute(f"PRAGMA user_version = {version}")
+    other.close()
+    before = path.read_bytes()
+    assert cli.main(["serve", "--port", "0", "--db", str(path)]) == 1
+    assert "another program" in capsys.readouterr().err
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["other.db"]
+
+
+def test_a_database_made_halfway(start, tmp_path):
+    """An empty file, and one whose making was broken off, become whole databases."""
+    (tmp_path / "empty.db").touch()
+    half = sqlite3.connect(tmp_path / "half.db")
+    half.execute("PRAGMA user_version = 1")
+    half.close()
+    for name in ("empty.db", "half.db"):
+        raw = Raw(start(db=str(tmp_path / name)).base_url)
+        assert raw("GET", f"/assistants/{raw.assistant()}").status == 200
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,25 @@ def test_arguments_from_the_question():
     }
 
 
+def test_schemas_that_contain_themselves():
+    """A schema that leads back to itself gives what can be given, without end for nobody."""
+    rooted = {"anyOf": [{"$ref": "#"}, {"type": "null"}]}
+    assert Filler("Hello", rooted).fill() is None
+    defs = {
+        "N": {"anyOf": [{"$ref": "#/$defs/N"}, {"type": "integer"}]},
+        "A": {"$ref": "#/$defs/B"},
+        "B": {"allOf": [{"$ref": "#/$defs/A"}, {"type": "boolean"}]},
+        "L": {"type": "object", "properties": {"next": {"$ref": "#/$defs/L"}}, "required": []},
+    }
+    defs |= {f"C{n}": {"oneOf": [{"$ref": f"#/$defs/C{n + 1}"}] * 3} for n in range(3000)}
+    properties = {name: {"$ref": f"#/$defs/{name}"} for name in ("N", "A", "B", "L", "C0")}
+    schema = {"type": "object", "properties": properties, "required": ["N", "A", "B"]}
+    filled = Filler("Take 7", {**schema, "$defs": defs}).fill()
+    assert filled == {"N": 7, "A": False, "B": False}
+    call = {"type": "function", "function": {"name": "take", "parameters": rooted}}
+    assert planned(turn("Take 7", call)) == [[("take", {})]]
+
+
 SCALARS = st.sampled_from(
     [
         {"type": "string"},
