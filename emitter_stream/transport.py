@@ -16,7 +16,7 @@ import socket
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any, TypeVar
 
 import requests
 import requests.adapters
@@ -36,6 +36,8 @@ from .exceptions import (
 from .sse import MAX_EVENT_BYTES
 
 __all__ = ["DEFAULT_TIMEOUT", "Exchange", "Timeout", "Transport"]
+
+_T = TypeVar("_T")
 
 Timeout = float | tuple[float | None, float | None] | None
 """Seconds to connect and between two reads: one number for both, or a pair; ``None`` is for ever."""
@@ -70,7 +72,7 @@ class Transport:
         self.max_retries = max_retries
         self.max_event_bytes = max_event_bytes
         self.not_found_hint = not_found_hint
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers.update(_checked(headers))
         self._secrets = _secrets_in(headers)
         # With no auth of its own, requests takes one from ~/.netrc and overwrites ours.
@@ -188,20 +190,13 @@ class Exchange:
 
     def read(self) -> bytes:
         """Wait for the next bytes of the body and return them; ``b""`` at its end."""
-        try:
-            data = self._read1(_READ_SIZE)
-        except Exception as error:  # noqa: BLE001 - what is no network error is raised again
-            self._raise_mapped(error)
-        if self._interrupted.is_set():
-            raise APIUserAbortError()
-        return data or b""
+        return self._mapped(self._read1, _READ_SIZE) or b""
 
     def json(self) -> Any:
         """Send the request, again where that helps; return the decoded JSON of the answer."""
         try:
             response = self._send()
-            with self._mapped():
-                content = response.content
+            content = self._mapped(lambda: response.content)
             try:
                 answer = json.loads(content) if content else None
                 return answer if isinstance(answer, dict) else self.redact(answer)
@@ -252,8 +247,7 @@ class Exchange:
     def _try(self) -> float | None:
         """Send once. Return ``None`` for an answer to be read, seconds to wait to try again."""
         try:
-            with self._mapped():
-                response = self._response = self._follow()
+            response = self._response = self._mapped(self._follow)
         except APIConnectionError:
             if self._retries_left <= 0:
                 raise
@@ -310,27 +304,33 @@ class Exchange:
         if twin is not None:
             twin.close()
 
-    @contextlib.contextmanager
-    def _mapped(self) -> Iterator[None]:
-        """Turn foreign exceptions into the library's."""
+    def _mapped(self, function: Callable[..., _T], *args: Any) -> _T:
+        """Return ``function(*args)``, with foreign exceptions turned into the library's."""
         try:
-            yield
-        except Exception as error:  # noqa: BLE001 - what is no network error is raised again
-            self._raise_mapped(error)
-        if self._interrupted.is_set():
-            raise APIUserAbortError()
-
-    def _raise_mapped(self, error: Exception) -> NoReturn:
+            result = function(*args)
+            failure = None
+        except Exception as error:
+            failure = self._failure(error)
+            if failure is error and not self._interrupted.is_set():
+                raise
         # What an interrupted read ends in depends on the framing, so only the flag tells.
         if self._interrupted.is_set():
-            raise APIUserAbortError() from None
+            raise APIUserAbortError()
+        # Outside of `except`: there what may show the API key would stay attached to the error.
+        if failure is not None:
+            raise failure
+        return result
+
+    def _failure(self, error: Exception) -> Exception:
+        """Return the library's error for a foreign one, which is its cause if that may be shown."""
         mapped = _map(error)
         if mapped is None:
-            raise error
+            return error
         safe = self.redacted(mapped)
-        if safe is mapped and not isinstance(error, _SHOWS_HEADERS):
-            raise mapped from error
-        raise safe from None
+        shown = "".join(map(repr, _chain(error)))
+        if safe is mapped and not isinstance(error, _SHOWS_HEADERS) and self.redact(shown) == shown:
+            safe.__cause__ = error
+        return safe
 
     def redact(self, value: Any) -> Any:
         """Return JSON-like ``value`` without the API key."""
@@ -356,10 +356,10 @@ class Exchange:
     def _error_body(self, response: requests.Response) -> bytes:
         """Return what comes of an error's body: also one that is cut short says something."""
         content = b""
+        read1 = functools.partial(response.raw.read1, decode_content=True)
         try:
             while len(content) < _ERROR_BODY_SIZE:
-                with self._mapped():
-                    chunk = response.raw.read1(_READ_SIZE, decode_content=True)
+                chunk = self._mapped(read1, _READ_SIZE)
                 if not chunk:
                     break
                 content += chunk
@@ -421,6 +421,17 @@ class _Adapter(requests.adapters.HTTPAdapter):
             plain: type = pool.ConnectionCls
             pool.ConnectionCls = type(plain.__name__, (_Watched, plain), {})
         return pool
+
+
+class _Session(requests.Session):
+    """requests' session, which leaves redirects to ``Exchange``.
+
+    It would look at each even if told not to follow: read its body, however long, and parse where
+    it leads, which may raise anything.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 class _FinalResponse(http.client.HTTPResponse):
@@ -490,6 +501,8 @@ def _map(error: Exception) -> OpenAIError | None:
     if isinstance(error, OpenAIError):
         return None
     if isinstance(error, requests.exceptions.InvalidHeader):
+        if error.args and isinstance(error.args[0], urllib3.exceptions.InvalidHeader):
+            return APIConnectionError(f"The server's answer is no HTTP: {error}")
         return OpenAIError("A header of the request has characters that HTTP does not allow.")
     # requests' own errors about the request itself (no scheme, a bad URL) are ValueErrors.
     if isinstance(error, requests.exceptions.RequestException) and isinstance(error, ValueError):
@@ -500,6 +513,13 @@ def _map(error: Exception) -> OpenAIError | None:
         if isinstance(error, foreign):
             return ours(f"{what}: {_innermost(error)}")
     return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those that it came of, as a traceback shows them."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _innermost(error: BaseException) -> str:
