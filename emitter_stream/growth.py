@@ -11,7 +11,9 @@ same object with that string at the path that the core named.
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from typing import Any, Final
 
 from .wire import loads
@@ -89,11 +91,11 @@ class GrowthMatcher:
         if start <= 0:
             return
         try:
-            piece, end = _decode_string(text, start, True)
+            _, end = _decode_string(text, start, True)
             head, tail = text[:start], text[end:]
-            # Another string than the one that is there, or one elsewhere might pass for it.
-            probe = json.dumps(f"{piece}?")
-            same = loads(f"{head}{probe[1:]}{tail}") == with_piece(data, path, f"{piece}?")
+            # Another string than the one that counts, or that one might pass for the probe.
+            probe = f"{functools.reduce(operator.getitem, path, data)}?"
+            same = loads(f"{head}{json.dumps(probe)[1:]}{tail}") == with_piece(data, path, probe)
         except Exception:  # noqa: BLE001 - whatever is odd about it, the long way can do it
             return
         whole, found, behind = frame.rpartition(text.encode())

@@ -7,6 +7,8 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parity.transcripts import DONE, encode, message, run, started
+from scripted_server import sse
 
 from emitter_stream.core.assistant import AssistantCore
 from emitter_stream.growth import GROWTH, GrowthMatcher
@@ -110,6 +112,50 @@ def test_event_comes_before_the_piece_is_in_the_snapshot():
     texts = [state[1] and state[1]["content"] for _, _, state in calls]
     assert shorts >= 1
     assert [content[0]["text"]["value"] for content in texts[2:]] == ["a", "ab", "abc"]
+
+
+PROBES = ["a piece", "a?", "b?", "c?", "?", "a", "b"]
+
+
+def doubled(first: str, second: str, spelling: str = "val\\u0065") -> tuple[str, str, str]:
+    """Make a delta whose text stands in it twice; by JSON's custom the second one counts."""
+    block = '{"index":0,"type":"text","text":{"value":"%s"}}'
+    parts = f'"delta":{{"content":[{block % first}]}}', f'"delta":{{"content":[{block % second}]}}'
+    parts = parts[0], parts[1].replace('"value"', f'"{spelling}"')
+    return "thread.message.delta", f'{{"id":"msg_1",{parts[0]},{parts[1]}}}', second
+
+
+@pytest.mark.parametrize("second", PROBES)
+@pytest.mark.parametrize("spelling", ["value", "val\\u0075e"])
+def test_a_key_that_stands_twice_does_not_fool_the_matcher(second, spelling):
+    """A string that does not count is not taken for the piece, whatever the one that counts is."""
+    core, matcher = AssistantCore(), GrowthMatcher()
+    list(core.feed(*MESSAGE))
+    for first in ("a", "b", "c", "a", "b"):
+        name, text, piece = doubled(first, second, spelling)
+        frame = f"event: {name}\ndata: {text}".encode()
+        assert matcher.match(frame) in (None, piece)
+        data = loads(text)
+        list(core.feed(name, data))
+        path = core.growth()
+        if path is not None:
+            matcher.learn(frame, text, data, path)
+
+
+@pytest.mark.parametrize("second", PROBES)
+@pytest.mark.parametrize("spelling", ["value", "val\\u0075e"])
+def test_a_key_that_stands_twice_over_http(stream_of, second, spelling):
+    """Listeners and snapshot get the string that counts, event by event."""
+    firsts = ["a", "b", "c", "a", "b"]
+    deltas = [doubled(first, second, spelling)[:2] for first in firsts]
+    frames = [*started(), message(1, "created"), *deltas, run("completed"), DONE]
+    pieces: list[str] = []
+    stream = stream_of(sse(encode(frames))).on(
+        "textDelta", lambda delta: pieces.append(delta.value)
+    )
+    stream.done(timeout=20)
+    assert pieces == [second] * len(firsts)
+    assert stream.current_message_snapshot().content[0].text.value == second * len(firsts)
 
 
 def test_frames_that_never_come_again_are_not_learned_each_time():
