@@ -25,6 +25,7 @@ from parity.transcripts import (
 from scripted_server import answer, sse
 
 from emitter_stream import AssistantStream, OpenAI, OpenAIError
+from emitter_stream.wire import loads
 
 pytestmark = pytest.mark.usefixtures("long_tick")
 
@@ -157,6 +158,50 @@ def test_deeply_nested_json_instead_of_a_stream(stream_of, status):
     """A deep JSON body of an error, or instead of a stream, is an OpenAIError as well."""
     body = nested(200_000, "object").encode()
     assert ends(stream_of(answer(status, body))) is not None
+
+
+# A million of these would take hours if each were looked at once for each bracket before it.
+LONG_STRINGS = {
+    "escaped quotes": '\\"' * 1_000_000,
+    "brackets": "[{" * 1_000_000,
+    "half an escape": "\\" * 1_000_001,
+    "quotes and brackets": '","[' * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("kind", LONG_STRINGS)
+@pytest.mark.parametrize("depth", [0, 301])
+@pytest.mark.parametrize("closed", [True, False])
+def test_the_depth_of_long_strings_is_found_in_linear_time(kind, depth, closed):
+    """JSON whose brackets are counted is an OpenAIError, or read, in the time that its size takes."""
+    text = "[" * depth + '"' + LONG_STRINGS[kind] + ('"' + "]" * depth if closed else "")
+    outcome: list = []
+
+    def read():
+        try:
+            outcome.append(loads(text))
+        except OpenAIError as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert outcome, "still at it"
+    if kind == "brackets" and depth == 0 and closed:
+        assert outcome == [LONG_STRINGS[kind]]
+    elif depth or not closed or kind == "half an escape":
+        assert isinstance(outcome[0], OpenAIError)
+
+
+@pytest.mark.parametrize("kind", ["array", "object"])
+def test_the_limit_of_depth(kind):
+    """300 levels are read and 301 are refused, wherever brackets stand in strings before or in it."""
+    strings = json.dumps(["[" * 400, '"[{' * 400, "\\[" * 400, "]" * 400])
+    for before in ("1", strings):
+        assert loads(f"[{before},{nested(299, kind)}]")[1]
+        with pytest.raises(OpenAIError, match="deeper than 300"):
+            loads(f"[{before},{nested(300, kind)}]")
+    assert loads(strings) == json.loads(strings)
 
 
 # --- numbers and indexes
@@ -400,6 +445,19 @@ def test_answers_that_are_no_http(stream_of, name):
         assert BODY in ANSWERS[name]
 
 
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answers_to_a_method_that_are_no_http(connect, name):
+    """Whatever comes as the answer to a method, its error is the library's own."""
+
+    def script(exchange):
+        exchange.raw(ANSWERS[name].replace(b"text/event-stream", b"application/json"))
+        exchange.cut()
+
+    with pytest.raises(OpenAIError) as caught:
+        connect(script, timeout=5).beta.threads.retrieve("thread_1")
+    assert len(str(caught.value)) < 2_000
+
+
 def test_a_gzip_bomb_is_bounded(stream_of):
     """A small body that unpacks to one enormous event is an error at max_event_bytes."""
 
@@ -453,6 +511,27 @@ def test_from_events_whose_iterable_raises():
     assert isinstance(error.__cause__, KeyError)
 
 
+def test_from_events_of_a_generator_that_uses_its_dict_again():
+    """What listeners were given stays as it was, though the generator writes to its dict again."""
+
+    def events():
+        event = {}
+        for name, data in json.loads(json.dumps(answered("one ", "two ")[:-1])):
+            event |= {"event": name, "data": data}
+            yield event
+            data.clear()
+            if "delta" in name:
+                event["data"] = None
+
+    deltas: list = []
+    seen: list = []
+    stream = AssistantStream.from_events(events())
+    stream.on("textDelta", deltas.append).on("event", lambda event: seen.append(event))
+    assert stream.final_messages(timeout=PATIENCE)[0].content[0].text.value == "one two "
+    assert [delta.value for delta in deltas] == ["one ", "two "]
+    assert [(event.event, event.data.to_dict()) for event in seen] == answered("one ", "two ")[:-1]
+
+
 @pytest.mark.parametrize(
     "chunks",
     [
@@ -491,6 +570,16 @@ def test_readable_stream_round_trip():
     second = Recorder(AssistantStream.from_readable_stream(cut))
     reference = Recorder(AssistantStream.from_events(events))
     assert second.result() == reference.result()
+
+
+def test_infinity_is_written_as_null():
+    """1e999, which JavaScript reads as infinity, is null in the readable stream, as there."""
+    data = '{"id":"run_1","status":"completed","a":1e999,"b":[-1e999,{"c":1e999,"d":1.5}]}'
+    stream = AssistantStream.from_events([{"event": "thread.run.completed", "data": loads(data)}])
+    lines = list(stream.to_readable_stream())
+    written = json.loads(b"".join(lines), parse_constant=pytest.fail)["data"]
+    assert (written["a"], written["b"]) == (None, [None, {"c": None, "d": 1.5}])
+    assert AssistantStream.from_readable_stream(lines).final_run(timeout=PATIENCE).id == "run_1"
 
 
 def test_a_hundred_broken_streams_leave_the_client_usable(connect):
