@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -27,14 +28,21 @@ SOLVED = {
     "x/3 - 1/2 = 0.25, please": "x = 9/4",
     "2(a-3)=4a+1": "a = -7/2",
     "a 3x + 11 = 14 I think": "x = 1",
-    "solve \u22124z \u2212 8 = 0!": "z = -2",
+    "solve \u22124z \u2212 8 = 0.": "z = -2",
     "if 10 - 3\u00b7k = 1 then?": "k = 3",
     "(3x + 11 = 14)": "x = 1",
     "n = n": "every n is a solution",
     "n = n + 1": "there is no solution",
     "E = mc^2, but 2.5q = 10": "q = 4",
 }
+NOT_WHOLE = """\
+x² + x = 6|1,000x = 2000|3,5x = 7|2xy + z = 4|x' + y = 2|10:30 + x = 11|3x² + y = 4|x! + y = 3
+[3x + 11] + y = 14|3 • x = 9|½ + x = 3|log x = 2|x = 5!|x = 3 million|f(2x = 4)|`3x` + 2 = 5
+2 * `x + 3 = 4`|f(2) = 6|x = 3, 5|x = 1 or 2|x = 3 (mod 5)|sin(x) = 0|y(3x = 3)|3x = 0.333...
+3 x² + y = 4|{3x} + y = 2|x = 4²|y : x = 3|ab -3x = 9|x = 3%|√x = 3|x₁ + x = 3
+the square root of x = 4|x = 5 * 10³|3^x = 9|x = 3'|solve - 3x = 9"""
 NOT_LINEAR = [
+    *NOT_WHOLE.replace("\n", "|").split("|"),
     "x*x = 4",
     "4 = x^2",
     "x**2 = 4",
@@ -79,6 +87,58 @@ def test_any_linear_equation(a, b, c, d, letter):
     assert equation.unknown == letter
     assert (equation.left.slope, equation.left.rest) == (a, b)
     assert (equation.right.slope, equation.right.rest) == (c, Fraction(0) - d)
+
+
+PARTS = st.sampled_from(
+    [
+        "2",
+        "3.5",
+        "10",
+        "x",
+        "y",
+        "+",
+        "-",
+        "*",
+        "/",
+        "(",
+        ")",
+        " ",
+        "²",
+        "!",
+        "'",
+        ":",
+        ",",
+        "[",
+        "]",
+        "•",
+        "½",
+        ".",
+        "`",
+        "\n",
+        "xy",
+        "|",
+    ]
+)
+
+
+@given(st.lists(PARTS, max_size=8), st.lists(PARTS, max_size=8))
+def test_no_part_of_an_equation_is_cut_off(left, right):
+    """What is found is all that was written, and its solution satisfies it as Python reads it."""
+    written = f"{''.join(left)}={''.join(right)}"
+    equation = find_equation(f"Solve {written} please")
+    if equation is None:
+        return
+    outside = written.replace(equation.text, "", 1)
+    assert not set(outside) - set(" `'()\n.,:") or "\n" in outside
+    slope = equation.left.slope - equation.right.slope
+    if slope:
+        solution = (equation.right.rest - equation.left.rest) / slope
+        text = re.sub(r"\s+", "", equation.text)
+        text = re.sub(r"(?<=[0-9x-y)])(?=[x-y(])", "*", text)
+        text = re.sub(r"[0-9.]+", lambda match: f"F('{match.group()}')", text)
+        names = {"F": Fraction, "x": solution, "y": solution}
+        one, two = (eval(side, names) for side in text.split("="))
+        assert one == two
 
 
 def test_sandbox_is_apart(monkeypatch, tmp_path):
