@@ -11,6 +11,7 @@ import datetime
 import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from .objects import Json
@@ -55,7 +56,8 @@ def words_of(text: str) -> list[str]:
     return [word.lower() for word in re.findall(r"[^\W_]+", spaced)]
 
 
-def names_in(question: str) -> list[str]:
+@lru_cache(maxsize=4)  # all functions are filled from the same question
+def names_in(question: str) -> tuple[str, ...]:
     """Return what looks like a name of a place or a person, best guesses first."""
     found: list[str] = []
     for pattern, group in ((_AFTER_PREPOSITION, 1), (_NAME, 0)):
@@ -66,7 +68,7 @@ def names_in(question: str) -> list[str]:
             name = " ".join(words).rstrip(".,'\u2019-")
             if name and name not in found and not any(name in one for one in found):
                 found.append(name)
-    return found
+    return tuple(found)
 
 
 def listed_names(question: str) -> list[str]:
@@ -89,7 +91,7 @@ class Filler:
         self._words = words_of(self.question)
         quoted: list[tuple[str, ...]] = _QUOTED.findall(self.question)
         self._quoted = [next(part for part in groups if part) for groups in quoted]
-        self._names = names_in(self.question)
+        self._names = list(names_in(self.question))
         plain = _DATE.sub(" ", self.question)
         self._numbers = [float(found) for found in _NUMBER.findall(plain)]
         self._codes: list[str] = _CODE.findall(plain)

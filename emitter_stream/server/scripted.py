@@ -39,6 +39,9 @@ _CALLED = re.compile(
     rf"\s+[\"'“]?{_NAME}"
 )
 MAX_QUESTION = 20_000  # characters; all patterns take a moment at most for that
+_SEARCHED = 2000  # characters of it in which functions' arguments are looked for
+_MOST_ROUNDS = 8
+_MOST_CALLS = 128
 Plan = list[list[tuple[Call, str]]]
 
 
@@ -107,15 +110,19 @@ def make_plan(turn: Turn, question: str) -> Plan:
     plan: Plan = []
     if has_code and find_equation(question):
         plan.append([_code_call(question)])
-    for clause in [part for part in _THEN.split(question) if part.strip()]:
-        calls = [call for f in functions if fits(f, clause) for call in _calls(f, clause)]
+    # Searched for each function, while all requests wait; an equation is searched for once.
+    question = question[:_SEARCHED]
+    for clause in [part for part in _THEN.split(question, _MOST_ROUNDS) if part.strip()]:
+        asked = _stems(clause)
+        fitting = [f for f in functions if score(f, asked) >= 2]
+        calls = [call for f in fitting for call in _calls(f, clause)][: _MOST_CALLS - len(plan)]
         if turn.parallel_tool_calls:
             plan.extend([calls] if calls else [])
         else:
             plan.extend([call] for call in calls)
     if not plan and choice == "required":
         if functions:
-            best = max(functions, key=lambda f: score(f, question))
+            best = max(functions, key=lambda f: score(f, _stems(question)))
             plan.append([_call(best, question)])
         elif has_code:
             plan.append([_code_call(question)])
@@ -143,17 +150,11 @@ def _stems(text: str) -> set[str]:
     return {_stem(word) for word in words_of(text) if word not in _IDLE and len(word) > 1}
 
 
-def score(function: Json, question: str) -> int:
+def score(function: Json, asked: set[str]) -> int:
     """Count the words that a function and a question share; those of its name count double."""
-    asked = _stems(question)
     in_name = _stems(function["name"]) & asked
     in_description = (_stems(function.get("description") or "") & asked) - in_name
     return 2 * len(in_name) + len(in_description)
-
-
-def fits(function: Json, question: str) -> bool:
-    """True with a shared word in the name, or two in the description."""
-    return score(function, question) >= 2
 
 
 def _call(function: Json, question: str) -> tuple[Call, str]:

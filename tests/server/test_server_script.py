@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from server_helpers import BOTH, RAIN, WEATHER
 
-from emitter_stream.server import Call, Input, ScriptedModel, Text, Turn
+from emitter_stream.server import Call, Input, ScriptedModel, Text, Turn, arguments
 from emitter_stream.server.arguments import Filler
 from emitter_stream.server.equations import find_equation, solving_code
 from emitter_stream.server.model import Said, count_tokens, pieces
@@ -217,6 +217,25 @@ def test_plans():
     both = planned(turn("The temperature in Paris and Tokyo in Fahrenheit?", WEATHER))
     assert [arguments["location"] for _, arguments in both[0]] == ["Paris", "Tokyo"]
     assert {arguments["unit"] for _, arguments in both[0]} == {"Fahrenheit"}
+
+
+def test_the_search_is_bounded(monkeypatch):
+    """Many functions and a long question: the names are searched for once, in its beginning."""
+    searched: list[str] = []
+    found = arguments._AFTER_PREPOSITION
+
+    class Counting:
+        def finditer(self, question: str) -> object:
+            searched.append(question)
+            return found.finditer(question)
+
+    monkeypatch.setattr(arguments, "_AFTER_PREPOSITION", Counting())
+    weather = WEATHER["function"]
+    many = [{**WEATHER, "function": {**weather, "name": f"weather_{n}"}} for n in range(128)]
+    question = "The weather in Oslo, Rome and Bergen " + "Aa Bb " * 3000
+    plan = planned(turn(question, *many))
+    assert [len(calls) for calls in plan] == [128]
+    assert [len(one) for one in searched] == [2000]
 
 
 def test_arguments_from_the_question():
