@@ -29,11 +29,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="emitter-stream", description="Chained listeners for OpenAI Assistants streams."
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_replay(commands)
     _add_show(commands)
     return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        from importlib.metadata import version
+
+        print(f"emitter-stream {version('emitter-stream')}")
+        parser.exit()
 
 
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,7 +53,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "to set as OPENAI_BASE_URL, and runs until Ctrl-C.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    serve.add_argument("--host", type=_host, default="127.0.0.1", help="address to listen on")
     serve.add_argument("--port", type=_port, default=8000, help="port; 0 takes a free one")
     serve.add_argument(
         "--db", default=":memory:", metavar="PATH", help="database file, or :memory:"
@@ -95,20 +104,51 @@ def _speed(text: str) -> float:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("a port is between 0 and 65535")
-    return port
+    # Not int() alone: it takes "1_0" and digits of other scripts.
+    if not (text.isascii() and text.isdecimal() and len(text) < 9 and int(text) <= 65535):
+        raise argparse.ArgumentTypeError("a port is a number between 0 and 65535")
+    return int(text)
+
+
+def _host(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty host would be all of them: say 0.0.0.0")
+    return text
 
 
 def _pace(text: str) -> float:
-    pace = float(text)
+    try:
+        pace = float(text)
+    except ValueError:
+        pace = -1
     if not 0 <= pace < float("inf"):
-        raise argparse.ArgumentTypeError("the pace must be 0 or more")
+        raise argparse.ArgumentTypeError("the pace must be a number, 0 or more")
     return pace
 
 
 def _serve(args: argparse.Namespace) -> int:
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.getsignal(number) for number in numbers]
+
+    def restore() -> None:
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
+
+    def end(*_: object) -> None:
+        stop.set()
+        restore()  # a second Ctrl-C breaks off the stop
+
+    # Before the imports, which take a moment, so that a signal at any time ends in silence.
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        return _serve_until(stop, args)
+    finally:
+        restore()
+
+
+def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
     # Imported here: the other commands work without the extra.
     try:
         from .server import LocalServer
@@ -116,10 +156,6 @@ def _serve(args: argparse.Namespace) -> int:
     except ImportError as exc:
         return _fail(str(exc))
 
-    stop = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    # Before the start, so that a signal at any time ends in an orderly stop.
-    previous = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
     server = LocalServer(
         db=args.db,
         host=args.host,
@@ -127,6 +163,8 @@ def _serve(args: argparse.Namespace) -> int:
         tokens_per_second=args.tokens_per_second,
     )
     try:
+        if stop.is_set():
+            return 0
         server.start()
         print(f"OPENAI_BASE_URL={server.base_url}", flush=True)
         # In slices: on Windows a wait without end cannot be broken off by Ctrl-C.
@@ -137,9 +175,6 @@ def _serve(args: argparse.Namespace) -> int:
     except DatabaseUnusable as exc:
         return _fail(str(exc))
     finally:
-        # Back to what they were: a second Ctrl-C breaks off the stop.
-        for number, handler in zip(numbers, previous, strict=True):
-            signal.signal(number, handler)
         server.stop()
     return 0 if stop.is_set() else _fail("the server ended unexpectedly")
 

@@ -15,7 +15,18 @@ except ImportError as exc:
     ) from exc
 
 from .local import LocalServer
-from .model import Call, Input, Model, Text, Turn
+from .model import Call, DoneCall, Input, Model, Part, Said, Text, Turn
 from .scripted import ScriptedModel
 
-__all__ = ["Call", "Input", "LocalServer", "Model", "ScriptedModel", "Text", "Turn"]
+__all__ = [
+    "Call",
+    "DoneCall",
+    "Input",
+    "LocalServer",
+    "Model",
+    "Part",
+    "Said",
+    "ScriptedModel",
+    "Text",
+    "Turn",
+]

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 from server_helpers import BOTH, WEATHER, Process, Raw
@@ -127,6 +128,52 @@ def test_wrong_arguments(args, capsys):
         cli.main(args)
     assert caught.value.code == 2
     assert "usage: emitter-stream" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--port", "abc"], "a port is a number between 0 and 65535"),
+        (["--port", "1_0"], "a port is a number between 0 and 65535"),
+        (["--host", ""], "an empty host"),
+        (["--tokens-per-second", "fast"], "the pace must be a number"),
+    ],
+)
+def test_wrong_values_are_explained(args, words, capsys):
+    """A value that is none of its kind is answered with what the kind is."""
+    with pytest.raises(SystemExit):
+        cli.main(["serve", *args])
+    assert words in capsys.readouterr().err
+
+
+def test_version_of_the_module():
+    """`python -m emitter_stream` is the command, and it tells its version."""
+    done = subprocess.run(
+        [sys.executable, "-m", "emitter_stream", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"emitter-stream {metadata.version('emitter-stream')}\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+def test_a_signal_before_the_server_is_there():
+    """Ctrl-C while the server is still being imported ends in silence, with status 0."""
+    program = (
+        "import signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'uvicorn':\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "from emitter_stream.cli import main\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.exit(main(['serve', '--port', '0']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("missing", ["sqlalchemy", "starlette", "uvicorn"])
