@@ -444,7 +444,7 @@ HEADER = textwrap.dedent("""
 
 
 @contextlib.contextmanager
-def script(server, text: str):
+def script(server, text: str, **options):
     """Run a script against a server, in a process of its own."""
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
@@ -452,6 +452,7 @@ def script(server, text: str):
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            **options,
         )
         killer = threading.Timer(PATIENCE * 2, process.kill)
         killer.start()
@@ -569,6 +570,167 @@ def test_a_stream_nobody_listened_to_still_reports_its_error(serve):
         _, _, err = outcome(process, errors)
     assert "AuthenticationError" in err
     assert "sk-test" not in err
+
+
+WORKER = """
+    def work():
+        threading.main_thread().join()
+        try:
+            {body}
+        except BaseException as error:
+            say(repr(error))
+    threading.Thread(target=work).start()
+"""
+
+
+STARTS_NO_THREADS = (3, 12) <= sys.version_info < (3, 12, 3)  # once the main thread has ended
+
+
+@pytest.mark.parametrize("at", ["the end", "the middle", "the beginning"])
+def test_a_listener_that_a_worker_attaches_after_the_main_thread_has_ended(serve, at):
+    """It hears everything, though the stream may have run to its end by then."""
+    if at == "the end" and STARTS_NO_THREADS:
+        pytest.skip("no thread can be started to call it")
+    sent, gate = threading.Event(), threading.Event()
+
+    def gated_at(exchange):
+        frames = [*FIVE[:-2], *[run("in_progress")] * 300, *FIVE[-2:]]
+        count = {"the end": len(frames), "the middle": HALF, "the beginning": 0}[at]
+        exchange.head()
+        exchange.body(encode(frames[:count]))
+        sent.set()
+        exchange.wait(gate)
+        exchange.body(encode(frames[count:]))
+        exchange.finish()
+
+    body = """
+            say("main has ended")
+            ended = sys.stdin.readline() == "the end\\n"
+            while ended and not stream.ended:
+                threading.Event().wait(0.002)
+            tell = lambda word: (sys.stdout.write(f"{word}\\n"), sys.stdout.flush())  # in one piece
+            stream.on("textDelta", lambda d: tell(d.value)).on("end", lambda: tell("end"))
+            tell("attached")
+            stream.done(timeout=20)
+    """.strip()
+    with script(serve(gated_at), WORKER.format(body=body), stdin=subprocess.PIPE) as (
+        process,
+        errors,
+    ):
+        assert process.stdout.readline() == "main has ended\n"
+        assert sent.wait(PATIENCE)
+        if at == "the end":
+            gate.set()
+        with process.stdin:
+            process.stdin.write(f"{at}\n")
+        lines = [process.stdout.readline().strip()]
+        while "attached" not in lines and lines[-1]:
+            lines.append(process.stdout.readline().strip())
+        gate.set()
+        code, out, err = outcome(process, errors)
+    lines += out.split()
+    assert [line for line in lines if line != "attached"] == [*"abcde", "end"]
+    assert (code, err) == (0, "")
+
+
+def test_a_half_read_stream_that_a_worker_made_after_the_main_thread_has_ended(serve):
+    """An iterator that is begun and kept does not keep the process, whoever made it, and when."""
+    body = """
+            def events():
+                data = {"id": "run_1", "status": "in_progress"}
+                for _ in range(1_000):
+                    yield {"event": "thread.run.in_progress", "data": data}
+                yield {"event": "thread.run.completed", "data": {**data, "status": "completed"}}
+            global kept
+            own = AssistantStream.from_events(events())
+            kept = own, iter(own), own.text_deltas, own.events("run")
+            say(next(kept[1]).event)
+    """.strip()
+    text = WORKER.format(body=body)
+    with script(serve(sse(encode(FIVE))), text) as (process, errors):
+        code, out, err = outcome(process, errors)
+    if STARTS_NO_THREADS:
+        assert "No thread can be started" in out
+    else:
+        assert out == "thread.run.in_progress\n"
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_ends_while_a_stream_runs_in_the_parent(serve):
+    """A multiprocessing child does not wait for the parent's stream, nor for a lock that was held."""
+    gate = threading.Event()
+    text = """
+        import multiprocessing, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads
+        stream.on("event", lambda: None).start()
+        held, free = threading.Event(), threading.Event()
+        def hold():
+            with stream._delivery.still():
+                held.set()
+                free.wait(20)
+        holder = threading.Thread(target=hold)
+        holder.start()
+        held.wait(20)
+        child = multiprocessing.get_context("fork").Process(target=say, args=["child"])
+        child.start()
+        child.join(20)
+        say(child.exitcode)
+        child.kill()
+        free.set()
+        holder.join()
+        say("parent", stream.ended)
+    """
+    with script(serve(gated(FIVE[:HALF], FIVE[HALF:], gate)), text) as (process, errors):
+        lines = [process.stdout.readline() for _ in range(3)]
+        gate.set()
+        code, out, err = outcome(process, errors)
+    assert lines == ["child\n", "0\n", "parent False\n"]
+    assert (code, out, err) == (0, "", "")
+
+
+def test_an_iterator_that_is_collected_while_a_listener_is_taken_away(serve):
+    """Its detaching, under the registry's lock, does not lock up with another thread's `on`."""
+    text = """
+        import gc, pyee
+        gc.disable()
+        registry = pyee.EventEmitter.remove_listener
+        attach = stream._emitter.attach
+        removing, attaching, wanted = threading.Event(), threading.Event(), threading.Event()
+        def remove_listener(self, *args):
+            registry(self, *args)
+            if not removing.is_set():
+                removing.set()
+                attaching.wait(0.5)  # it can come only if the other thread needs another lock
+                gc.collect()
+        def attach_other(registration):
+            attaching.set()
+            attach(registration)
+        def other():
+            wanted.wait(20)
+            removing.wait(20)
+            stream._emitter.attach = attach_other
+            stream.on("messageDone", lambda: say("messageDone"))
+        def first():
+            cycle = [stream.events("run")]
+            cycle.append(cycle)
+            wanted.set()
+        pyee.EventEmitter.remove_listener = remove_listener
+        thread = threading.Thread(target=other)
+        thread.start()
+        stream.once("event", first).once("event", lambda: None)
+        stream.start()
+        thread.join()
+        say("attached")
+        stream.done(timeout=20)
+        say("done")
+    """
+    gate = threading.Event()
+    with script(serve(gated(FIVE[:2], FIVE[2:], gate)), text) as (process, errors):
+        first = process.stdout.readline()
+        gate.set()
+        code, out, err = outcome(process, errors)
+    assert (code, first, out.split(), err) == (0, "attached\n", ["messageDone", "done"], "")
 
 
 def test_the_streams_thread_is_no_daemon(stream_of):
@@ -696,7 +858,7 @@ def test_leaving_events_or_text_deltas_only_detaches(stream_of, kind):
     assert not stream.aborted
 
 
-@pytest.mark.parametrize("kind", ["for", "events", "text_deltas"])
+@pytest.mark.parametrize("kind", ["for", "events"])
 def test_a_slow_consumer_holds_the_server_back_and_loses_nothing(stream_of, kind):
     """A consumer that does not take what comes holds the server back; then it gets everything."""
     sent, held_back = [0], threading.Event()
@@ -704,7 +866,6 @@ def test_a_slow_consumer_holds_the_server_back_and_loses_nothing(stream_of, kind
     iterator = {
         "for": lambda: (e.data.delta for e in stream if e.event == "thread.message.delta"),
         "events": lambda: (args[0] for args in stream.events("textDelta")),
-        "text_deltas": lambda: stream.text_deltas,
     }[kind]()
     next(iterator)
     assert held_back.wait(PATIENCE)
@@ -723,6 +884,44 @@ def test_a_consumer_that_waits_itself_does_not_deadlock(stream_of):
     first = next(iterator)
     stream.done(timeout=PATIENCE)
     assert [first, *iterator] == [f"{number}," for number in range(20_000)]
+
+
+@pytest.mark.parametrize("kind", ["for", "events"])
+def test_threads_that_share_an_iterator(kind):
+    """Each event goes to exactly one of them, and the end comes to all."""
+    pieces = [f"{number} " for number in range(300)]
+    taken = threading.Semaphore(0)
+
+    def events():
+        for name, data in answered(*pieces)[:-1]:
+            yield {"event": name, "data": data}
+            if "delta" in name:  # the next comes when somebody has this one, and all wait again
+                assert taken.acquire(timeout=PATIENCE)
+
+    stream = AssistantStream.from_events(events())
+    iterator = iter(stream) if kind == "for" else stream.events("messageDelta")
+    got: list = []
+    ended: list = []
+
+    def consume():
+        for item in iterator:
+            if kind == "events":
+                got.append(item[0].content[0].text.value)
+            elif item.event == "thread.message.delta":
+                got.append(item.data.delta.content[0].text.value)
+            else:
+                continue
+            taken.release()
+        ended.append(True)
+
+    threads = [threading.Thread(target=consume, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert got == pieces
+    assert ended == [True] * 4
+    stream.done(timeout=PATIENCE)
 
 
 def test_another_thread_that_waits_lifts_the_bound(stream_of):

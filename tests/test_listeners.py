@@ -8,6 +8,7 @@ import threading
 from unittest.mock import Mock
 
 import pytest
+from left_behind import stream_threads, wait_until
 from parity.compare import NAMES, PATIENCE, Recorder, plain
 from parity.transcripts import (
     DONE,
@@ -683,6 +684,69 @@ def test_an_end_listener_that_raises_does_not_spoil_a_finished_run(unheard):
     stream = play(FIVE).on("end", lambda: 1 / 0)
     assert stream.final_run(timeout=PATIENCE).status == "completed"
     assert (stream.ended, stream.errored) == (True, False)
+
+
+class Unprintable(Exception):
+    """An exception that has no text."""
+
+    def __str__(self):
+        raise Unprintable
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize("name", ["connect", "textDelta", "run", "error", "end"])
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_listener_that_raises_what_cannot_be_printed(name, waits, unheard):
+    """end comes, and done says which listener it was, though the exception's __str__ raises."""
+
+    def listener():
+        raise Unprintable
+
+    ended = threading.Event()
+    stream = play(FIVE if name != "error" else FIVE[:3]).on("end", ended.set).on(name, listener)
+    if waits and name in ("connect", "textDelta", "run"):
+        with pytest.raises(OpenAIError, match=f"{name}.*Unprintable") as caught:
+            stream.done(timeout=PATIENCE)
+        assert isinstance(caught.value.__cause__, Unprintable)
+    elif waits:
+        finish(stream)
+    assert ended.wait(PATIENCE)
+    assert wait_until(lambda: not stream_threads())
+    assert stream.ended
+
+
+def test_events_that_raise_what_cannot_be_printed():
+    """The iterable of from_events may raise such an exception as well."""
+
+    def events():
+        yield {"event": FIVE[0][0], "data": FIVE[0][1]}
+        raise Unprintable
+
+    ended = threading.Event()
+    stream = AssistantStream.from_events(events()).on("end", ended.set)
+    with pytest.raises(OpenAIError, match="Unprintable") as caught:
+        stream.done(timeout=PATIENCE)
+    assert isinstance(caught.value.__cause__, Unprintable)
+    assert ended.is_set()
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, SystemExit, Unprintable])
+def test_an_excepthook_that_raises(kind, monkeypatch):
+    """end comes although the hook that an error is reported to raises itself, and done raises."""
+
+    def hook(args):
+        raise kind
+
+    monkeypatch.setattr(threading, "excepthook", hook)
+    ended = threading.Event()
+    stream = play(FIVE).on("textDelta", lambda: 1 / 0).on("end", ended.set)
+    assert ended.wait(PATIENCE)
+    with pytest.raises(OpenAIError) as caught:
+        stream.done(timeout=PATIENCE)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    stream = play(FIVE).on("end", lambda: 1 / 0)
+    assert stream.final_run(timeout=PATIENCE).status == "completed"
 
 
 # --- an error that nobody hears
