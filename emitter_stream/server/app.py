@@ -304,7 +304,7 @@ def parse_json(raw: bytes) -> Any:
             "We could not parse the JSON body of your request: it is not valid JSON."
         ) from None
     except RecursionError:
-        too_deep = True
+        value, too_deep = None, True
     if too_deep:
         raise bad_request(
             f"The JSON body of your request is nested too deeply: at most {MAX_DEPTH} levels."

@@ -80,6 +80,9 @@ class Model(Protocol):
 
         After calls the engine gets their outputs and asks again with one more round in `turn`;
         after text alone the run is complete. Any exception fails the run.
+
+        The input of a `code_interpreter` call is run, by a sandbox that guards against accidents,
+        not attackers: do not pass on code that a language model wrote.
         """
         ...
 

@@ -29,11 +29,13 @@ else:
         ("RLIMIT_CPU", {cpu}), ("RLIMIT_AS", {memory}), ("RLIMIT_FSIZE", {file}),
         ("RLIMIT_NPROC", 0), ("RLIMIT_CORE", 0), ("RLIMIT_NOFILE", 32),
     ):
+        # At the hard limit for CPU time it is SIGKILL, which does not say why.
+        hard = value + (name == "RLIMIT_CPU")
         try:
-            resource.setrlimit(getattr(resource, name), (value, value))
+            resource.setrlimit(getattr(resource, name), (value, hard))
         except (AttributeError, ValueError, OSError):
             pass
-    del resource, name, value
+    del resource, name, value, hard
 source = sys.stdin.buffer.read().decode()
 exec(compile(source, "<code_interpreter>", "exec"), {{"__name__": "__main__"}})
 """
@@ -90,7 +92,7 @@ class Sandbox:
             )
             note = ""
             try:
-                await asyncio.wait_for(process.wait(), limits.wall)
+                note = self._ending(await asyncio.wait_for(process.wait(), limits.wall))
             except asyncio.TimeoutError:
                 note = f"\n[stopped after {limits.wall:g} seconds]\n"
             finally:
@@ -101,8 +103,16 @@ class Sandbox:
             output = stdout.read(limits.output + 1)
         if len(output) > limits.output:
             output = output[: limits.output]
-            note = "\n[output cut off]\n"
+            note = "\n[output cut off]\n" + note
         return output.decode("utf-8", "replace") + note
+
+    def _ending(self, status: int) -> str:
+        """Say what ended the code if it was a signal, which leaves no trace in its output."""
+        if status >= 0 or sys.platform == "win32":
+            return ""
+        if status == -signal.SIGXCPU:
+            return f"\n[stopped after {self.limits.cpu:g} seconds of processor time]\n"
+        return f"\n[ended by signal {-status}]\n"
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

@@ -167,6 +167,14 @@ def test_sandbox_limits():
         assert "File too large" in run_code("open('f', 'wb').write(b'x' * 10**8)")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the signals differ")
+def test_sandbox_says_what_ended_the_code():
+    """Code that a signal or the limit on processor time ended says so in its output."""
+    assert run_code("while True: pass", cpu=1) == "\n[stopped after 1 seconds of processor time]\n"
+    ended = run_code("print('so far'); import os; os.kill(os.getpid(), 9)")
+    assert ended == "so far\n\n[ended by signal 9]\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
 def test_sandbox_cancelled():
     """Cancelling kills the code and waits for its end."""
