@@ -77,6 +77,8 @@ class LocalServer:
     ) -> None:
         self._db_path = db
         self._model = model or ScriptedModel(tokens_per_second)
+        if not host:
+            raise ValueError("an empty host would listen on every address; name one")
         self._address = (host, port)
         self._lifetime = run_lifetime
         self._clock = clock
