@@ -39,6 +39,7 @@ from emitter_stream import (
     LateListenerWarning,
     OpenAIError,
 )
+from emitter_stream.delivery import Delivery
 
 FIVE = answered("a", "b", "c", "d", "e")
 
@@ -573,8 +574,10 @@ def test_a_stream_nobody_listened_to_still_reports_its_error(serve):
 
 
 WORKER = """
+    import emitter_stream.delivery
     def work():
         threading.main_thread().join()
+        emitter_stream.delivery._exiting.wait(20)
         try:
             {body}
         except BaseException as error:
@@ -699,7 +702,7 @@ def test_an_iterator_that_is_collected_while_a_listener_is_taken_away(serve):
         removing, attaching, wanted = threading.Event(), threading.Event(), threading.Event()
         def remove_listener(self, *args):
             registry(self, *args)
-            if not removing.is_set():
+            if wanted.is_set() and not removing.is_set():  # of the second `once`
                 removing.set()
                 attaching.wait(0.5)  # it can come only if the other thread needs another lock
                 gc.collect()
@@ -887,8 +890,16 @@ def test_a_consumer_that_waits_itself_does_not_deadlock(stream_of):
 
 
 @pytest.mark.parametrize("kind", ["for", "events"])
-def test_threads_that_share_an_iterator(kind):
+def test_threads_that_share_an_iterator(kind, monkeypatch):
     """Each event goes to exactly one of them, and the end comes to all."""
+    wait_until = Delivery.wait_until
+
+    def wait_and_let_others_run(*args):
+        seen = wait_until(*args)
+        threading.Event().wait(0.0005)  # between being woken and taking, where others may take
+        return seen
+
+    monkeypatch.setattr(Delivery, "wait_until", wait_and_let_others_run)
     pieces = [f"{number} " for number in range(300)]
     taken = threading.Semaphore(0)
 
