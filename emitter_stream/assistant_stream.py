@@ -186,8 +186,7 @@ class AssistantStream(EventStream):
     @property
     def text_deltas(self) -> Iterator[str]:
         """The pieces of text as they arrive, from now on. Leaving early only detaches."""
-        pieces = EventIterator(self._delivery, "textDelta", _piece, self.controller.abort)
-        return (piece for piece in pieces if piece)
+        return _TextDeltas(self._delivery, "textDelta", _piece, self.controller.abort)
 
     if TYPE_CHECKING:
         # One overload for each signature, so that a listener is checked against its event.
@@ -298,6 +297,15 @@ def replayed(path: str | os.PathLike[str], speed: float | None) -> tuple[Source,
 
         core = ToolLoopCore()
     return ReplaySource(Player(recording.entries(), speed), core.made), core
+
+
+class _TextDeltas(EventIterator[str]):
+    """The pieces that hold any text."""
+
+    def __next__(self) -> str:
+        while not (piece := super().__next__()):
+            pass
+        return piece
 
 
 def _event(args: tuple[Any, ...]) -> AssistantStreamEvent:

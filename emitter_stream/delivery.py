@@ -421,8 +421,14 @@ class Delivery:
             thread.start()
         except RuntimeError:  # no thread starts any more once the interpreter is shutting down
             self._token.release()
-            if self._finished:
+            if self._finished and self._late:
                 self._late.clear()  # nobody is left to serve them, and waiters wait for it
+                warnings.warn(
+                    "a listener was attached after the stream and the main thread had ended, when "
+                    "no thread can be started any more to give it what it missed",
+                    LateListenerWarning,
+                    stacklevel=2,
+                )
 
     def _serve(self) -> None:
         self._holder = threading.get_ident()
