@@ -247,7 +247,7 @@ class Exchange:
     def _try(self) -> float | None:
         """Send once. Return ``None`` for an answer to be read, seconds to wait to try again."""
         try:
-            response = self._response = self._mapped(self._follow)
+            response = self._mapped(self._follow)
         except APIConnectionError:
             if self._retries_left <= 0:
                 raise
@@ -279,6 +279,9 @@ class Exchange:
                 _watcher.exchange = None
             target = _same_server_target(response)
             if target is None or redirects == _MAX_REDIRECTS:
+                # Kept here: an abort at this moment keeps it from being returned, and it would
+                # never be closed.
+                self._response = response
                 return response
             redirects += 1
             response.close()
