@@ -24,6 +24,7 @@ from emitter_stream import (
     OpenAI,
     OpenAIError,
 )
+from emitter_stream.transport import Transport
 
 FIVE = answered("a", "b", "c", "d", "e")
 BODY = encode(FIVE)
@@ -35,6 +36,27 @@ def start(client):
 
 
 # --- connections
+
+
+def test_an_answer_that_an_abort_overtakes_is_closed(serve, monkeypatch):
+    """An abort between an answer's coming and its being looked at leaves no connection open."""
+    server = serve(sse(BODY))
+    transport = Transport(base_url=server.url, headers={}, max_retries=0)
+    exchange = transport.exchange("POST", "/threads/thread_1/runs", body={})
+    answers = []
+    send = transport._session.send
+
+    def overtaken(*args, **options):
+        answers.append(send(*args, **options))
+        exchange.interrupt()
+        return answers[0]
+
+    monkeypatch.setattr(transport._session, "send", overtaken)
+    with pytest.raises(APIUserAbortError):
+        exchange.open()
+    exchange.close()
+    assert answers[0].raw.closed
+    transport.close()
 
 
 @pytest.mark.parametrize("coding", ["plain", "gzip"])
