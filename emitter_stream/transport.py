@@ -309,9 +309,10 @@ class Exchange:
 
     def _mapped(self, function: Callable[..., _T], *args: Any) -> _T:
         """Return ``function(*args)``, with foreign exceptions turned into the library's."""
+        result: Any = None
+        failure: Exception | None = None
         try:
             result = function(*args)
-            failure = None
         except Exception as error:
             failure = self._failure(error)
             if failure is error and not self._interrupted.is_set():
@@ -322,7 +323,8 @@ class Exchange:
         # Outside of `except`: there what may show the API key would stay attached to the error.
         if failure is not None:
             raise failure
-        return result
+        answer: _T = result
+        return answer
 
     def _failure(self, error: Exception) -> Exception:
         """Return the library's error for a foreign one, which is its cause if that may be shown."""
