@@ -130,10 +130,6 @@ class Transport:
             max_retries=self.max_retries if max_retries is None else max_retries,
         )
 
-    def redact(self, value: Any) -> Any:
-        """Return JSON-like ``value`` without the API key, which a server may repeat to us."""
-        return _without(self._secrets, value)
-
     def close(self) -> None:
         """Close the connections that are kept open for later requests."""
         self._session.close()
@@ -338,7 +334,7 @@ class Exchange:
         return safe
 
     def redact(self, value: Any) -> Any:
-        """Return JSON-like ``value`` without the API key."""
+        """Return JSON-like ``value`` without the API key, which a server may repeat to us."""
         return _without(self._secrets, value)
 
     def redacted(self, error: OpenAIError) -> OpenAIError:

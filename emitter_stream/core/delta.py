@@ -7,6 +7,7 @@ delta brings in is copied, so that no delta changes after it was handed out.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from ..exceptions import OpenAIError
@@ -60,7 +61,8 @@ def accumulate(snapshot: dict[str, Any], delta: Any) -> None:
 
 
 def _accumulate_list(old: list[Any], delta: list[Any]) -> None:
-    if all(type(item) in (str, int, float) for item in (*delta, *old)):
+    # Chained, not joined: of an array of objects only the first is looked at, and nothing copied.
+    if all(type(item) in (str, int, float) for item in itertools.chain(delta, old)):
         old.extend(delta)
         return
     length = len(old)
