@@ -20,20 +20,19 @@ import threading
 import time
 import warnings
 import weakref
-from collections import Counter, deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 import attrs
 
 from .emitter import Emitter, Registration, find
 from .exceptions import APIUserAbortError, LateListenerWarning, OpenAIError, described
-from .growth import KEEP
+from .history import KEEP, History
 
 __all__ = ["Buffer", "Delivery"]
 
 TICK = 0.020  # seconds between the last listener of a chain and the first delivery
-KEPT = 1024  # deliveries that are kept for late listeners
 BUFFER_BOUND = 256  # events that an iterator may lag behind before the reader is held back
 
 
@@ -85,11 +84,7 @@ class Delivery:
         self._going = False
         self._begun = False
         self._tick_end = 0.0
-        # (name, arguments), or a growth and its piece of text: see deliver().
-        self._history: list[tuple[Any, Any]] = []
-        self._kept = 0  # deliveries in _history, aliases not counted
-        self._full = False  # changes between two events, too
-        self._unkept: Counter[str] = Counter()
+        self._history = History()
         self._late: deque[_Late] = deque()
         self._buffers: list[Buffer] = []
         self._waiters = 0
@@ -110,13 +105,13 @@ class Delivery:
         with self._changed:
             late = self._begun and not self._go_said and not self.inside()
             if late:
-                unkept = self._unkept[registration.event]
+                unkept = self._history.unkept[registration.event]
                 entry = _Late(registration, registration.call)
                 registration.call = entry.hold
                 self._late.append(entry)
                 self.attention = True
                 self._changed.notify_all()
-            if not late or self._full:
+            if not late or self._history.full:
                 self.emitter.attach(registration)
             if not self._begun:
                 self._tick_end = time.monotonic() + TICK
@@ -151,7 +146,7 @@ class Delivery:
 
     def keeps_all(self) -> bool:
         """Return whether a listener that is attached now is given everything from the start on."""
-        missed = self._go_said or self._full or self._unkept or self.inside()
+        missed = self._go_said or self._history.full or self.inside()
         return not self._begun or not missed
 
     def detach(self, event: str, listener: Callable[..., object]) -> None:
@@ -271,10 +266,8 @@ class Delivery:
     def deliver(self, emissions: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
         """Call the listeners of each emission before the next is made (*token*).
 
-        An emission under the name ``KEEP`` stands for those that follow, of which only what
-        somebody listens to need be made. Its arguments are a ``growth`` and a piece of text:
-        ``growth.names`` are all their names, ``growth.counted`` of which are no aliases, and
-        ``growth.again(piece)`` makes all of them.
+        An emission under the name ``KEEP`` keeps those that follow it, as far as its recipe makes
+        them; of these only what somebody listens to need be made now.
 
         Raises ``OpenAIError`` from what a listener raised; those behind it are not called, as in
         Node.
@@ -339,37 +332,22 @@ class Delivery:
     # Inside
 
     def _deliver_and_keep(self, emissions: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
-        ready = self.emitter.ready
-        kept = False
+        ready, history = self.emitter.ready, self._history
+        kept: tuple[str, ...] = ()
         for name, args in emissions:
             with self.lock:  # together, or attach() could come between
-                if name == KEEP:  # in one for all that follow
-                    self._keep(args, args[0].names, args[0].counted)
-                    kept = True
-                elif not kept:
-                    self._keep((name, args), (name,), name not in self._aliases)
+                if name == KEEP:
+                    history.keep_recipe(*args)
+                    kept = args[0].names
+                elif name not in kept:
+                    history.keep(name, args, counts=name not in self._aliases)
                 registrations = ready.get(name, ())
             try:
                 for registration in registrations:
                     registration.call(*args)
             except BaseException as error:
                 raise listener_error(name, error) from error
-        self._full = self._kept >= KEPT
-
-    def _keep(self, entry: tuple[Any, Any], names: tuple[str, ...], counted: int) -> None:
-        if self._full:
-            self._unkept.update(names)
-            return
-        self._history.append(entry)
-        self._kept += counted
-
-    def _kept_of(self, event: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the arguments of the deliveries of ``event`` that were kept."""
-        for first, second in self._history:
-            if first == event:
-                yield second
-            elif not isinstance(first, str) and event in first.names:
-                yield from (args for name, args in first.again(second) if name == event)
+        history.end_event()
 
     def _emit_last(self, name: str, args: tuple[Any, ...]) -> None:
         try:
@@ -391,7 +369,7 @@ class Delivery:
             late = self._late[0]
             registration = late.registration
             try:
-                for args in self._kept_of(registration.event):
+                for args in self._history.of(registration.event):
                     if registration.call != late.hold:  # taken away, perhaps by itself
                         break
                     late.call(*args)

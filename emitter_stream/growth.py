@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from .wire import loads
 
-__all__ = ["GROWTH", "KEEP", "GrowthMatcher", "Path", "with_piece"]
+__all__ = ["GROWTH", "GrowthMatcher", "Path", "with_piece"]
 
 Path = tuple[str | int, ...]
 """Where a string stands in an event's data: keys and array indexes from the outside in."""
@@ -33,9 +33,6 @@ class _Growth:
 
 GROWTH: Final = _Growth()
 """What a source gives in place of an event's name for ``the last event, with this piece of text``."""
-
-KEEP: Final = ""
-"""The name under which a core hands out, unmade, the calls for those who may come late."""
 
 _decode_string = json.decoder.scanstring  # type: ignore[attr-defined]
 

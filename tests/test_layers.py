@@ -18,13 +18,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # The client side from the ground up. Each unit (a module, or a package with what is in it) imports
 # only from those before it. What imports these and is imported by none of them need not be here.
 ORDER = """
-exceptions _typing _not_given abort _docstrings wire sse growth types core transport sources emitter
+exceptions _typing _not_given abort _docstrings wire sse growth history types core transport sources emitter
 delivery event_stream recording _json_types tools tool_loop assistant_stream event_handler resources
 client
 """.split()  # noqa: SIM905 - a line of names reads better than a list
 
 # Where nothing may stand that belongs to one API: these serve the next kind of stream as well.
-GENERIC = "sse transport wire growth sources emitter delivery event_stream abort".split()  # noqa: SIM905
+GENERIC = "sse transport wire growth history sources emitter delivery event_stream abort".split()  # noqa: SIM905
 
 # Modules that do something or look at the world; a core only computes.
 WORLD = {

@@ -11,7 +11,8 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from ..exceptions import OpenAIError
-from ..growth import GROWTH, KEEP, Path
+from ..growth import GROWTH, Path
+from ..history import KEEP
 from ..types import (
     AssistantStreamEvent,
     Message,

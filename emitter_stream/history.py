@@ -1,0 +1,90 @@
+"""What a stream keeps of its deliveries for listeners that come late: the first 1,024, and compactly.
+
+Most are never asked for, and 500 streams that have just begun keep them all at once. Each object
+kept is one more that the garbage collector looks at while every stream waits for it, so a core
+may hand an event over unmade: under the name ``KEEP``, as a recipe and what that needs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Protocol
+
+__all__ = ["KEEP", "History", "Recipe"]
+
+KEEP: Final = ""
+"""The name of an emission that calls nobody: its arguments are a ``Recipe`` and an ingredient."""
+
+LIMIT = 1024  # deliveries
+
+Args = tuple[Any, ...]
+
+
+class Recipe(Protocol):
+    """Makes deliveries again, which are then not kept themselves."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the deliveries that it makes."""
+        ...
+
+    @property
+    def counted(self) -> int:
+        """How many of ``names`` are no aliases."""
+        ...
+
+    def again(self, ingredient: Any) -> Iterable[tuple[str, Args]]:
+        """Make the deliveries, in their order."""
+        ...
+
+
+class History:
+    """The first deliveries of a stream. One thread at a time.
+
+    ``full`` changes in ``end_event`` alone, so that an event is kept whole or not at all.
+    """
+
+    def __init__(self) -> None:
+        # A recipe and its ingredients, or a name and the arguments of its deliveries: one entry for
+        # as many as come without another between.
+        self._entries: list[tuple[str | Recipe, list[Any]]] = []
+        self._count = 0
+        self.full = False
+        self.unkept: Counter[str] = Counter()
+        """How many deliveries of each name came when it was full."""
+
+    def keep(self, name: str, args: Args, *, counts: bool) -> None:
+        """Keep a delivery as it is; ``counts`` is whether it is no alias."""
+        self._add(name, args, (name,), counts)
+
+    def keep_recipe(self, recipe: Recipe, ingredient: Any) -> None:
+        """Keep what ``recipe`` makes of ``ingredient``."""
+        self._add(recipe, ingredient, recipe.names, recipe.counted)
+
+    def end_event(self) -> None:
+        """Take note that the deliveries of one event are over."""
+        self.full = self._count >= LIMIT
+
+    def of(self, event: str) -> Iterator[Args]:
+        """Yield the arguments of each delivery of ``event``, in their order."""
+        for key, values in self._entries:
+            if key == event:
+                yield from values
+            elif not isinstance(key, str) and event in key.names:
+                for value in values:
+                    yield from (args for name, args in key.again(value) if name == event)
+
+    def clear(self) -> None:
+        """Forget what was kept."""
+        self._entries.clear()
+
+    def _add(self, key: str | Recipe, value: Any, names: tuple[str, ...], counted: int) -> None:
+        if self.full:
+            self.unkept.update(names)
+            return
+        self._count += counted
+        if self._entries and self._entries[-1][0] is key:
+            self._entries[-1][1].append(value)
+        else:
+            self._entries.append((key, [value]))
