@@ -338,8 +338,8 @@ class _Reader:
         self._own_signal = controller.signal
         self._own_signal.add_callback(self._stop)
         self._signal = signal
-        self._forward = lambda: controller.abort(None if signal is None else signal.reason)
         if signal is not None:
+            self._forward = lambda: controller.abort(signal.reason)
             signal.add_callback(self._forward)
 
     def run(self) -> None:

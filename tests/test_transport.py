@@ -124,6 +124,40 @@ def test_abort_of_a_connection_that_is_being_set_up(silent_server, scheme):
             pass  # up to the end, which a client that holds the connection open would not send
 
 
+# --- the environment
+
+
+@pytest.fixture
+def no_environment(monkeypatch):
+    """Take away what this machine's environment says of proxies; give the means to say more."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+def test_a_proxy_of_the_environment_is_used(serve, no_environment):
+    """As in the official SDK, the environment's proxy gets each request of a client, streams too."""
+    proxy = serve(sse(BODY), sse(BODY))
+    no_environment.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+    client = OpenAI(base_url="http://assistants.invalid/v1", api_key="sk-test", max_retries=0)
+    start(client).done(timeout=PATIENCE)
+    no_environment.delenv("HTTP_PROXY")  # it is asked once a client
+    start(client).done(timeout=PATIENCE)
+    target = "http://assistants.invalid/v1/threads/thread_1/runs"
+    assert [request.target for request in proxy.requests] == [target, target]
+
+
+def test_hosts_that_the_environment_excepts_are_reached_directly(serve, no_environment):
+    """NO_PROXY is minded."""
+    server = serve(sse(BODY))
+    no_environment.setenv("HTTP_PROXY", "http://assistants.invalid:1")
+    no_environment.setenv("NO_PROXY", "127.0.0.1")
+    client = OpenAI(base_url=server.url, api_key="sk-test", max_retries=0)
+    start(client).done(timeout=PATIENCE)
+    assert [request.target for request in server.requests] == ["/v1/threads/thread_1/runs"]
+
+
 # --- timeouts
 
 SENSELESS = [0, -1, 0.0, math.nan, math.inf, 1e12, "5", True, (), (1,), (1, 2, 3), (0, 5), (5, -1)]
