@@ -46,9 +46,10 @@ class History:
     """
 
     def __init__(self) -> None:
-        # A recipe and its ingredients, or a name and the arguments of its deliveries: one entry for
-        # as many as come without another between.
-        self._entries: list[tuple[str | Recipe, list[Any]]] = []
+        # A name and its arguments, or a recipe and its ingredient. Two lists and not one of pairs,
+        # each of which would be an object more.
+        self._keys: list[str | Recipe] = []
+        self._values: list[Any] = []
         self._count = 0
         self.full = False
         self.unkept: Counter[str] = Counter()
@@ -68,23 +69,21 @@ class History:
 
     def of(self, event: str) -> Iterator[Args]:
         """Yield the arguments of each delivery of ``event``, in their order."""
-        for key, values in self._entries:
+        for key, value in zip(self._keys, self._values, strict=True):
             if key == event:
-                yield from values
+                yield value
             elif not isinstance(key, str) and event in key.names:
-                for value in values:
-                    yield from (args for name, args in key.again(value) if name == event)
+                yield from (args for name, args in key.again(value) if name == event)
 
     def clear(self) -> None:
         """Forget what was kept."""
-        self._entries.clear()
+        self._keys.clear()
+        self._values.clear()
 
     def _add(self, key: str | Recipe, value: Any, names: tuple[str, ...], counted: int) -> None:
         if self.full:
             self.unkept.update(names)
             return
         self._count += counted
-        if self._entries and self._entries[-1][0] is key:
-            self._entries[-1][1].append(value)
-        else:
-            self._entries.append((key, [value]))
+        self._keys.append(key)
+        self._values.append(value)

@@ -1,8 +1,15 @@
-"""The short way for deltas: it shows listeners what the long way shows them, at each moment."""
+"""The short ways for deltas: they show listeners what the long way shows them, at each moment.
+
+One recognises a delta by its bytes and does not parse it; one, for those that differ in more than
+their text, by its shape once it is parsed.
+"""
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
+import operator
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +18,7 @@ from parity.transcripts import DONE, encode, message, run, started
 from scripted_server import sse
 
 from emitter_stream.core.assistant import AssistantCore
+from emitter_stream.exceptions import OpenAIError
 from emitter_stream.growth import GROWTH, GrowthMatcher
 from emitter_stream.types._model import ListView, Model
 from emitter_stream.wire import loads
@@ -44,12 +52,40 @@ def plain(value: object) -> object:
     return value.to_dict() if isinstance(value, Model | ListView) else value
 
 
-def play(events: list[tuple[str, dict]], *, short: bool, wanted: set[str] | None = None):
-    """Give every call with the state at its moment, and how many events took the short way."""
-    core, matcher = AssistantCore(), GrowthMatcher()
+class Core(AssistantCore):
+    """A core that counts which events it took by their shape, or takes none so."""
+
+    def __init__(self, by_shape: bool):
+        super().__init__()
+        self.by_shape = by_shape
+        self.short = self.long = 0
+
+    def feed(self, event: object, data: object):
+        if event is not GROWTH and not self.by_shape:
+            self._growth = None
+        return super().feed(event, data)
+
+    def _grow(self, growth, piece):
+        self.short += 1
+        return super()._grow(growth, piece)
+
+    def _take(self, event, data):
+        self.long += 1
+        return super()._take(event, data)
+
+
+def play(
+    events: list[tuple[str, dict]],
+    *,
+    by_bytes: bool = False,
+    by_shape: bool = False,
+    wanted: set[str] | None = None,
+):
+    """Give every call with the state at its moment, and how many events took a short way."""
+    core, matcher = Core(by_shape), GrowthMatcher()
     if wanted is not None:
         core.wanted = core.listened = wanted
-    calls, shorts = [], 0
+    calls = []
 
     def take(name: object, data: object) -> None:
         for event, args in core.feed(name, data):
@@ -59,20 +95,23 @@ def play(events: list[tuple[str, dict]], *, short: bool, wanted: set[str] | None
 
     for event in events:
         frame = frame_of(event)
-        piece = matcher.match(frame) if short else None
-        if piece is not None:
-            shorts += 1
-            take(GROWTH, piece)
-            continue
-        text = frame.partition(b"data: ")[2].decode()
-        data = loads(text)
-        take(event[0], data)
+        piece = matcher.match(frame) if by_bytes else None
+        try:
+            if piece is not None:
+                take(GROWTH, piece)
+                continue
+            text = frame.partition(b"data: ")[2].decode()
+            data = loads(text)
+            take(event[0], data)
+        except OpenAIError as error:
+            calls.append(("raised", str(error)))
+            break
         path = core.growth()
         if path is None:
             matcher.forget()
         else:
             matcher.learn(frame, text, data, path)
-    return calls, shorts
+    return calls, core.short
 
 
 PIECES = st.text(max_size=5) | st.sampled_from(['"', "\\", "\n", "\ud83d", "\ude00", "é", "\u2028"])
@@ -92,23 +131,164 @@ WANTED = st.none() | st.sets(st.sampled_from([*NAMES.split(), "thread.message.de
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(EVENTS, max_size=25), WANTED)
-def test_both_ways_give_the_same_calls_at_the_same_state(events, wanted):
+def test_all_ways_give_the_same_calls_at_the_same_state(events, wanted):
     """Each call comes with the same arguments while snapshots and current_event are the same."""
     stream = [MESSAGE, STEP, *events]
-    assert play(stream, short=True, wanted=wanted)[0] == play(stream, short=False, wanted=wanted)[0]
+    long_way = play(stream, wanted=wanted)[0]
+    assert play(stream, by_bytes=True, wanted=wanted)[0] == long_way
+    assert play(stream, by_shape=True, wanted=wanted)[0] == long_way
+    assert play(stream, by_bytes=True, by_shape=True, wanted=wanted)[0] == long_way
 
 
 @pytest.mark.parametrize("delta", [message_delta, call_delta])
-def test_deltas_of_one_kind_take_the_short_way(delta):
+@pytest.mark.parametrize("way", ["by_bytes", "by_shape"])
+def test_deltas_of_one_kind_take_a_short_way(delta, way):
     """Of deltas that differ in their text alone, all but the first two or three are recognised."""
     stream = [MESSAGE, STEP, *(delta(f"{number} ") for number in range(50))]
-    assert play(stream, short=True)[1] >= 47
+    assert play(stream, **{way: True})[1] >= 47
+
+
+def with_changes(event, *changes):
+    """Give a copy of an event with values put into, or taken out of, its data."""
+    name, data = event[0], copy.deepcopy(event[1])
+    for path, value in changes:
+        *way, last = path
+        place = functools.reduce(operator.getitem, way, data)
+        if value is ...:
+            del place[last]
+        else:
+            place[last] = value
+    return name, data
+
+
+DELTA = ("delta",)
+CONTENT = (*DELTA, "content")
+BLOCK = (*CONTENT, 0)
+TEXT = (*BLOCK, "text")
+ANNOTATED = with_changes(message_delta("a"), ((*TEXT, "annotations"), []))
+ODD_MESSAGE_CHANGES = [
+    ((*BLOCK, "index"), 1),
+    ((*BLOCK, "index"), 0.0),
+    ((*BLOCK, "index"), False),
+    ((*BLOCK, "index"), "0"),
+    ((*BLOCK, "index"), ...),
+    ((*BLOCK, "type"), "refusal"),
+    ((*BLOCK, "type"), ...),
+    ((*BLOCK, "unknown"), 1),
+    (TEXT, "text"),
+    (TEXT, None),
+    (TEXT, {}),
+    ((*TEXT, "value"), None),
+    ((*TEXT, "value"), 5),
+    ((*TEXT, "unknown"), 5),
+    ((*TEXT, "annotations"), []),
+    ((*TEXT, "annotations"), ...),
+    ((*TEXT, "annotations"), None),
+    ((*TEXT, "annotations"), [{"index": 0, "type": "file_path", "text": "x"}]),
+    (CONTENT, []),
+    (CONTENT, None),
+    (CONTENT, "x"),
+    (
+        CONTENT,
+        [*message_delta("b")[1]["delta"]["content"], *message_delta("c", 1)[1]["delta"]["content"]],
+    ),
+    ((*DELTA, "role"), "assistant"),
+    ((*DELTA, "role"), {"constructor": 1}),
+    ((*DELTA, "constructor"), "x"),
+    (DELTA, None),
+    (("id",), "msg_2"),
+    (("id",), ...),
+    (("unknown",), 1),
+    (("unknown",), {"constructor": [1]}),
+]
+
+DETAILS = (*DELTA, "step_details")
+CALLS = (*DETAILS, "tool_calls")
+CALL = (*CALLS, 0)
+ODD_CALL_CHANGES = [
+    ((*CALL, "index"), 1),
+    ((*CALL, "index"), 0.0),
+    ((*CALL, "index"), False),
+    ((*CALL, "index"), "0"),
+    ((*CALL, "index"), ...),
+    ((*CALL, "id"), "call_1"),
+    ((*CALL, "type"), "file_search"),
+    ((*CALL, "type"), "code_interpreter"),
+    ((*CALL, "type"), []),
+    ((*CALL, "type"), ...),
+    ((*CALL, "function"), None),
+    ((*CALL, "function"), "x"),
+    ((*CALL, "function", "arguments"), None),
+    ((*CALL, "function", "arguments"), ...),
+    ((*CALL, "function", "output"), None),
+    ((*CALL, "function", "name"), "more"),
+    ((*CALL, "code_interpreter"), {"input": "x"}),
+    (CALLS, []),
+    (CALLS, None),
+    (CALLS, [*call_delta("b")[1]["delta"]["step_details"]["tool_calls"] * 2]),
+    ((*DETAILS, "type"), "message_creation"),
+    ((*DETAILS, "type"), ...),
+    ((*DETAILS, "unknown"), 1),
+    (DETAILS, None),
+    ((*DELTA, "unknown"), 1),
+    ((*DELTA, "constructor"), "x"),
+    ((*DELTA, "id"), "x"),
+    (DELTA, None),
+    (("id",), "step_2"),
+    (("id",), ...),
+    (("unknown",), 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("usual", "changes"),
+    [
+        (message_delta("a"), ODD_MESSAGE_CHANGES),
+        (ANNOTATED, ODD_MESSAGE_CHANGES),
+        (call_delta("a"), ODD_CALL_CHANGES),
+    ],
+)
+def test_a_delta_that_is_almost_like_the_one_before(usual, changes):
+    """Whatever one delta among others has or lacks, all ways show the same and fail alike."""
+    for first in (usual, with_changes(usual, (("unknown",), 0))):
+        for change in changes:
+            try:
+                odd = with_changes(first, change)
+            except KeyError:
+                continue  # nothing there that could be taken out
+            for stream in ([first, first, odd, first, odd, odd], [first, odd, odd, odd, first]):
+                stream = [MESSAGE, STEP, *stream]
+                long_way = play(stream)[0]
+                assert play(stream, by_shape=True)[0] == long_way, change
+                assert play(stream, by_bytes=True, by_shape=True)[0] == long_way, change
+
+
+def numbered(events):
+    """Put a number of its own into the data of each event."""
+    return [(name, {**data, "number": number}) for number, (name, data) in enumerate(events)]
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [message_delta(f"{number} ") for number in range(50)],
+        [call_delta(f"{number} ") for number in range(50)],
+        [call_delta(f"{number} ", "code_interpreter") for number in range(50)],
+        [message_delta("a", text={"value": "b", "annotations": []}) for _ in range(50)],
+    ],
+)
+def test_deltas_that_are_numbered_take_the_way_by_shape(deltas):
+    """A field of its own in each delta, of which nothing depends, keeps none from the short way."""
+    stream = [MESSAGE, STEP, *numbered(deltas)]
+    calls, short = play(stream, by_bytes=True, by_shape=True)
+    assert short >= 47
+    assert calls == play(stream)[0]
 
 
 def test_event_comes_before_the_piece_is_in_the_snapshot():
     """As in Node, a listener of event sees the snapshot as it was before."""
     stream = [MESSAGE, *(message_delta(piece) for piece in "abcd")]
-    calls, shorts = play(stream, short=True, wanted={"event"})
+    calls, shorts = play(stream, by_bytes=True, wanted={"event"})
     texts = [state[1] and state[1]["content"] for _, _, state in calls]
     assert shorts >= 1
     assert [content[0]["text"]["value"] for content in texts[2:]] == ["a", "ab", "abc"]

@@ -7,7 +7,7 @@ import re
 import threading
 
 import pytest
-from parity.compare import PATIENCE, Recorder
+from parity.compare import NAMES, PATIENCE, Recorder
 from parity.transcripts import (
     DONE,
     answered,
@@ -46,6 +46,25 @@ def ends(stream) -> OpenAIError | None:
     assert recorder.names.count("error") == (error is not None)
     assert len(str(error)) < 2_000
     return error
+
+
+# --- names
+
+
+@pytest.mark.parametrize("name", [*NAMES, "functionToolCall"])
+def test_an_event_named_as_a_listener_is_called(stream_of, name):
+    """The server's `event: textDelta` is an event of a name not known, and calls nobody of that name."""
+    frames = [*started(), (name, {"id": "x"}), *answered("a", "b")[len(started()) :]]
+    body = encode(frames).replace(b"event: error", b"event: erro")  # that one is an error
+    ours = Recorder(stream_of(sse(body)))
+    ours.result()
+    plain = Recorder(stream_of(sse(BODY)))
+    plain.result()
+    events = ours.names.count("event")
+    assert events == plain.names.count("event") + 1
+    assert [one for one in ours.names if one != "event"] == [
+        one for one in plain.names if one != "event"
+    ]
 
 
 # --- size

@@ -8,7 +8,9 @@ made in advance would show listeners a later state.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
+
+import attrs
 
 from ..exceptions import OpenAIError
 from ..growth import GROWTH, Path
@@ -81,9 +83,8 @@ class AssistantCore:
 
     ``wanted`` says which names are to be emitted; the others are not made at all. Snapshots are
     kept up to date in any case. Where ``listened`` is another container, ``wanted`` has more names
-    than somebody listens to, for those who may come late: a delta that is much like the last then
-    gives the calls for these in one, under the name ``KEEP``, with the growth and the piece of text
-    that make them.
+    than somebody listens to, for those who may come late: what can be made again is then given to
+    them as a recipe (history.py), and made for those alone who listen.
     """
 
     events: Mapping[str, int] = EVENTS
@@ -100,11 +101,11 @@ class AssistantCore:
         self.final_run: Any = None
         self.messages: dict[str, Message] = {}
         self.run_steps: dict[str, RunStep] = {}
-        self._event: str | None = None
-        self._event_data: Any = _ABSENT
-        self._event_view: AssistantStreamEvent | None = None
-        self._growth: Growth | None = None
-        self._piece: str | None = None  # of the last event, where _event_data has another's
+        # The last event: its name and data, or its growth and its piece; and the view that was made
+        # of which event. Each is replaced whole, since any thread may ask for the current event.
+        self._last: tuple[Any, Any] | None = None
+        self._seen: tuple[Any, AssistantStreamEvent | None] = (None, None)
+        self._growth: Growth | None = None  # how the last event's text may go on
         self._message_id: str | None = None  # of the message that is open
         self._content_index: int | None = None
         self._content: MessageContent | None = None  # the block that the last delta was for
@@ -115,12 +116,15 @@ class AssistantCore:
     @property
     def current_event(self) -> AssistantStreamEvent | None:
         """The last event, made when it is asked for: most are never looked at."""
-        if self._event_view is None and self._event_data is not _ABSENT:
-            data, growth = self._event_data, self._growth
-            if growth is not None and self._piece is not None:
-                data = growth.data(self._piece)
-            self._event_view = AssistantStreamEvent({"event": self._event, "data": data})
-        return self._event_view
+        last, (seen, view) = self._last, self._seen
+        if last is None or last is seen:
+            return view
+        name, data = last
+        if isinstance(name, Growth):
+            name, data = name.event, name.data(data)
+        view = AssistantStreamEvent({"event": name, "data": data})
+        self._seen = (last, view)
+        return view
 
     def growth(self) -> Path | None:
         """Return where the last event's text stands, if the next may differ in that alone."""
@@ -142,22 +146,17 @@ class AssistantCore:
         ``event`` call if the event does not fit the ones before.
         """
         growth = self._growth
-        if event is GROWTH and growth is not None:
-            self._piece = data
-            self._event_view = None
-            listened = self.listened
-            if self.wanted is not listened:
-                yield KEEP, (growth, data)
-            if growth.wants_whole(listened):
-                yield from self._emit_event(listened)
-                growth.text.append(data)  # as in Node, after `event` and before the others
-                view = self.current_event
-                assert view is not None
-                yield from growth.calls(view)
-            else:
-                growth.text.append(data)
-                yield growth.bare(data)
-            return
+        if growth is not None:
+            if event is GROWTH:
+                return self._grow(growth, data)
+            following = growth.next(data) if event == growth.event else None
+            if following is not None:
+                self._growth = following
+                return self._grow(following, following.piece)
+        return self._take(event, data)
+
+    def _take(self, event: Any, data: Any) -> Iterator[Emission]:
+        """Take an event, whatever it brings."""
         handle: Callable[[str, Any], Iterator[Emission]] | None
         if event is None:
             handle = None
@@ -171,19 +170,37 @@ class AssistantCore:
             handle = self._run
         else:
             handle = None
-        self._event, self._event_data, self._event_view = event, data, None
-        self._growth = self._piece = None
-        yield from self._emit_event(self.wanted)
+        self._last = (event, data)
+        self._growth = None
+        listened = self.listened
+        if self.wanted is not listened:
+            yield KEEP, (_RECIPES.get(event) or _EventRecipe(event, ("event",)), data)
+        yield from self._emit_event(event, listened)
         if event is not None and handle is not None:
             yield from handle(event, data)
         elif event == "error":
             raise api_error(data)
 
-    def _emit_event(self, wanted: Container[str]) -> Iterator[Emission]:
-        event = self._event
+    def _grow(self, growth: Growth, piece: str) -> Iterator[Emission]:
+        """Take an event that brings the next piece of a text, and nothing else."""
+        self._last = (growth, piece)
+        listened = self.listened
+        if self.wanted is not listened:
+            yield KEEP, (growth, piece)
+        if not growth.wants_whole(listened):
+            growth.text.append(piece)
+            yield growth.bare(piece)
+            return
+        yield from self._emit_event(growth.event, listened)
+        growth.text.append(piece)  # as in Node, after `event` and before the others
+        view = self.current_event
+        assert view is not None
+        yield from growth.calls(view)
+
+    def _emit_event(self, event: Any, wanted: Container[str]) -> Iterator[Emission]:
         if "event" in wanted:
             yield "event", (self.current_event,)
-        if event is not None and event in EVENTS and event in wanted:
+        if event in wanted and event in _RECIPES:
             view = self.current_event
             yield event, (None if view is None else view.data,)
 
@@ -385,6 +402,23 @@ class AssistantCore:
             if self._tool_call is not None:
                 yield "toolCallDone", (self._tool_call,)
             self._forget_tool_call()
+
+
+@attrs.frozen
+class _EventRecipe:
+    """Makes the calls for an event itself, which are not all that it leads to."""
+
+    name: Any
+    names: tuple[str, ...]  # "event", and the event's own if that can be listened to
+    counted: ClassVar[int] = 1
+
+    def again(self, data: Any) -> Iterator[Emission]:
+        view = AssistantStreamEvent({"event": self.name, "data": data})
+        for name, argument in zip(self.names, (view, view.data), strict=False):
+            yield name, (argument,)
+
+
+_RECIPES = {name: _EventRecipe(name, ("event", name)) for name in RAW_EVENTS}
 
 
 def _id_of(event: str, data: Any) -> str:

@@ -1,6 +1,8 @@
 """Assistants deltas that bring one more piece of the text that the delta before brought.
 
-``growth.py`` recognises them; what they lead to is known in advance, so it is not looked for again.
+What they lead to is known in advance, so it is not looked for again. ``growth.py`` recognises most
+by their bytes, and gives the piece alone; ``next`` recognises the others (of a server that numbers
+its events, say) by their shape.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ __all__ = ["Growth", "TextGrowth", "ToolCallGrowth"]
 Emission = tuple[str, tuple[Any, ...]]
 
 
-@attrs.frozen
+@attrs.define
 class TextGrowth:
     """A text block that grows."""
 
@@ -39,7 +41,9 @@ class TextGrowth:
     names: ClassVar[tuple[str, ...]] = ("event", event, "messageDelta", "textDelta")
     counted: ClassVar[int] = 3  # the names without the API's own
 
-    pattern: dict[str, Any]  # the data of the last event that came the long way
+    pattern: dict[str, Any]  # the data of the last event that came whole
+    piece: str  # that it brought
+    template: dict[str, Any]  # the object that the piece stands in
     text: GrowingText
     snapshot: Any  # of the text block
     message: Message
@@ -49,21 +53,32 @@ class TextGrowth:
         cls, data: dict[str, Any], content: MessageContent | None, message: Message
     ) -> TextGrowth | None:
         """Return how the text of the event just taken may go on, ``None`` for any other event."""
-        elements = data["delta"].get("content")
-        if content is None or type(elements) is not list or len(elements) != 1:
+        piece = _text_in(data)
+        if piece is None or content is None:
             return None
-        element = elements[0]
-        if element.keys() != {"index", "type", "text"} or element["type"] != "text":
+        template = data["delta"]["content"][0]["text"]
+        text = growing(content.text._data, "value")
+        return cls(data, piece, template, text, content.text, message)
+
+    def next(self, data: Any) -> TextGrowth | None:
+        """Return how it goes on after ``data``, ``None`` if that is more than the text's next piece."""
+        piece = _text_in(data)
+        if piece is None or data.get("id") != self.pattern["id"]:
             return None
+        element = data["delta"]["content"][0]
         text = element["text"]
-        if type(text) is not dict or text.keys() != {"value"} or type(text["value"]) is not str:
+        if element["index"] != self.pattern["delta"]["content"][0]["index"]:
             return None
-        return cls(data, growing(content.text._data, "value"), content.text, message)
+        if len(text) != len(self.template):  # with or without annotations
+            return None
+        return TextGrowth(data, piece, text, self.text, self.snapshot, self.message)
 
     def data(self, piece: str) -> dict[str, Any]:
         """Return the event's data with ``piece`` in it."""
+        if piece is self.piece:
+            return self.pattern
         delta = self.pattern["delta"]
-        element = {**delta["content"][0], "text": {"value": piece}}
+        element = {**delta["content"][0], "text": {**self.template, "value": piece}}
         return {**self.pattern, "delta": {**delta, "content": [element]}}
 
     def wants_whole(self, wanted: Container[str]) -> bool:
@@ -72,7 +87,7 @@ class TextGrowth:
 
     def bare(self, piece: str) -> Emission:
         """Return the call for those who want the text and nothing else: most do."""
-        return "textDelta", (TextDelta({"value": piece}), self.snapshot)
+        return "textDelta", (TextDelta({**self.template, "value": piece}), self.snapshot)
 
     def again(self, piece: str) -> Iterator[Emission]:
         """Yield every call that the event led to, for a listener that came late."""
@@ -88,7 +103,7 @@ class TextGrowth:
         yield "textDelta", (TextDelta(delta["content"][0]["text"]), self.snapshot)
 
 
-@attrs.frozen
+@attrs.define
 class ToolCallGrowth:
     """The arguments, or the code, of a tool call that grow."""
 
@@ -96,7 +111,8 @@ class ToolCallGrowth:
     names: ClassVar[tuple[str, ...]] = ("event", event, "toolCallDelta", "runStepDelta")
     counted: ClassVar[int] = 3  # the names without the API's own
 
-    pattern: dict[str, Any]  # the data of the last event that came the long way
+    pattern: dict[str, Any]  # the data of the last event that came whole
+    piece: str  # that it brought
     path: Path
     text: GrowingText
     snapshot: ToolCall
@@ -107,27 +123,29 @@ class ToolCallGrowth:
         cls, data: dict[str, Any], snapshot: ToolCall, step: RunStep
     ) -> ToolCallGrowth | None:
         """Return how the text of the event just taken may go on, ``None`` for any other event."""
-        delta = data["delta"]
-        if delta.keys() != {"step_details"}:
+        kind = _kind_of_call_in(data)
+        if kind is None:
             return None
-        details = delta["step_details"]
-        if type(details) is not dict or details.keys() != {"type", "tool_calls"}:
-            return None
-        if details["type"] != "tool_calls" or len(details["tool_calls"]) != 1:
-            return None
-        call = details["tool_calls"][0]
-        kind = call.get("type")
-        if kind not in ("function", "code_interpreter") or call.keys() != {"index", "type", kind}:
-            return None
-        part = call[kind]
-        field = "arguments" if kind == "function" else "input"
-        if type(part) is not dict or part.keys() != {field} or type(part[field]) is not str:
-            return None
+        field = _CALL_FIELDS[kind]
+        piece = data["delta"]["step_details"]["tool_calls"][0][kind][field]
         path = ("delta", "step_details", "tool_calls", 0, kind, field)
-        return cls(data, path, growing(snapshot._data[kind], field), snapshot, step)
+        return cls(data, piece, path, growing(snapshot._data[kind], field), snapshot, step)
+
+    def next(self, data: Any) -> ToolCallGrowth | None:
+        """Return how it goes on after ``data``, ``None`` if that is more than the text's next piece."""
+        kind, field = self.path[-2:]
+        if _kind_of_call_in(data) != kind or data.get("id") != self.pattern["id"]:
+            return None
+        call = data["delta"]["step_details"]["tool_calls"][0]
+        if call["index"] != self.pattern["delta"]["step_details"]["tool_calls"][0]["index"]:
+            return None
+        piece = call[kind][field]
+        return ToolCallGrowth(data, piece, self.path, self.text, self.snapshot, self.step)
 
     def data(self, piece: str) -> dict[str, Any]:
         """Return the event's data with ``piece`` in it."""
+        if piece is self.piece:
+            return self.pattern
         details = self.pattern["delta"]["step_details"]
         kind, field = self.path[-2:]
         call = {**details["tool_calls"][0], kind: {field: piece}}
@@ -158,3 +176,42 @@ class ToolCallGrowth:
 
 
 Growth = TextGrowth | ToolCallGrowth
+
+_CALL_FIELDS = {"function": "arguments", "code_interpreter": "input"}
+"""The field that grows in each kind of tool call."""
+
+
+def _text_in(data: Any) -> str | None:
+    """Return the piece that a message's delta brings to one text block, ``None`` if it brings more."""
+    try:
+        delta = data["delta"]
+        (element,) = delta["content"]
+        text = element["text"]
+        piece = text["value"]
+        fits = (
+            (len(delta) == 1 or (len(delta) == 2 and type(delta["role"]) is str))
+            and (len(element) == 3 and element["type"] == "text" and type(element["index"]) is int)
+            and (len(text) == 1 or (len(text) == 2 and text["annotations"] == []))
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    return piece if fits and type(piece) is str else None
+
+
+def _kind_of_call_in(data: Any) -> str | None:
+    """Return the kind of the one tool call whose text a step's delta brings, ``None`` if it brings more."""
+    try:
+        delta = data["delta"]
+        details = delta["step_details"]
+        (call,) = details["tool_calls"]
+        kind: str = call["type"]
+        part = call[kind]
+        fits = (
+            len(delta) == 1
+            and (len(details) == 2 and details["type"] == "tool_calls")
+            and (len(call) == 3 and type(call["index"]) is int)
+            and (len(part) == 1 and type(part[_CALL_FIELDS[kind]]) is str)
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    return kind if fits else None
