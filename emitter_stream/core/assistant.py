@@ -119,10 +119,12 @@ class AssistantCore:
         last, (seen, view) = self._last, self._seen
         if last is None or last is seen:
             return view
-        name, data = last
-        if isinstance(name, Growth):
-            name, data = name.event, name.data(data)
-        view = AssistantStreamEvent({"event": name, "data": data})
+        event, data = last
+        if isinstance(event, Growth):
+            made = {"event": event.event, "data": event.data(data)}
+        else:
+            made = {"event": event, "data": data}
+        view = AssistantStreamEvent(made)
         self._seen = (last, view)
         return view
 
@@ -418,7 +420,9 @@ class _EventRecipe:
             yield name, (argument,)
 
 
-_RECIPES = {name: _EventRecipe(name, ("event", name)) for name in RAW_EVENTS}
+_RECIPES: dict[Any, _EventRecipe] = {
+    name: _EventRecipe(name, ("event", name)) for name in RAW_EVENTS
+}
 
 
 def _id_of(event: str, data: Any) -> str:
