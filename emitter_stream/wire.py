@@ -27,7 +27,8 @@ def loads(text: str) -> Any:
     deeper than any object of the API; Python's own limit is another one in each version, and at it
     the garbage collector fails as well.
     """
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+    # Cheapest first: a short text has too few brackets, most others have.
+    if len(text) > MAX_DEPTH and text.count("[") + text.count("{") > MAX_DEPTH < _depth(text):
         raise OpenAIError(f"The server sent JSON that nests deeper than {MAX_DEPTH} levels.")
     try:
         # The scanner itself, without json.loads' two searches for white space around the value.
