@@ -59,6 +59,7 @@ class HTTPSource:
         self._matcher = GrowthMatcher()
         self._cutter = FrameCutter(exchange.max_event_bytes)
         self._at_end = False
+        self._done = False  # the end was said, and not only come to
 
     def open(self) -> None:
         self._exchange.open()
@@ -82,6 +83,8 @@ class HTTPSource:
         self._exchange.interrupt()
 
     def close(self) -> None:
+        if self._done:
+            self._exchange.read_rest()
         self._exchange.close()
 
     def redact(self, value: Any) -> Any:
@@ -99,7 +102,7 @@ class HTTPSource:
                 continue
             event, text = record
             if text == DONE:
-                self._at_end = True  # whatever comes behind it does not count
+                self._at_end = self._done = True  # whatever comes behind it does not count
                 return
             data = self._decode(event, text)
             yield event, data

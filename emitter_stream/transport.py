@@ -48,6 +48,7 @@ _READ_SIZE = 65_536
 _ERROR_BODY_SIZE = 1_000_000
 _PAGE_SIZE = 4_096
 _MAX_REDIRECTS = 5
+_LINGER = 0.05  # seconds for the end of a body that has said all
 
 
 class Transport:
@@ -174,6 +175,7 @@ class Exchange:
         # Of the answer no more than is needed to close it: an open stream would keep three dozen
         # objects alive with requests' own, for the garbage collector to go through.
         self._raw: Any = None  # urllib3's response
+        self._at_end = False  # whether the body was read to its end
         self.headers: Mapping[str, str] = {}  # of the answer, with lower-case names
         self._interrupted = threading.Event()
         self._connection: _Watched | None = None  # that the answer comes by
@@ -202,7 +204,23 @@ class Exchange:
 
     def read(self) -> bytes:
         """Wait for the next bytes of the body and return them; ``b""`` at its end."""
-        return self._mapped(self._read1, _READ_SIZE) or b""
+        chunk = self._mapped(self._read1, _READ_SIZE)
+        if not chunk:
+            self._at_end = True
+            return b""
+        return chunk
+
+    def read_rest(self) -> None:
+        """Read the end of a body that has said all, so that its connection can serve again.
+
+        It mostly has come along; a server that leaves the body open is not waited for.
+        """
+        if self._socket is None or self._interrupted.is_set():
+            return
+        # Whatever goes wrong: the connection is closed then, and nothing is lost.
+        with contextlib.suppress(Exception):
+            self._socket.settimeout(_LINGER)  # each request sets it anew
+            self._at_end = not self._read1(_READ_SIZE)
 
     def json(self) -> Any:
         """Send the request, again where that helps; return the decoded JSON of the answer."""
@@ -242,7 +260,8 @@ class Exchange:
             self._close_twin()
         raw, self._raw = self._raw, None
         if raw is not None:
-            raw.close()
+            if not self._at_end:
+                raw.close()
             raw.release_conn()
 
     def _send(self) -> requests.Response:

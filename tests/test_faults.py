@@ -108,7 +108,7 @@ def test_events_arrive_without_delay(stream_of, framing):
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
-def test_after_done_nothing_is_waited_for(stream_of, framing):
+def test_after_done_the_end_of_the_body_is_not_needed(stream_of, framing):
     """[DONE] ends the stream though the server never ends the body; the connection is closed."""
     stream = stream_of(hang(BODY, framing))
     assert stream.final_run(timeout=PATIENCE).status == "completed"

@@ -98,6 +98,31 @@ def test_an_abort_leaves_the_next_user_of_the_connection_alone(connect, coding, 
     assert connect.server.connections == 1
 
 
+@pytest.mark.parametrize("framing", ["chunked", "length", "gzip"])
+@pytest.mark.parametrize("frames", [FIVE, FIVE[:-1]], ids=["with DONE", "without DONE"])
+def test_streams_one_after_another_share_a_connection(connect, framing, frames):
+    """A stream that has ended leaves its connection, set up at some cost, to the next one."""
+    client = connect(sse(encode(frames), framing=framing))
+    for _ in range(3):
+        start(client).done(timeout=PATIENCE)
+    assert connect.server.connections == 1
+
+
+def test_a_connection_with_more_on_it_is_not_used_again(connect):
+    """What a server sends behind [DONE] is not taken for the answer to the next request."""
+
+    def chatty(exchange):
+        exchange.head()
+        exchange.body(BODY)
+        exchange.body(b"event: thread.run.failed\ndata: {}\n\n")
+        exchange.finish()
+
+    client = connect(chatty)
+    for _ in range(2):
+        assert start(client).final_run(timeout=PATIENCE).status == "completed"
+    assert connect.server.connections == 2
+
+
 @pytest.fixture
 def silent_server():
     """Give a socket that takes connections and never says anything."""
