@@ -189,16 +189,20 @@ class LinesSource(_IterableSource):
 
 def to_line(event: Any) -> bytes:
     """Return an event as the line of JSON that the Node SDK writes and reads."""
-    document = event.to_dict()
+    document = event._data  # an event does not grow, so it need not be copied
     try:
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _encode(document)
     except ValueError:  # 1e999 came as infinity, which JavaScript writes as null
         document = _finite(document)
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        text = _encode(document)
     try:
         return f"{text}\n".encode()
     except UnicodeEncodeError:  # half a character: only an escape can carry it
         return (json.dumps(document, separators=(",", ":")) + "\n").encode()
+
+
+# Made once: json.dumps makes one at each call that is not for its defaults.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def _finite(value: Any) -> Any:
