@@ -65,6 +65,15 @@ def sections(quick: bool) -> list[Section]:
     result.append(Section("five listeners", scale(7, 3), job, [FLOOR, OURS, NODE]))
     job = {"count": 10_000, "kind": "varied"}
     result.append(Section("no two alike", scale(5, 1), job, [FLOOR, OURS, NODE]))
+    ways = {
+        "text_deltas": "for piece in stream.text_deltas",
+        "events": "for event in stream",
+        "lines": "to_readable_stream()",
+        "asyncio": "aio, one listener",
+    }
+    others = [Entry(label, "ways", {"reads": reads}) for reads, label in ways.items()]
+    job = {"count": 10_000}
+    result.append(Section("other ways to listen", scale(5, 1), job, [FLOOR, OURS, *others]))
     job = {"count": 10_000, "kind": "tools"}
     tools_slow = Entry("Python SDK", "python_sdk", {"count": 2_000}, 1)
     result.append(Section("tool arguments", scale(5, 1), job, [NODE, OURS, tools_slow]))

@@ -154,9 +154,9 @@ def read_frame(frame: bytes) -> tuple[str | None, str] | None:
     """
     # The common frame. `count` makes sure that there are these two lines and no third.
     if frame.startswith(b"event: ") and frame.count(b"\n") == 1:
-        name, found, data = frame.partition(b"\ndata: ")
+        name, found, data = frame.decode("utf-8", "replace").partition("\ndata: ")
         if found:
-            return name[7:].decode("utf-8", "replace"), data.decode("utf-8", "replace")
+            return name[7:], data
     fields = _read_fields(frame)
     if fields.data is None:
         return (fields.event, "") if fields.event else None

@@ -19,7 +19,8 @@ class Job:
     kind: str = "text"  # or "tools", or "varied": text deltas of which no two are alike
     streams: int = 1
     listeners: int = 1
-    # What the listener does besides counting: nothing, or reading delta.value, or snapshot.value.
+    # What the listener does besides counting: nothing, or reading delta.value, or snapshot.value;
+    # or the way to listen (ways.py).
     reads: str = "nothing"
     paced: bool = False  # the clock starts at the first delta, when all streams are open
     timed: bool = False  # collect how long each delta took; it carries when it was written
