@@ -333,19 +333,22 @@ class Delivery:
 
     def _deliver_and_keep(self, emissions: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
         ready, history = self.emitter.ready, self._history
-        kept: tuple[str, ...] = ()
+        kept: tuple[Any, ...] = ()  # the recipe and its ingredient
+        names: tuple[str, ...] = ()
         for name, args in emissions:
             with self.lock:  # together, or attach() could come between
                 if name == KEEP:
                     history.keep_recipe(*args)
-                    kept = args[0].names
-                elif name not in kept:
+                    kept, names = args, args[0].names
+                elif name not in names:
                     history.keep(name, args, counts=name not in self._aliases)
                 registrations = ready.get(name, ())
             try:
                 for registration in registrations:
                     registration.call(*args)
             except BaseException as error:
+                if name in names:
+                    history.cut_short(*kept, name)
                 raise listener_error(name, error) from error
         history.end_event()
 

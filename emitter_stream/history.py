@@ -7,6 +7,7 @@ may hand an event over unmade: under the name ``KEEP``, as a recipe and what tha
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol
@@ -62,6 +63,19 @@ class History:
     def keep_recipe(self, recipe: Recipe, ingredient: Any) -> None:
         """Keep what ``recipe`` makes of ``ingredient``."""
         self._add(recipe, ingredient, recipe.names, recipe.counted)
+
+    def cut_short(self, recipe: Recipe, ingredient: Any, last: str) -> None:
+        """Take back what was just kept of deliveries behind ``last``, which never took place."""
+        behind = recipe.names[recipe.names.index(last) + 1 :]
+        if self.full:
+            self.unkept.subtract(behind)
+            return
+        self._keys.pop()
+        self._values.pop()
+        made = recipe.again(ingredient)
+        for name, args in itertools.takewhile(lambda call: call[0] not in behind, made):
+            self._keys.append(name)
+            self._values.append(args)
 
     def end_event(self) -> None:
         """Take note that the deliveries of one event are over."""

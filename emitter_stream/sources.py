@@ -11,7 +11,6 @@ from .exceptions import OpenAIError
 from .growth import GROWTH, GrowthMatcher, Path
 from .sse import FrameCutter, read_frame
 from .transport import Exchange
-from .types._model import plain_copy
 from .wire import DONE, check_error, loads
 
 __all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "WireEvent", "to_line"]
@@ -224,4 +223,16 @@ def _as_wire_event(event: Any) -> WireEvent:
         event = to_dict()
     if not isinstance(event, dict) or "event" not in event:
         raise OpenAIError(f"An event has the keys `event` and `data`; this is {event!r:.200}")
-    return event["event"], plain_copy(event.get("data"))  # the caller may use its dict again
+    return event["event"], _plain(event.get("data"))
+
+
+def _plain(value: Any) -> Any:
+    """Return a copy in JSON's own types, since the caller may use its objects again.
+
+    The rules ask for ``dict`` and ``list``; whoever brings events may have others of their kind.
+    """
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

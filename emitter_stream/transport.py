@@ -48,7 +48,7 @@ _READ_SIZE = 65_536
 _ERROR_BODY_SIZE = 1_000_000
 _PAGE_SIZE = 4_096
 _MAX_REDIRECTS = 5
-_LINGER = 0.05  # seconds for the end of a body that has said all
+_LINGER = 0.01  # seconds for the end of a body that has said all
 
 
 class Transport:
@@ -176,6 +176,7 @@ class Exchange:
         # objects alive with requests' own, for the garbage collector to go through.
         self._raw: Any = None  # urllib3's response
         self._at_end = False  # whether the body was read to its end
+        self.is_reused = False  # whether the connection has served another request before
         self.headers: Mapping[str, str] = {}  # of the answer, with lower-case names
         self._interrupted = threading.Event()
         self._connection: _Watched | None = None  # that the answer comes by
@@ -213,9 +214,12 @@ class Exchange:
     def read_rest(self) -> None:
         """Read the end of a body that has said all, so that its connection can serve again.
 
-        It mostly has come along; a server that leaves the body open is not waited for.
+        It mostly has come along, or comes at once; who leaves the body open is not waited for.
         """
-        if self._socket is None or self._interrupted.is_set():
+        body = getattr(self._raw, "_original_response", None)
+        # urllib3 has given the connection of a body that it read to its end to the pool by now, so
+        # that it may be another exchange's.
+        if body is None or body.isclosed() or self._socket is None:
             return
         # Whatever goes wrong: the connection is closed then, and nothing is lost.
         with contextlib.suppress(Exception):
@@ -279,10 +283,12 @@ class Exchange:
         """Send once. Return an answer that is to be read, or the seconds to wait to try again."""
         try:
             response = self._mapped(self._follow)
-        except APIConnectionError:
+        except APIConnectionError as error:
             if self._retries_left <= 0:
                 raise
-            return self._delay({})
+            # The server may have closed a kept connection just when it was used again.
+            is_stale = self.is_reused and not isinstance(error, APITimeoutError)
+            return 0.0 if is_stale else self._delay({})
         self.headers = {name.lower(): value for name, value in response.headers.items()}
         if response.status_code < 300:
             return response
@@ -485,16 +491,21 @@ class _Watched:
 
     sock: socket.socket | None
     owner: Exchange | None = None  # guarded by _owners
+    is_used = False  # whether a request has gone over this socket
     response_class = _FinalResponse
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
+        if _watcher.exchange is not None:
+            _watcher.exchange.is_reused = self.is_used
         self._tell()  # a kept connection has its socket by now
         result = super().request(*args, **kwargs)  # type: ignore[misc]
+        self.is_used = True
         self._tell()
         return result
 
     def _new_conn(self) -> Any:
         connection: socket.socket = super()._new_conn()  # type: ignore[misc]
+        self.is_used = False
         try:
             self._tell(connection.dup())  # before TLS, which may wait for the server as well
         except BaseException:

@@ -39,9 +39,11 @@ from emitter_stream import (
     LateListenerWarning,
     OpenAIError,
 )
+from emitter_stream.core.assistant import RAW_EVENTS
 from emitter_stream.delivery import Delivery
 
 FIVE = answered("a", "b", "c", "d", "e")
+NAMES_UP_TO_C = ["event"] * (len(FIVE) - 6) + ["messageDelta"] * 3
 
 
 def play(frames) -> AssistantStream:
@@ -295,6 +297,50 @@ def test_a_late_once_is_called_once(stream_of):
     late.wait_for(1)
     stream.done(timeout=PATIENCE)
     assert late.got == ["a"]
+
+
+@pytest.mark.parametrize("name", ["event", "messageDelta"])
+def test_a_late_listener_is_given_only_what_took_place(name):
+    """When a listener has raised, nothing behind it is made up for those who come later."""
+    calls = []
+
+    def broken():
+        calls.append(name)
+        if len(calls) == NAMES_UP_TO_C.count(name):
+            raise ValueError("broken")
+
+    def heard(stream, late: bool):
+        traces = {each: [] for each in (*NAMES, *RAW_EVENTS)}
+        errors = threading.Event()
+        calls.clear()
+
+        def attach():
+            for each, trace in traces.items():
+                if each not in ("error", "end"):
+                    stream.on(each, lambda *args, trace=trace: trace.append(args[:1]))
+
+        with stream._delivery.still():
+            stream.on(name, broken)
+            if not late:
+                attach()
+            stream.on("error", lambda: None).on("end", errors.set)
+        assert errors.wait(PATIENCE)
+        if late:
+            attach()
+        stream.start()
+        with pytest.raises(OpenAIError):
+            stream.done(timeout=PATIENCE)
+        # Of deltas and events; the snapshots are live, so these have grown meanwhile.
+        return {
+            each: [args[0] for args in trace]
+            for each, trace in traces.items()
+            if each == "event" or "." in each or each.endswith("Delta")
+        }
+
+    early, late = (heard(play(FIVE), late) for late in (False, True))
+    # The broken one stood first: who came behind it early did not get the last call of that name.
+    own = {name: early[name]}
+    assert {**late, name: late[name][:-1]} == {**early, **own}
 
 
 def test_a_late_error_listener_hears_the_error(stream_of, unheard):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from parity.transcripts import DONE, encode, message, run, started
 from scripted_server import sse
 
+from emitter_stream import AssistantStream
 from emitter_stream.core.assistant import AssistantCore
 from emitter_stream.exceptions import OpenAIError
 from emitter_stream.growth import GROWTH, GrowthMatcher
@@ -359,3 +360,47 @@ def test_frames_that_never_come_again_are_not_learned_each_time():
         if path is not None:
             matcher.learn(frame, json.dumps(data), data, path)
     assert sum(head is not None for head in learned) < 20
+
+
+@pytest.mark.parametrize("kind", ["function", "code_interpreter"])
+def test_a_listener_for_what_comes_behind_hears_it_at_once(kind):
+    """Attached by a toolCallDelta listener, one for runStepDelta hears that event's as in Node."""
+    for by_shape in (False, True):
+        core, wanted = Core(by_shape), {"toolCallDelta"}
+        core.wanted = core.listened = wanted
+        calls = []
+        for event in [STEP, *numbered([call_delta(piece, kind) for piece in "abcd"])]:
+            for name, args in core.feed(*event):
+                if name in wanted:
+                    calls.append((name, plain(args[0])))
+                if len(calls) == 2:
+                    wanted.add("runStepDelta")
+        assert [name for name, _ in calls] == [
+            "toolCallDelta",
+            *["toolCallDelta", "runStepDelta"] * 2,
+        ], by_shape
+        assert calls[2][1] == call_delta("c", kind)[1]["delta"]
+        assert core.short == (3 if by_shape else 0)
+
+
+class Odd(dict):
+    """A dict of another class, as an SDK may have."""
+
+
+def odd(value):
+    """Put other classes in the place of dicts and lists."""
+    if isinstance(value, dict):
+        return Odd({key: odd(item) for key, item in value.items()})
+    return tuple(map(odd, value)) if isinstance(value, list) else value
+
+
+def test_events_of_other_classes_are_events_like_others():
+    """What from_events is given in dicts of another class, or tuples, counts wherever it stands."""
+    deltas = [message_delta(piece) for piece in "abc"]
+    frames = [RUN, MESSAGE, *deltas, ("thread.run.completed", {"id": "run_1"})]
+    events = [{"event": name, "data": odd(data)} for name, data in frames]
+    stream = AssistantStream.from_events(events)
+    heard = []
+    stream.on("textDelta", lambda delta: heard.append(delta.to_dict())).done(timeout=20)
+    assert heard == [{"value": piece} for piece in "abc"]
+    assert stream.current_message_snapshot().to_dict()["content"][0]["text"]["value"] == "abc"

@@ -24,7 +24,7 @@ from emitter_stream import (
     OpenAI,
     OpenAIError,
 )
-from emitter_stream.transport import Transport
+from emitter_stream.transport import Exchange, Transport
 
 FIVE = answered("a", "b", "c", "d", "e")
 BODY = encode(FIVE)
@@ -106,6 +106,55 @@ def test_streams_one_after_another_share_a_connection(connect, framing, frames):
     for _ in range(3):
         start(client).done(timeout=PATIENCE)
     assert connect.server.connections == 1
+
+
+@pytest.mark.parametrize("coding", ["plain", "gzip"])
+def test_a_stream_that_ends_leaves_the_next_user_of_its_connection_alone(connect, coding):
+    """Who takes a connection over before its last stream has ended has the whole read timeout."""
+    ended, read = threading.Event(), threading.Event()
+    body = BODY
+    if coding == "gzip":
+        packer = zlib.compressobj(wbits=31)
+        body = packer.compress(body) + packer.flush()
+
+    def first(exchange):
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nContent-Type: text/event-stream"
+        head += "\r\nContent-Encoding: gzip" if coding == "gzip" else ""
+        exchange.raw(head.encode() + b"\r\n\r\n" + body)
+
+    def second(exchange):
+        exchange.head()
+        exchange.body(BODY[:400])
+        exchange.wait(ended)
+        exchange.body(BODY[400:410])  # ends the read that began before
+        assert not exchange.server.stopping.wait(0.3)  # far longer than any wait for a body's end
+        exchange.body(BODY[410:])
+        exchange.finish()
+
+    client = connect(first, second)
+    streams = []
+
+    def take_over():
+        streams.append(start(client).on("event", read.set).start())
+        assert read.wait(PATIENCE)
+
+    start(client).on("run", take_over).done(timeout=PATIENCE)
+    ended.set()
+    assert streams[0].final_run(timeout=PATIENCE).status == "completed"
+    assert connect.server.connections == 1
+
+
+def test_a_kept_connection_that_the_server_has_closed_costs_no_pause(connect, monkeypatch):
+    """A request over a connection that is closed under it is sent again at once, on another."""
+    monkeypatch.setattr(Exchange, "_delay", lambda *_: pytest.fail("paused"))
+
+    def closing(exchange):
+        exchange.cut()
+
+    client = connect(sse(BODY), closing, sse(BODY), max_retries=1)
+    start(client).done(timeout=PATIENCE)
+    assert start(client).final_run(timeout=PATIENCE).status == "completed"
+    assert connect.server.connections == 2
 
 
 def test_a_connection_with_more_on_it_is_not_used_again(connect):

@@ -192,6 +192,9 @@ class AssistantCore:
         if not growth.wants_whole(listened):
             growth.text.append(piece)
             yield growth.bare(piece)
+            # A listener that was just called may have attached one for what comes behind it.
+            if "runStepDelta" in listened and isinstance(growth, ToolCallGrowth):
+                yield growth.behind(piece)
             return
         yield from self._emit_event(growth.event, listened)
         growth.text.append(piece)  # as in Node, after `event` and before the others

@@ -160,6 +160,10 @@ class ToolCallGrowth:
         call = self.data(piece)["delta"]["step_details"]["tool_calls"][0]
         return "toolCallDelta", (ToolCallDelta(call), self.snapshot)
 
+    def behind(self, piece: str) -> Emission:
+        """Return the call that comes after the bare one."""
+        return "runStepDelta", (RunStepDelta(self.data(piece)["delta"]), self.step)
+
     def again(self, piece: str) -> Iterator[Emission]:
         """Yield every call that the event led to, for a listener that came late."""
         view = AssistantStreamEvent({"event": self.event, "data": self.data(piece)})
