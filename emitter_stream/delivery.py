@@ -333,13 +333,15 @@ class Delivery:
 
     def _deliver_and_keep(self, emissions: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
         ready, history = self.emitter.ready, self._history
-        kept: tuple[Any, ...] = ()  # the recipe and its ingredient
-        names: tuple[str, ...] = ()
+        recipe: Any = None
+        ingredient: Any = None
+        names: tuple[str, ...] = ()  # that the recipe makes
         for name, args in emissions:
             with self.lock:  # together, or attach() could come between
                 if name == KEEP:
-                    history.keep_recipe(*args)
-                    kept, names = args, args[0].names
+                    recipe, ingredient = args
+                    history.keep_recipe(recipe, ingredient)
+                    names = recipe.names
                 elif name not in names:
                     history.keep(name, args, counts=name not in self._aliases)
                 registrations = ready.get(name, ())
@@ -348,7 +350,7 @@ class Delivery:
                     registration.call(*args)
             except BaseException as error:
                 if name in names:
-                    history.cut_short(*kept, name)
+                    history.cut_short(recipe, ingredient, name)
                 raise listener_error(name, error) from error
         history.end_event()
 

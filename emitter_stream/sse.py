@@ -183,7 +183,7 @@ class _WholeFrames(sseclient.SSEClient):
 
 def _read_fields(frame: bytes) -> _Fields:
     lines = frame.decode("utf-8", "replace").split("\n")  # sseclient-py raises on other bytes
-    others = [line for line in lines if line.partition(":")[0] != "data"]
+    others = [line for line in lines if _is_other_field(line)]
     # sseclient-py appends data line by line, which copies all of it each time: joined here instead.
     values = [line[5:].removeprefix(" ") for line in lines if line.partition(":")[0] == "data"]
     parsed = next(_WholeFrames(iter(("\n".join((*others, "data:")).encode(),))).events())
@@ -194,6 +194,19 @@ def _read_fields(frame: bytes) -> _Fields:
     return _Fields(
         event=event,
         data="\n".join(values) if values else None,
-        id=None if parsed.id is None or "\0" in parsed.id else parsed.id,
-        retry=int(parsed.retry) if parsed.retry and _DIGITS(parsed.retry) else None,
+        id=parsed.id,
+        retry=int(parsed.retry) if parsed.retry else None,
     )
+
+
+def _is_other_field(line: str) -> bool:
+    """Return whether a line is to be read by sseclient-py, where the last one of a field counts.
+
+    An id with a NUL and a retry that is no number do not count at all.
+    """
+    field, _, value = line.partition(":")
+    if field == "id":
+        return "\0" not in value
+    if field == "retry":
+        return _DIGITS(value.removeprefix(" ")) is not None
+    return field != "data"

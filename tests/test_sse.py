@@ -73,6 +73,7 @@ CUTS = st.lists(st.integers(0, 200), max_size=30)
 @example(b"data: a\r\r\ndata: b\r\n\n", [8, 9, 10])
 @example(b"\xef\xbb\xbf\xef\xbb\xbfdata: two marks\n\n", [3])
 @example(b"data: \xf0\x9f\x98\x80\n\n", [7, 8, 9])
+@example(b"retry: 10\nid: 1\nretry\nretry: x\nid: a\0b\ndata: the last that counts\n\n", [])
 def test_any_cutting_gives_the_events_of_the_standard(body, places):
     """However the bytes are cut, the events are those of an independent reading of the standard."""
     expected = reference(body)
