@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
 from left_behind import stream_threads, wait_until
 from scripted_server import PATIENCE, Script, ScriptedServer
+
+# A shell's background jobs ignore Ctrl-C, and what they start does so too; some tests need it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
