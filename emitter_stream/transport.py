@@ -214,7 +214,7 @@ class Exchange:
     def read_rest(self) -> None:
         """Read the end of a body that has said all, so that its connection can serve again.
 
-        It mostly has come along, or comes at once; who leaves the body open is not waited for.
+        It mostly has come along; for who leaves the body open, ``_LINGER`` is all the wait.
         """
         body = getattr(self._raw, "_original_response", None)
         # urllib3 has given the connection of a body that it read to its end to the pool by now, so
