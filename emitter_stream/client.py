@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ._not_given import NOT_GIVEN, NotGiven
 from .exceptions import OpenAIError
+from .http.transport import DEFAULT_TIMEOUT, Timeout, Transport
 from .resources import Api, Beta
 from .resources._body import merge_headers
 from .sse import MAX_EVENT_BYTES
-from .transport import DEFAULT_TIMEOUT, Timeout, Transport
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from .exceptions import OpenAIError
 from .growth import GROWTH, GrowthMatcher, Path
+from .http.transport import Exchange
 from .sse import FrameCutter, read_frame
-from .transport import Exchange
 from .wire import DONE, check_error, loads
 
 __all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "WireEvent", "to_line"]

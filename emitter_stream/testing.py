@@ -26,9 +26,9 @@ from .client import OpenAI
 from .core.assistant import EVENTS, RAW_EVENTS
 from .event_stream import BASE_EVENTS, EventStream
 from .exceptions import OpenAIError
+from .http.transport import Exchange, Transport
 from .recording import Entry, FilePath, Player, Recording, check_speed, dumps
 from .sse import MAX_EVENT_BYTES
-from .transport import Exchange, Transport
 from .types import ListView, Model
 from .types._model import plain_copy
 

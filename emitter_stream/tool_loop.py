@@ -15,9 +15,9 @@ from typing import Any, Final, Literal
 
 from .core.assistant import _RUN_ENDS, EVENTS, AssistantCore, Emission
 from .exceptions import APIUserAbortError, OpenAIError
+from .http.transport import Exchange
 from .sources import HTTPSource, WireEvent
 from .tools import Call, Toolbox, call_directly
-from .transport import Exchange
 from .types import Run
 from .types._model import Model
 

@@ -31,7 +31,7 @@ ORDER = [
     "emitter_stream.core.delta",
     "emitter_stream.core.assistant_growth",
     "emitter_stream.core.assistant",
-    "emitter_stream.transport",
+    "emitter_stream.http.transport",
     "emitter_stream.sources",
     "emitter_stream.emitter",
     "emitter_stream.delivery",
@@ -49,7 +49,7 @@ ORDER = [
 # Where nothing may stand that belongs to one API: these serve the next kind of stream as well.
 GENERIC = [
     "emitter_stream.sse",
-    "emitter_stream.transport",
+    "emitter_stream.http.transport",
     "emitter_stream.wire",
     "emitter_stream.growth",
     "emitter_stream.history",
@@ -77,8 +77,8 @@ WORLD = {
 HOMES = {
     "pyee": {"emitter_stream.emitter"},
     "sseclient": {"emitter_stream.sse"},
-    "requests": {"emitter_stream.transport"},
-    "urllib3": {"emitter_stream.transport"},
+    "requests": {"emitter_stream.http.transport"},
+    "urllib3": {"emitter_stream.http.transport"},
     "sqlalchemy": {"emitter_stream.server"},
     "starlette": {"emitter_stream.server"},
     "uvicorn": {"emitter_stream.server"},

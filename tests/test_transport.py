@@ -24,7 +24,7 @@ from emitter_stream import (
     OpenAI,
     OpenAIError,
 )
-from emitter_stream.transport import Exchange, Transport
+from emitter_stream.http.transport import Exchange, Transport
 
 FIVE = answered("a", "b", "c", "d", "e")
 BODY = encode(FIVE)

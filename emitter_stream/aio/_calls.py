@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..transport import Exchange, Transport
+from ..http.transport import Exchange, Transport
 
 __all__ = ["InterruptibleTransport", "in_thread", "sleep"]
 

@@ -16,9 +16,9 @@ from ..core.assistant import AssistantCore
 from ..emitter import Emitter
 from ..event_stream import BASE_EVENTS
 from ..exceptions import APIUserAbortError, OpenAIError
+from ..http.transport import Exchange
 from ..recording import attach_recorder
 from ..sources import EventsSource, HTTPSource, LinesSource, Source, to_line
-from ..transport import Exchange
 from ..types import (
     AssistantStreamEvent,
     ImageFile,

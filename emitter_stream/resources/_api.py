@@ -15,8 +15,8 @@ from ._body import json_body, merge_headers, query_parameters
 from ._page import CursorPage
 
 if TYPE_CHECKING:
+    from ..http.transport import Exchange, Timeout, Transport
     from ..tools import Call
-    from ..transport import Exchange, Timeout, Transport
 
 __all__ = ["Api", "Extras", "Resource"]
 

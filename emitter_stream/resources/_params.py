@@ -25,7 +25,7 @@ from ..types.params import (
 )
 
 if TYPE_CHECKING:
-    from ..transport import Timeout
+    from ..http.transport import Timeout
 
 __all__ = ["RunParams", "RunToolsParams", "SubmitParams", "ThreadRunParams"]
 

@@ -19,7 +19,7 @@ from ._page import CursorPage
 from ._path import url_path
 
 if TYPE_CHECKING:
-    from ..transport import Timeout
+    from ..http.transport import Timeout
 
 __all__ = ["Assistants"]
 

@@ -32,7 +32,7 @@ from .steps import Steps
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..transport import Timeout
+    from ..http.transport import Timeout
     from ._params import RunParams, RunToolsParams, SubmitParams
 
 __all__ = ["Runs"]

@@ -29,7 +29,7 @@ from .runs import Runs
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..transport import Timeout
+    from ..http.transport import Timeout
     from ._params import ThreadRunParams
 
 __all__ = ["Threads"]

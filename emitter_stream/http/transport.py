@@ -22,8 +22,8 @@ import requests
 import requests.adapters
 import urllib3.exceptions
 
-from ._not_given import NOT_GIVEN, NotGiven
-from .exceptions import (
+from .._not_given import NOT_GIVEN, NotGiven
+from ..exceptions import (
     APIConnectionError,
     APIError,
     APIStatusError,
@@ -33,7 +33,7 @@ from .exceptions import (
     OpenAIError,
     status_error,
 )
-from .sse import MAX_EVENT_BYTES
+from ..sse import MAX_EVENT_BYTES
 
 __all__ = ["DEFAULT_TIMEOUT", "Exchange", "Timeout", "Transport"]
 
