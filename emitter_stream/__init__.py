@@ -13,8 +13,8 @@ from ._typing import override
 from .abort import AbortController, AbortSignal
 from .assistant_stream import AssistantStream
 from .client import OpenAI
+from .engine.stream import EventStream
 from .event_handler import AssistantEventHandler, AssistantStreamManager
-from .event_stream import EventStream
 from .exceptions import (
     APIConnectionError,
     APIError,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from ._typing import Listener0, Listener1, Listener2
 from .abort import AbortSignal
 from .core.assistant import AssistantCore
-from .event_stream import EventIterator, EventStream
+from .engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
+from .engine.stream import EventIterator, EventStream
 from .exceptions import APIUserAbortError, OpenAIError
 from .http.transport import Exchange
 from .recording import Player, Recording, ReplaySource, attach_recorder, check_speed
-from .sources import EventsSource, HTTPSource, LinesSource, Source, to_line
 from .types import (
     AssistantStreamEvent,
     ImageFile,

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Generic, TypeVar
 
 from .assistant_stream import AssistantStream
-from .event_stream import EventIterator
+from .engine.stream import EventIterator
 from .exceptions import APITimeoutError, OpenAIError
 from .types import (
     AssistantStreamEvent,

@@ -45,7 +45,10 @@ from typing import Any, BinaryIO, Final
 import attrs
 
 from . import exceptions
-from .delivery import Delivery
+from .engine.delivery import Delivery
+from .engine.growth import GROWTH
+from .engine.sources import Source, WireEvent
+from .engine.wire import loads
 from .exceptions import (
     APIError,
     APIUserAbortError,
@@ -53,9 +56,6 @@ from .exceptions import (
     OpenAIError,
     RecordingWarning,
 )
-from .growth import GROWTH
-from .sources import Source, WireEvent
-from .wire import loads
 
 __all__ = [
     "FORMAT",

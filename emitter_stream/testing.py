@@ -24,7 +24,7 @@ import attrs
 
 from .client import OpenAI
 from .core.assistant import EVENTS, RAW_EVENTS
-from .event_stream import BASE_EVENTS, EventStream
+from .engine.stream import BASE_EVENTS, EventStream
 from .exceptions import OpenAIError
 from .http.transport import Exchange, Transport
 from .recording import Entry, FilePath, Player, Recording, check_speed, dumps

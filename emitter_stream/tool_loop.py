@@ -14,9 +14,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from typing import Any, Final, Literal
 
 from .core.assistant import _RUN_ENDS, EVENTS, AssistantCore, Emission
+from .engine.sources import HTTPSource, WireEvent
 from .exceptions import APIUserAbortError, OpenAIError
 from .http.transport import Exchange
-from .sources import HTTPSource, WireEvent
 from .tools import Call, Toolbox, call_directly
 from .types import Run
 from .types._model import Model

@@ -22,7 +22,7 @@ def long_tick(monkeypatch) -> None:
     For tests that compare the order of calls of several listeners: on a busy machine 20 ms may
     pass between two lines, and a late listener is given its own past, not the common order.
     """
-    monkeypatch.setattr("emitter_stream.delivery.TICK", 0.2)
+    monkeypatch.setattr("emitter_stream.engine.delivery.TICK", 0.2)
 
 
 @pytest.fixture

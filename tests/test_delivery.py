@@ -40,7 +40,7 @@ from emitter_stream import (
     OpenAIError,
 )
 from emitter_stream.core.assistant import RAW_EVENTS
-from emitter_stream.delivery import Delivery
+from emitter_stream.engine.delivery import Delivery
 
 FIVE = answered("a", "b", "c", "d", "e")
 NAMES_UP_TO_C = ["event"] * (len(FIVE) - 6) + ["messageDelta"] * 3
@@ -620,10 +620,10 @@ def test_a_stream_nobody_listened_to_still_reports_its_error(serve):
 
 
 WORKER = """
-    import emitter_stream.delivery
+    import emitter_stream.engine.delivery
     def work():
         threading.main_thread().join()
-        emitter_stream.delivery._exiting.wait(20)
+        emitter_stream.engine.delivery._exiting.wait(20)
         try:
             {body}
         except BaseException as error:

@@ -19,10 +19,10 @@ from scripted_server import sse
 
 from emitter_stream import AssistantStream
 from emitter_stream.core.assistant import AssistantCore
+from emitter_stream.engine.growth import GROWTH, GrowthMatcher
+from emitter_stream.engine.wire import loads
 from emitter_stream.exceptions import OpenAIError
-from emitter_stream.growth import GROWTH, GrowthMatcher
 from emitter_stream.types._model import ListView, Model
-from emitter_stream.wire import loads
 
 
 def message_delta(piece: str, index: int = 0, **more: object) -> tuple[str, dict]:

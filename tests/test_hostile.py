@@ -25,7 +25,7 @@ from parity.transcripts import (
 from scripted_server import answer, sse
 
 from emitter_stream import AssistantStream, OpenAI, OpenAIError
-from emitter_stream.wire import loads
+from emitter_stream.engine.wire import loads
 
 pytestmark = pytest.mark.usefixtures("long_tick")
 

@@ -18,7 +18,7 @@ from recorded import tool_run, write
 import emitter_stream
 from emitter_stream import AssistantStream, OpenAI
 from emitter_stream.core.assistant import EVENTS
-from emitter_stream.event_stream import BASE_EVENTS
+from emitter_stream.engine.stream import BASE_EVENTS
 from emitter_stream.server import LocalServer
 from emitter_stream.server.app import Api
 

@@ -28,8 +28,8 @@ from emitter_stream import (
     RateLimitError,
     RecordingWarning,
 )
+from emitter_stream.engine.wire import loads
 from emitter_stream.recording import Player, Recording, ReplaySource, dumps
-from emitter_stream.wire import loads
 
 SCENARIOS = {
     path.stem: path
@@ -220,7 +220,7 @@ def test_record_is_no_listener(stream_of, tmp_path):
 
 def test_record_late(stream_of, tmp_path, monkeypatch):
     """As long as all of it is kept, a stream that is under way, or over, is recorded whole."""
-    monkeypatch.setattr("emitter_stream.delivery.TICK", 0.0)
+    monkeypatch.setattr("emitter_stream.engine.delivery.TICK", 0.0)
     body = SCENARIOS["typical_full_run"].read_bytes()
     begun, ended = (stream_of(sse(body)) for _ in range(2))
     heard, over = threading.Event(), threading.Event()

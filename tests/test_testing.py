@@ -90,7 +90,7 @@ def test_record_keeps_errors(tmp_path):
 
 def test_record_has_the_common_order(hello, monkeypatch):
     """However slowly the listeners are attached, the calls are in the stream's order."""
-    monkeypatch.setattr("emitter_stream.delivery.TICK", 0.0)
+    monkeypatch.setattr("emitter_stream.engine.delivery.TICK", 0.0)
     reference = AssistantStream.replay(hello, None)
     expected = record(reference)
     reference.done()

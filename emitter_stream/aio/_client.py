@@ -10,8 +10,8 @@ import attrs
 from ..abort import AbortSignal
 from ..client import BaseClient
 from ..core.assistant import AssistantCore
+from ..engine.sources import Source
 from ..http.transport import Transport
-from ..sources import Source
 from ._calls import InterruptibleTransport, sleep
 from ._event_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ._reader import ThreadReader

@@ -19,9 +19,9 @@ from typing import Any
 import attrs
 
 from ..abort import AbortController, AbortSignal
-from ..delivery import BUFFER_BOUND, listener_error
-from ..emitter import Emitter, Registration
-from ..event_stream import Core, as_openai_error
+from ..engine.delivery import BUFFER_BOUND, listener_error
+from ..engine.emitter import Emitter, Registration
+from ..engine.stream import Core, as_openai_error
 from ..exceptions import APIUserAbortError, OpenAIError
 from ._reader import Batch, Inlet, Reader
 

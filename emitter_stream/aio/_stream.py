@@ -13,12 +13,12 @@ from .._typing import Listener0, Listener1, Listener2
 from ..abort import AbortController, AbortSignal
 from ..assistant_stream import replayed
 from ..core.assistant import AssistantCore
-from ..emitter import Emitter
-from ..event_stream import BASE_EVENTS
+from ..engine.emitter import Emitter
+from ..engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
+from ..engine.stream import BASE_EVENTS
 from ..exceptions import APIUserAbortError, OpenAIError
 from ..http.transport import Exchange
 from ..recording import attach_recorder
-from ..sources import EventsSource, HTTPSource, LinesSource, Source, to_line
 from ..types import (
     AssistantStreamEvent,
     ImageFile,

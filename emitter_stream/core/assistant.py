@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 
 import attrs
 
+from ..engine.growth import GROWTH, Path
+from ..engine.history import KEEP
+from ..engine.wire import api_error
 from ..exceptions import OpenAIError
-from ..growth import GROWTH, Path
-from ..history import KEEP
 from ..types import (
     AssistantStreamEvent,
     Message,
@@ -26,7 +27,6 @@ from ..types import (
     ToolCall,
 )
 from ..types._model import plain_copy
-from ..wire import api_error
 from .assistant_growth import Growth, TextGrowth, ToolCallGrowth
 from .delta import accumulate, check_index, merge_element, refuse_unsafe_keys
 

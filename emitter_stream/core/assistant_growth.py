@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from ..growth import Path
+from ..engine.growth import Path
 from ..types import (
     AssistantStreamEvent,
     Message,

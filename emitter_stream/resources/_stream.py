@@ -8,8 +8,8 @@ from typing import TypeVar, overload
 from ..abort import AbortSignal
 from ..assistant_stream import AssistantStream
 from ..core.assistant import AssistantCore
+from ..engine.sources import HTTPSource, Source
 from ..event_handler import AssistantEventHandler, AssistantStreamManager
-from ..sources import HTTPSource, Source
 from ._api import Api, Extras
 
 __all__ = ["open_source", "open_stream"]

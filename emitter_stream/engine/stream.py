@@ -13,10 +13,10 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from .abort import AbortController, AbortSignal
+from ..abort import AbortController, AbortSignal
+from ..exceptions import APIUserAbortError, OpenAIError, described
 from .delivery import Buffer, Delivery
 from .emitter import Emitter
-from .exceptions import APIUserAbortError, OpenAIError, described
 from .sources import Source
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from .exceptions import OpenAIError
+from ..exceptions import OpenAIError
+from ..http.transport import Exchange
+from ..sse import FrameCutter, read_frame
 from .growth import GROWTH, GrowthMatcher, Path
-from .http.transport import Exchange
-from .sse import FrameCutter, read_frame
 from .wire import DONE, check_error, loads
 
 __all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "WireEvent", "to_line"]

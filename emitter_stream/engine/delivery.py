@@ -26,8 +26,8 @@ from typing import Any
 
 import attrs
 
+from ..exceptions import APIUserAbortError, LateListenerWarning, OpenAIError, described
 from .emitter import Emitter, Registration, find
-from .exceptions import APIUserAbortError, LateListenerWarning, OpenAIError, described
 from .history import KEEP, History
 
 __all__ = ["Buffer", "Delivery"]

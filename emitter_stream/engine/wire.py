@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from .exceptions import APIError, OpenAIError
+from ..exceptions import APIError, OpenAIError
 
 __all__ = ["DONE", "api_error", "check_error", "loads"]
 
