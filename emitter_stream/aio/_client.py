@@ -10,11 +10,11 @@ import attrs
 from ..abort import AbortSignal
 from ..client import BaseClient
 from ..core.assistant import AssistantCore
+from ..engine.loop.reader import ThreadReader
 from ..engine.sources import Source
 from ..http.transport import Transport
 from ._calls import InterruptibleTransport, sleep
 from ._event_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
-from ._reader import ThreadReader
 from ._resources import AsyncBeta
 from ._stream import AsyncAssistantStream
 from ._tools import loop_caller

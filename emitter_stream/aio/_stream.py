@@ -14,6 +14,8 @@ from ..abort import AbortController, AbortSignal
 from ..assistant_stream import replayed
 from ..core.assistant import AssistantCore
 from ..engine.emitter import Emitter
+from ..engine.loop.delivery import Buffer, LoopDelivery
+from ..engine.loop.reader import LoopReader, Reader, Slot, ThreadReader
 from ..engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
 from ..engine.stream import BASE_EVENTS
 from ..exceptions import APIUserAbortError, OpenAIError
@@ -32,8 +34,6 @@ from ..types import (
     ToolCall,
     ToolCallDelta,
 )
-from ._delivery import Buffer, LoopDelivery
-from ._reader import LoopReader, Reader, Slot, ThreadReader
 
 if TYPE_CHECKING:
     from typing_extensions import Self

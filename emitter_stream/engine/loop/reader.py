@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from ..engine.sources import Source, WireEvent
+from ..sources import Source, WireEvent
 
 __all__ = ["LoopReader", "Reader", "Slot", "ThreadReader"]
 

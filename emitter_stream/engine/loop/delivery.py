@@ -18,12 +18,12 @@ from typing import Any
 
 import attrs
 
-from ..abort import AbortController, AbortSignal
-from ..engine.delivery import BUFFER_BOUND, listener_error
-from ..engine.emitter import Emitter, Registration
-from ..engine.stream import Core, as_openai_error
-from ..exceptions import APIUserAbortError, OpenAIError
-from ._reader import Batch, Inlet, Reader
+from ...abort import AbortController, AbortSignal
+from ...exceptions import APIUserAbortError, OpenAIError
+from ..delivery import BUFFER_BOUND, listener_error
+from ..emitter import Emitter, Registration
+from ..stream import Core, as_openai_error
+from .reader import Batch, Inlet, Reader
 
 __all__ = ["Buffer", "LoopDelivery"]
 

@@ -1,0 +1,1 @@
+"""The asyncio side of the engine: the same rules on an event loop."""
