@@ -11,10 +11,8 @@ from . import types
 from ._not_given import NOT_GIVEN, NotGiven
 from ._typing import override
 from .abort import AbortController, AbortSignal
-from .assistant_stream import AssistantStream
 from .client import OpenAI
 from .engine.stream import EventStream
-from .event_handler import AssistantEventHandler, AssistantStreamManager
 from .exceptions import (
     APIConnectionError,
     APIError,
@@ -34,7 +32,9 @@ from .exceptions import (
     UnprocessableEntityError,
 )
 from .sse import EventSource, ServerSentEvent
-from .tool_loop import FunctionCall
+from .streams.assistants.handler import AssistantEventHandler, AssistantStreamManager
+from .streams.assistants.stream import AssistantStream
+from .streams.assistants.tool_loop import FunctionCall
 from .tools import function_tool
 
 __all__ = [

@@ -180,10 +180,10 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
 
 
 def _replay(args: argparse.Namespace) -> int:
-    from .assistant_stream import AssistantStream
     from .exceptions import OpenAIError
     from .show import visible
     from .show.live import write_live
+    from .streams.assistants.stream import AssistantStream
 
     try:
         with _warnings_as_lines():

@@ -23,12 +23,12 @@ from typing import Any, cast
 import attrs
 
 from .client import OpenAI
-from .core.assistant import EVENTS, RAW_EVENTS
 from .engine.stream import BASE_EVENTS, EventStream
 from .exceptions import OpenAIError
 from .http.transport import Exchange, Transport
 from .recording import Entry, FilePath, Player, Recording, check_speed, dumps
 from .sse import MAX_EVENT_BYTES
+from .streams.assistants.core import EVENTS, RAW_EVENTS
 from .types import ListView, Model
 from .types._model import plain_copy
 

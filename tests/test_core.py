@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from emitter_stream.core import assistant
-from emitter_stream.core.assistant import AssistantCore
+from emitter_stream.streams.assistants import core as assistant
+from emitter_stream.streams.assistants.core import AssistantCore
 
 CREATED = ("thread.run.created", {"id": "run_1", "status": "queued"})
 COMPLETED = ("thread.run.completed", {"id": "run_1", "status": "completed"})

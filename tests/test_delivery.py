@@ -39,8 +39,8 @@ from emitter_stream import (
     LateListenerWarning,
     OpenAIError,
 )
-from emitter_stream.core.assistant import RAW_EVENTS
 from emitter_stream.engine.delivery import Delivery
+from emitter_stream.streams.assistants.core import RAW_EVENTS
 
 FIVE = answered("a", "b", "c", "d", "e")
 NAMES_UP_TO_C = ["event"] * (len(FIVE) - 6) + ["messageDelta"] * 3

@@ -18,10 +18,10 @@ from parity.transcripts import DONE, encode, message, run, started
 from scripted_server import sse
 
 from emitter_stream import AssistantStream
-from emitter_stream.core.assistant import AssistantCore
 from emitter_stream.engine.growth import GROWTH, GrowthMatcher
 from emitter_stream.engine.wire import loads
 from emitter_stream.exceptions import OpenAIError
+from emitter_stream.streams.assistants.core import AssistantCore
 from emitter_stream.types._model import ListView, Model
 
 

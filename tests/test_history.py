@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import attrs
 import pytest
 
-from emitter_stream.core.assistant import RAW_EVENTS, AssistantCore
 from emitter_stream.engine import history
 from emitter_stream.engine.growth import GROWTH
 from emitter_stream.engine.history import KEEP, History
+from emitter_stream.streams.assistants.core import RAW_EVENTS, AssistantCore
 
 
 @attrs.frozen

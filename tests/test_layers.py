@@ -28,9 +28,9 @@ ORDER = [
     "emitter_stream.engine.growth",
     "emitter_stream.engine.history",
     "emitter_stream.types",
-    "emitter_stream.core.delta",
-    "emitter_stream.core.assistant_growth",
-    "emitter_stream.core.assistant",
+    "emitter_stream.streams.assistants.delta",
+    "emitter_stream.streams.assistants.growth",
+    "emitter_stream.streams.assistants.core",
     "emitter_stream.http.transport",
     "emitter_stream.engine.sources",
     "emitter_stream.engine.emitter",
@@ -39,9 +39,9 @@ ORDER = [
     "emitter_stream.recording",
     "emitter_stream._json_types",
     "emitter_stream.tools",
-    "emitter_stream.tool_loop",
-    "emitter_stream.assistant_stream",
-    "emitter_stream.event_handler",
+    "emitter_stream.streams.assistants.tool_loop",
+    "emitter_stream.streams.assistants.stream",
+    "emitter_stream.streams.assistants.handler",
     "emitter_stream.resources",
     "emitter_stream.client",
 ]
@@ -61,9 +61,9 @@ GENERIC = [
 ]
 
 CORES = [
-    "emitter_stream.core.assistant",
-    "emitter_stream.core.assistant_growth",
-    "emitter_stream.core.delta",
+    "emitter_stream.streams.assistants.core",
+    "emitter_stream.streams.assistants.growth",
+    "emitter_stream.streams.assistants.delta",
 ]
 
 # Modules that do something or look at the world; a core only computes.

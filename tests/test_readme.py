@@ -17,10 +17,10 @@ from recorded import tool_run, write
 
 import emitter_stream
 from emitter_stream import AssistantStream, OpenAI
-from emitter_stream.core.assistant import EVENTS
 from emitter_stream.engine.stream import BASE_EVENTS
 from emitter_stream.server import LocalServer
 from emitter_stream.server.app import Api
+from emitter_stream.streams.assistants.core import EVENTS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from emitter_stream import (
     RateLimitError,
     RecordingWarning,
 )
-from emitter_stream.core.assistant import AssistantCore
+from emitter_stream.streams.assistants.core import AssistantCore
 from emitter_stream.testing import NAMES as LISTENED
 from emitter_stream.testing import Request, record, replay_client
 from emitter_stream.types import Thread

@@ -8,10 +8,10 @@ async with AsyncOpenAI() as client:
     print(await run.final_messages())
 """
 
+from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
+from ..streams.assistants.aio_stream import AsyncAssistantStream, AsyncEventIterator
 from ._client import AsyncOpenAI
-from ._event_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ._page import AsyncCursorPage, AsyncPaginator
-from ._stream import AsyncAssistantStream, AsyncEventIterator
 
 __all__ = [
     "AsyncAssistantEventHandler",

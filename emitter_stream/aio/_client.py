@@ -9,14 +9,14 @@ import attrs
 
 from ..abort import AbortSignal
 from ..client import BaseClient
-from ..core.assistant import AssistantCore
 from ..engine.loop.reader import ThreadReader
 from ..engine.sources import Source
 from ..http.transport import Transport
+from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
+from ..streams.assistants.aio_stream import AsyncAssistantStream
+from ..streams.assistants.core import AssistantCore
 from ._calls import InterruptibleTransport, sleep
-from ._event_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ._resources import AsyncBeta
-from ._stream import AsyncAssistantStream
 from ._tools import loop_caller
 
 if TYPE_CHECKING:

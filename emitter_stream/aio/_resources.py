@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 import attrs
 
 from ..resources import Api, Assistants, Beta, CursorPage, Messages, Runs, Steps, Threads
+from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
+from ..streams.assistants.aio_stream import AsyncAssistantStream
 from ..types import Model, Run
 from ._calls import in_thread
-from ._event_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ._page import AsyncPaginator
-from ._stream import AsyncAssistantStream
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .._not_given import NotGiven
     from ..abort import AbortSignal
     from ..resources._params import RunParams, RunToolsParams, SubmitParams, ThreadRunParams
-    from ..tool_loop import OnToolError
+    from ..streams.assistants.tool_loop import OnToolError
     from ..tools import ToolsParam
 
 __all__ = [

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TypeVar, overload
 
 from ..abort import AbortSignal
-from ..assistant_stream import AssistantStream
-from ..core.assistant import AssistantCore
 from ..engine.sources import HTTPSource, Source
-from ..event_handler import AssistantEventHandler, AssistantStreamManager
+from ..streams.assistants.core import AssistantCore
+from ..streams.assistants.handler import AssistantEventHandler, AssistantStreamManager
+from ..streams.assistants.stream import AssistantStream
 from ._api import Api, Extras
 
 __all__ = ["open_source", "open_stream"]

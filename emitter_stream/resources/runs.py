@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from .._not_given import NOT_GIVEN, NotGiven
 from ..abort import AbortSignal
-from ..assistant_stream import AssistantStream
-from ..event_handler import AssistantEventHandler, AssistantStreamManager
-from ..tool_loop import OnToolError, ToolLoopCore, ToolLoopSource
+from ..streams.assistants.handler import AssistantEventHandler, AssistantStreamManager
+from ..streams.assistants.stream import AssistantStream
+from ..streams.assistants.tool_loop import OnToolError, ToolLoopCore, ToolLoopSource
 from ..tools import Toolbox, ToolsParam, call_directly
 from ..types import Run, RunStepInclude
 from ..types.params import (

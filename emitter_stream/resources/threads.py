@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from .._not_given import NOT_GIVEN, NotGiven
 from ..abort import AbortSignal
-from ..assistant_stream import AssistantStream
-from ..event_handler import AssistantEventHandler, AssistantStreamManager
+from ..streams.assistants.handler import AssistantEventHandler, AssistantStreamManager
+from ..streams.assistants.stream import AssistantStream
 from ..types import Run, Thread, ThreadDeleted
 from ..types.params import (
     AssistantResponseFormatOptionParam,

@@ -9,7 +9,7 @@ from .text import text_of
 from .timeline import input_of, outputs_of
 
 if TYPE_CHECKING:
-    from ..assistant_stream import AssistantStream
+    from ..streams.assistants.stream import AssistantStream
 
 __all__ = ["write_live"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import attrs
 
-from ..core.assistant import AssistantCore
 from ..exceptions import OpenAIError
 from ..recording import Entry, Recording
-from ..tool_loop import ToolLoopCore
+from ..streams.assistants.core import AssistantCore
+from ..streams.assistants.tool_loop import ToolLoopCore
 from .text import text_of, visible
 
 __all__ = ["Call", "Lane", "Timeline", "input_of", "outputs_of"]

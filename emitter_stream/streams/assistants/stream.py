@@ -6,15 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from ._typing import Listener0, Listener1, Listener2
-from .abort import AbortSignal
-from .core.assistant import AssistantCore
-from .engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
-from .engine.stream import EventIterator, EventStream
-from .exceptions import APIUserAbortError, OpenAIError
-from .http.transport import Exchange
-from .recording import Player, Recording, ReplaySource, attach_recorder, check_speed
-from .types import (
+from ..._typing import Listener0, Listener1, Listener2
+from ...abort import AbortSignal
+from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
+from ...engine.stream import EventIterator, EventStream
+from ...exceptions import APIUserAbortError, OpenAIError
+from ...http.transport import Exchange
+from ...recording import Player, Recording, ReplaySource, attach_recorder, check_speed
+from ...types import (
     AssistantStreamEvent,
     ImageFile,
     Message,
@@ -27,6 +26,7 @@ from .types import (
     ToolCall,
     ToolCallDelta,
 )
+from .core import AssistantCore
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from ..event_handler import LISTENERS
-from ..exceptions import APITimeoutError, OpenAIError
-from ..types import (
+from ...exceptions import APITimeoutError, OpenAIError
+from ...types import (
     AssistantStreamEvent,
     ImageFile,
     Message,
@@ -21,7 +20,8 @@ from ..types import (
     ToolCall,
     ToolCallDelta,
 )
-from ._stream import AsyncAssistantStream, AsyncEventIterator
+from .aio_stream import AsyncAssistantStream, AsyncEventIterator
+from .handler import LISTENERS
 
 __all__ = ["AsyncAssistantEventHandler", "AsyncAssistantStreamManager"]
 

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 import attrs
 
-from ..engine.growth import Path
-from ..types import (
+from ...engine.growth import Path
+from ...types import (
     AssistantStreamEvent,
     Message,
     MessageContent,
@@ -24,7 +24,7 @@ from ..types import (
     ToolCall,
     ToolCallDelta,
 )
-from ..types._model import GrowingText
+from ...types._model import GrowingText
 from .delta import growing
 
 __all__ = ["Growth", "TextGrowth", "ToolCallGrowth"]

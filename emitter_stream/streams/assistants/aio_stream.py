@@ -9,19 +9,17 @@ from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from .._typing import Listener0, Listener1, Listener2
-from ..abort import AbortController, AbortSignal
-from ..assistant_stream import replayed
-from ..core.assistant import AssistantCore
-from ..engine.emitter import Emitter
-from ..engine.loop.delivery import Buffer, LoopDelivery
-from ..engine.loop.reader import LoopReader, Reader, Slot, ThreadReader
-from ..engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
-from ..engine.stream import BASE_EVENTS
-from ..exceptions import APIUserAbortError, OpenAIError
-from ..http.transport import Exchange
-from ..recording import attach_recorder
-from ..types import (
+from ..._typing import Listener0, Listener1, Listener2
+from ...abort import AbortController, AbortSignal
+from ...engine.emitter import Emitter
+from ...engine.loop.delivery import Buffer, LoopDelivery
+from ...engine.loop.reader import LoopReader, Reader, Slot, ThreadReader
+from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
+from ...engine.stream import BASE_EVENTS
+from ...exceptions import APIUserAbortError, OpenAIError
+from ...http.transport import Exchange
+from ...recording import attach_recorder
+from ...types import (
     AssistantStreamEvent,
     ImageFile,
     Message,
@@ -34,12 +32,14 @@ from ..types import (
     ToolCall,
     ToolCallDelta,
 )
+from .core import AssistantCore
+from .stream import replayed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..assistant_stream import _Event, _RawEvent
-    from ..tool_loop import FunctionCall
+    from .stream import _Event, _RawEvent
+    from .tool_loop import FunctionCall
 
 __all__ = ["AsyncAssistantStream", "AsyncEventIterator"]
 

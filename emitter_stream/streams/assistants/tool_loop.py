@@ -13,13 +13,13 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from .core.assistant import _RUN_ENDS, EVENTS, AssistantCore, Emission
-from .engine.sources import HTTPSource, WireEvent
-from .exceptions import APIUserAbortError, OpenAIError
-from .http.transport import Exchange
-from .tools import Call, Toolbox, call_directly
-from .types import Run
-from .types._model import Model
+from ...engine.sources import HTTPSource, WireEvent
+from ...exceptions import APIUserAbortError, OpenAIError
+from ...http.transport import Exchange
+from ...tools import Call, Toolbox, call_directly
+from ...types import Run
+from ...types._model import Model
+from .core import _RUN_ENDS, EVENTS, AssistantCore, Emission
 
 __all__ = ["FunctionCall", "OnToolError", "ToolLoopCore", "ToolLoopSource"]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from ..exceptions import OpenAIError
-from ..types._model import GrowingText, plain_copy
+from ...exceptions import OpenAIError
+from ...types._model import GrowingText, plain_copy
 
 __all__ = ["accumulate", "check_index", "growing", "merge_element", "refuse_unsafe_keys"]
 

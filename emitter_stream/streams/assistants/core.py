@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 import attrs
 
-from ..engine.growth import GROWTH, Path
-from ..engine.history import KEEP
-from ..engine.wire import api_error
-from ..exceptions import OpenAIError
-from ..types import (
+from ...engine.growth import GROWTH, Path
+from ...engine.history import KEEP
+from ...engine.wire import api_error
+from ...exceptions import OpenAIError
+from ...types import (
     AssistantStreamEvent,
     Message,
     MessageContent,
@@ -26,9 +26,9 @@ from ..types import (
     RunStepDelta,
     ToolCall,
 )
-from ..types._model import plain_copy
-from .assistant_growth import Growth, TextGrowth, ToolCallGrowth
+from ...types._model import plain_copy
 from .delta import accumulate, check_index, merge_element, refuse_unsafe_keys
+from .growth import Growth, TextGrowth, ToolCallGrowth
 
 __all__ = ["EVENTS", "RAW_EVENTS", "AssistantCore"]
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from .assistant_stream import AssistantStream
-from .engine.stream import EventIterator
-from .exceptions import APITimeoutError, OpenAIError
-from .types import (
+from ...engine.stream import EventIterator
+from ...exceptions import APITimeoutError, OpenAIError
+from ...types import (
     AssistantStreamEvent,
     ImageFile,
     Message,
@@ -22,6 +21,7 @@ from .types import (
     ToolCall,
     ToolCallDelta,
 )
+from .stream import AssistantStream
 
 __all__ = ["AssistantEventHandler", "AssistantStreamManager"]
 

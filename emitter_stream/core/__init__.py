@@ -1,1 +1,0 @@
-"""Cores: event dicts in, ``(name, arguments)`` out. No thread, clock or socket is known here."""

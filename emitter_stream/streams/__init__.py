@@ -1,0 +1,1 @@
+"""The streams of each API, one folder an API."""

@@ -1,0 +1,1 @@
+"""Assistants streams: runs, messages, steps and tool calls."""
