@@ -35,7 +35,7 @@ from .sse import EventSource, ServerSentEvent
 from .streams.assistants.handler import AssistantEventHandler, AssistantStreamManager
 from .streams.assistants.stream import AssistantStream
 from .streams.assistants.tool_loop import FunctionCall
-from .tools import function_tool
+from .tools.functions import function_tool
 
 __all__ = [
     "NOT_GIVEN",

@@ -15,9 +15,9 @@ from ..http.transport import Transport
 from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ..streams.assistants.aio_stream import AsyncAssistantStream
 from ..streams.assistants.core import AssistantCore
+from ..tools.loop_caller import loop_caller
 from ._calls import InterruptibleTransport, sleep
 from ._resources import AsyncBeta
-from ._tools import loop_caller
 
 if TYPE_CHECKING:
     from typing_extensions import Self

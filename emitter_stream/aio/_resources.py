@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..abort import AbortSignal
     from ..resources._params import RunParams, RunToolsParams, SubmitParams, ThreadRunParams
     from ..streams.assistants.tool_loop import OnToolError
-    from ..tools import ToolsParam
+    from ..tools.functions import ToolsParam
 
 __all__ = [
     "AsyncAssistants",

@@ -16,7 +16,7 @@ from ._page import CursorPage
 
 if TYPE_CHECKING:
     from ..http.transport import Exchange, Timeout, Transport
-    from ..tools import Call
+    from ..tools.functions import Call
 
 __all__ = ["Api", "Extras", "Resource"]
 

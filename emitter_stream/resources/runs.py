@@ -10,7 +10,7 @@ from ..abort import AbortSignal
 from ..streams.assistants.handler import AssistantEventHandler, AssistantStreamManager
 from ..streams.assistants.stream import AssistantStream
 from ..streams.assistants.tool_loop import OnToolError, ToolLoopCore, ToolLoopSource
-from ..tools import Toolbox, ToolsParam, call_directly
+from ..tools.functions import Toolbox, ToolsParam, call_directly
 from ..types import Run, RunStepInclude
 from ..types.params import (
     AssistantResponseFormatOptionParam,

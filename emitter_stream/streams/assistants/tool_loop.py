@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from ...engine.sources import HTTPSource, WireEvent
 from ...exceptions import APIUserAbortError, OpenAIError
 from ...http.transport import Exchange
-from ...tools import Call, Toolbox, call_directly
+from ...tools.functions import Call, Toolbox, call_directly
 from ...types import Run
 from ...types._model import Model
 from .core import _RUN_ENDS, EVENTS, AssistantCore, Emission

@@ -13,13 +13,13 @@ from typing import Any, cast
 
 import attrs
 
-from ._docstrings import Documentation, class_documentation, documentation
-from ._json_types import Field, JSONType, Unfit, hints_of, json_type, object_type, to_json
-from .engine.emitter import _is_coroutine_function
-from .engine.wire import loads
-from .exceptions import OpenAIError
-from .types import Model
-from .types.params import AssistantToolParam, FunctionToolParam
+from ..engine.emitter import _is_coroutine_function
+from ..engine.wire import loads
+from ..exceptions import OpenAIError
+from ..types import Model
+from ..types.params import AssistantToolParam, FunctionToolParam
+from .docstrings import Documentation, class_documentation, documentation
+from .json_types import Field, JSONType, Unfit, hints_of, json_type, object_type, to_json
 
 __all__ = ["Call", "FunctionTool", "Toolbox", "ToolsParam", "call_directly", "function_tool"]
 

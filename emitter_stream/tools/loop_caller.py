@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from ..tools import Call
+from .functions import Call
 
 __all__ = ["loop_caller"]
 

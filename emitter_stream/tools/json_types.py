@@ -23,8 +23,8 @@ from typing import Any
 
 import attrs
 
-from ._docstrings import class_documentation
-from .types._model import ListView, Model
+from ..types._model import ListView, Model
+from .docstrings import class_documentation
 
 __all__ = ["Field", "JSONType", "Unfit", "hints_of", "json_type", "object_type", "to_json"]
 
