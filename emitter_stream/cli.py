@@ -205,7 +205,7 @@ def _replay(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     from .exceptions import OpenAIError
-    from .recording import Recording
+    from .recordings.recording import Recording
     from .show import Timeline, visible
 
     try:

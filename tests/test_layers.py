@@ -36,7 +36,7 @@ ORDER = [
     "emitter_stream.engine.emitter",
     "emitter_stream.engine.delivery",
     "emitter_stream.engine.stream",
-    "emitter_stream.recording",
+    "emitter_stream.recordings.recording",
     "emitter_stream.tools.json_types",
     "emitter_stream.tools.functions",
     "emitter_stream.streams.assistants.tool_loop",

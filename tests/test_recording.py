@@ -29,7 +29,7 @@ from emitter_stream import (
     RecordingWarning,
 )
 from emitter_stream.engine.wire import loads
-from emitter_stream.recording import Player, Recording, ReplaySource, dumps
+from emitter_stream.recordings.recording import Player, Recording, ReplaySource, dumps
 
 SCENARIOS = {
     path.stem: path

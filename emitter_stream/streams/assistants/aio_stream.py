@@ -18,7 +18,7 @@ from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_
 from ...engine.stream import BASE_EVENTS
 from ...exceptions import APIUserAbortError, OpenAIError
 from ...http.transport import Exchange
-from ...recording import attach_recorder
+from ...recordings.recording import attach_recorder
 from ...types import (
     AssistantStreamEvent,
     ImageFile,

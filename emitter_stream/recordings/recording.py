@@ -44,12 +44,12 @@ from typing import Any, BinaryIO, Final
 
 import attrs
 
-from . import exceptions
-from .engine.delivery import Delivery
-from .engine.growth import GROWTH
-from .engine.sources import Source, WireEvent
-from .engine.wire import loads
-from .exceptions import (
+from .. import exceptions
+from ..engine.delivery import Delivery
+from ..engine.growth import GROWTH
+from ..engine.sources import Source, WireEvent
+from ..engine.wire import loads
+from ..exceptions import (
     APIError,
     APIUserAbortError,
     HTTPResponse,

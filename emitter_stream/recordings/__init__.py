@@ -1,0 +1,1 @@
+"""Streams written to a file and played again."""
