@@ -5,11 +5,15 @@ of variants (tool calls, content blocks, ...) is one class with the fields of al
 variants, which are the official Python SDK's, serve ``isinstance`` and annotations.
 """
 
-from ._assistant import (
+from ._model import (
+    ListView,
+    Model,
+)
+from .assistants.assistant import (
     Assistant,
     AssistantDeleted,
 )
-from ._event import (
+from .assistants.event import (
     EVENT_DATA,
     AssistantStreamEvent,
     ErrorEvent,
@@ -38,7 +42,7 @@ from ._event import (
     ThreadRunStepInProgress,
     event_data_class,
 )
-from ._message import (
+from .assistants.message import (
     Annotation,
     Attachment,
     FileCitation,
@@ -58,7 +62,7 @@ from ._message import (
     Text,
     TextContentBlock,
 )
-from ._message_delta import (
+from .assistants.message_delta import (
     AnnotationDelta,
     FileCitationDelta,
     FileCitationDeltaAnnotation,
@@ -75,11 +79,7 @@ from ._message_delta import (
     TextDelta,
     TextDeltaBlock,
 )
-from ._model import (
-    ListView,
-    Model,
-)
-from ._run import (
+from .assistants.run import (
     RequiredAction,
     RequiredActionFunctionToolCall,
     RequiredActionSubmitToolOutputs,
@@ -89,7 +89,7 @@ from ._run import (
     RunStatus,
     TruncationStrategy,
 )
-from ._run_step import (
+from .assistants.run_step import (
     CodeInterpreterCall,
     CodeInterpreterImage,
     CodeInterpreterOutput,
@@ -109,7 +109,7 @@ from ._run_step import (
     ToolCall,
     ToolCallsStepDetails,
 )
-from ._run_step_delta import (
+from .assistants.run_step_delta import (
     CodeInterpreterCallDelta,
     CodeInterpreterImageDelta,
     CodeInterpreterLogs,
@@ -127,7 +127,7 @@ from ._run_step_delta import (
     ToolCallDelta,
     ToolCallDeltaObject,
 )
-from ._shared import (
+from .assistants.shared import (
     AssistantResponseFormat,
     AssistantResponseFormatJSONSchema,
     AssistantResponseFormatOption,
@@ -152,7 +152,7 @@ from ._shared import (
     UsageCompletionDetails,
     UsagePromptDetails,
 )
-from ._thread import (
+from .assistants.thread import (
     Thread,
     ThreadDeleted,
 )

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-from ._message import Attachment, ImageDetail, MessageContent
-from ._run import TruncationStrategy
-from ._shared import AssistantResponseFormat, AssistantToolChoice, Tool, ToolResources
+from .assistants.message import Attachment, ImageDetail, MessageContent
+from .assistants.run import TruncationStrategy
+from .assistants.shared import AssistantResponseFormat, AssistantToolChoice, Tool, ToolResources
 
 __all__ = [
     "AssistantResponseFormatOptionParam",

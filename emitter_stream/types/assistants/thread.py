@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ._resource import Resource
-from ._shared import ToolResources
+from .._resource import Resource
+from .shared import ToolResources
 
 __all__ = ["Thread", "ThreadDeleted"]
 

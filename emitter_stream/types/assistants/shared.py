@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ._model import ListView, Model
-from ._variant import Variant
+from .._model import ListView, Model
+from .._variant import Variant
 
 __all__ = [
     "AssistantResponseFormat",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ._model import ListView, Model
-from ._resource import Resource
-from ._shared import (
+from .._model import ListView, Model
+from .._resource import Resource
+from .shared import (
     AssistantResponseFormatOption,
     AssistantToolChoiceOption,
     LastError,

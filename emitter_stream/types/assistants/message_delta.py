@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ._message import ImageDetail
-from ._model import ListView, Model
-from ._variant import Variant
+from .._model import ListView, Model
+from .._variant import Variant
+from .message import ImageDetail
 
 __all__ = [
     "AnnotationDelta",

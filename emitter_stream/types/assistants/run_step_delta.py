@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ._model import ListView, Model
-from ._run_step import FileSearchCall
-from ._variant import Variant
+from .._model import ListView, Model
+from .._variant import Variant
+from .run_step import FileSearchCall
 
 __all__ = [
     "CodeInterpreterCallDelta",

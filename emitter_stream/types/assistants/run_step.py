@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ._model import ListView, Model
-from ._resource import Resource
-from ._shared import FileSearchRankingOptions, LastError, Usage
-from ._variant import Variant
+from .._model import ListView, Model
+from .._resource import Resource
+from .._variant import Variant
+from .shared import FileSearchRankingOptions, LastError, Usage
 
 __all__ = [
     "CodeInterpreterCall",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ._model import ListView
-from ._resource import Resource
-from ._shared import AssistantResponseFormatOption, Tool, ToolResources
+from .._model import ListView
+from .._resource import Resource
+from .shared import AssistantResponseFormatOption, Tool, ToolResources
 
 __all__ = ["Assistant", "AssistantDeleted"]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._message import Message
-from ._message_delta import MessageDeltaEvent
-from ._model import Model
-from ._run import Run
-from ._run_step import RunStep
-from ._run_step_delta import RunStepDeltaEvent
-from ._shared import ErrorObject
-from ._thread import Thread
-from ._variant import Variant
+from .._model import Model
+from .._variant import Variant
+from .message import Message
+from .message_delta import MessageDeltaEvent
+from .run import Run
+from .run_step import RunStep
+from .run_step_delta import RunStepDeltaEvent
+from .shared import ErrorObject
+from .thread import Thread
 
 __all__ = [
     "EVENT_DATA",
