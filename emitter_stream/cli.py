@@ -152,7 +152,7 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
     # Imported here: the other commands work without the extra.
     try:
         from .server import LocalServer
-        from .server.store import DatabaseUnusable
+        from .server.store.store import DatabaseUnusable
     except ImportError as exc:
         return _fail(str(exc))
 

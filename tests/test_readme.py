@@ -19,7 +19,7 @@ import emitter_stream
 from emitter_stream import AssistantStream, OpenAI
 from emitter_stream.engine.stream import BASE_EVENTS
 from emitter_stream.server import LocalServer
-from emitter_stream.server.app import Api
+from emitter_stream.server.http.app import Api
 from emitter_stream.streams.assistants.core import EVENTS
 
 ROOT = Path(__file__).parent.parent

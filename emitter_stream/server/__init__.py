@@ -15,8 +15,8 @@ except ImportError as exc:
     ) from exc
 
 from .local import LocalServer
-from .model import Call, DoneCall, Input, Model, Part, Said, Text, Turn
-from .scripted import ScriptedModel
+from .models.model import Call, DoneCall, Input, Model, Part, Said, Text, Turn
+from .models.scripted import ScriptedModel
 
 __all__ = [
     "Call",

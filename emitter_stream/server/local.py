@@ -11,12 +11,12 @@ from typing import final
 
 import uvicorn
 
-from .app import create_app
-from .lifecycle import Lifecycle
-from .model import Model
-from .runs import RunEngine
-from .scripted import ScriptedModel
-from .store import Clock, Database
+from .http.app import create_app
+from .models.model import Model
+from .models.scripted import ScriptedModel
+from .runs.lifecycle import Lifecycle
+from .runs.runs import RunEngine
+from .store.store import Clock, Database
 
 GRACE = 2  # seconds for the streams' clients to read the end
 

@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from server_helpers import BOTH, RAIN, WEATHER
 
-from emitter_stream.server import Call, Input, ScriptedModel, Text, Turn, arguments
-from emitter_stream.server.arguments import Filler
-from emitter_stream.server.equations import find_equation, solving_code
-from emitter_stream.server.model import Said, count_tokens, pieces
-from emitter_stream.server.sandbox import Limits, Sandbox
-from emitter_stream.server.scripted import answer, make_plan, user_name
+from emitter_stream.server import Call, Input, ScriptedModel, Text, Turn
+from emitter_stream.server.interpreter import Limits, Sandbox
+from emitter_stream.server.models import arguments
+from emitter_stream.server.models.arguments import Filler
+from emitter_stream.server.models.equations import find_equation, solving_code
+from emitter_stream.server.models.model import Said, count_tokens, pieces
+from emitter_stream.server.models.scripted import answer, make_plan, user_name
 
 SOLVED = {
     "I need to solve the equation `3x + 11 = 14`. Can you help me?": "x = 1",
@@ -469,7 +470,7 @@ def test_pace(monkeypatch):
             waits.append(seconds)
 
         with monkeypatch.context() as patch:
-            patch.setattr("emitter_stream.server.scripted.asyncio.sleep", sleep)
+            patch.setattr("emitter_stream.server.models.scripted.asyncio.sleep", sleep)
             async for part in ScriptedModel(0.01).respond(turn("Hello")):
                 assert isinstance(part, Text)
 

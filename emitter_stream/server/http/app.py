@@ -17,14 +17,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..runs.feed import Feed
+from ..runs.lifecycle import Lifecycle
+from ..runs.runs import RunEngine
+from ..store.objects import Json
+from ..store.records import Page
+from ..store.store import AssistantRow, MessageRow, RunRow, StepRow, ThreadRow
 from . import schemas
 from .errors import ApiError, bad_request, shorten
-from .feed import Feed
-from .lifecycle import Lifecycle
-from .objects import Json
-from .records import Page
-from .runs import RunEngine
-from .store import AssistantRow, MessageRow, RunRow, StepRow, ThreadRow
 from .validation import Check
 
 logger = logging.getLogger("emitter_stream.server")

@@ -7,10 +7,10 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 
+from ..store.objects import Json
 from .arguments import Filler, listed_names, words_of, words_set
 from .equations import find_equation, solving_code
 from .model import Call, DoneCall, Input, Part, Text, Turn, pieces
-from .objects import Json
 
 _IDLE = words_set(
     "a an and any are as at be by call can could create current do does fetch find first for "

@@ -11,12 +11,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from . import objects
-from .errors import bad_request
-from .objects import Json
-from .records import ACTIVE, Records
-from .schemas import check_tool_choice
-from .store import AssistantRow, MessageRow, RunRow, StepRow, ThreadRow
+from ..http.errors import bad_request
+from ..http.schemas import check_tool_choice
+from ..store import objects
+from ..store.objects import Json
+from ..store.records import ACTIVE, Records
+from ..store.store import AssistantRow, MessageRow, RunRow, StepRow, ThreadRow
 
 Event = tuple[str, Json]
 

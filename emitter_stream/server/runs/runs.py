@@ -8,13 +8,13 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from .errors import ApiError
+from ..http.errors import ApiError
+from ..interpreter import Sandbox
+from ..models.model import Model
+from ..store.objects import Json
+from ..store.store import Database, ThreadRow
 from .feed import Feed
 from .lifecycle import Ending, Event, Lifecycle
-from .model import Model
-from .objects import Json
-from .sandbox import Sandbox
-from .store import Database, ThreadRow
 from .worker import Worker
 
 T = TypeVar("T")

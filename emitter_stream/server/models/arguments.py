@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from .objects import Json
+from ..store.objects import Json
 
 T = TypeVar("T")
 

@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from . import objects
-from .errors import ApiError
+from ..http.errors import ApiError
+from ..models.model import Call, Input, Part, Text, Turn
+from ..store import objects
+from ..store.objects import Json
 from .feed import Feed
 from .lifecycle import Ending, Event, Interrupted, Lifecycle
-from .model import Call, Input, Part, Text, Turn
-from .objects import Json
 from .turns import build_turn
 
 if TYPE_CHECKING:

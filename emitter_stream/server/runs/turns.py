@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..models.model import DoneCall, Said, Turn, count_tokens
+from ..store.objects import Json
 from .lifecycle import Context
-from .model import DoneCall, Said, Turn, count_tokens
-from .objects import Json
 
 
 def build_turn(context: Context) -> tuple[Turn, int] | None:

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ..http.errors import bad_request, not_found, shorten
 from . import objects
-from .errors import bad_request, not_found, shorten
 from .objects import Json
 from .store import AssistantRow, MessageRow, Row, RunRow, StepRow, ThreadRow
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-from .objects import Json
+from ..store.objects import Json
 
 DONE = b"event: done\ndata: [DONE]\n\n"
 

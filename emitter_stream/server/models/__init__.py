@@ -1,0 +1,1 @@
+"""What stands behind a run: the port for models, and the scripted one."""

@@ -1,0 +1,1 @@
+"""What becomes of a run, from its creation to its end."""
