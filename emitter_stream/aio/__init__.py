@@ -10,8 +10,8 @@ async with AsyncOpenAI() as client:
 
 from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ..streams.assistants.aio_stream import AsyncAssistantStream, AsyncEventIterator
-from ._client import AsyncOpenAI
-from ._page import AsyncCursorPage, AsyncPaginator
+from .client import AsyncOpenAI
+from .pages import AsyncCursorPage, AsyncPaginator
 
 __all__ = [
     "AsyncAssistantEventHandler",

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from ..resources import CursorPage
 from ..types import ListView, Model
-from ._calls import in_thread
+from .calls import in_thread
 
 __all__ = ["AsyncCursorPage", "AsyncPaginator"]
 

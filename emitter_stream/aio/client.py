@@ -16,8 +16,8 @@ from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAs
 from ..streams.assistants.aio_stream import AsyncAssistantStream
 from ..streams.assistants.core import AssistantCore
 from ..tools.loop_caller import loop_caller
-from ._calls import InterruptibleTransport, sleep
-from ._resources import AsyncBeta
+from .calls import InterruptibleTransport, sleep
+from .resources import AsyncBeta
 
 if TYPE_CHECKING:
     from typing_extensions import Self

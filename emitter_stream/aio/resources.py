@@ -17,8 +17,8 @@ from ..resources import Api, Assistants, Beta, CursorPage, Messages, Runs, Steps
 from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ..streams.assistants.aio_stream import AsyncAssistantStream
 from ..types import Model, Run
-from ._calls import in_thread
-from ._page import AsyncPaginator
+from .calls import in_thread
+from .pages import AsyncPaginator
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
