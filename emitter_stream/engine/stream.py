@@ -1,6 +1,6 @@
 """The stream that users hold: listeners, waits, iterators, over one background thread.
 
-Nothing in here knows what the events mean: a core does (core/), and a subclass names them.
+Nothing in here knows what the events mean: a core does (streams/), and a subclass names them.
 """
 
 from __future__ import annotations

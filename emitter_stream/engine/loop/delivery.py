@@ -382,7 +382,7 @@ class LoopDelivery:
     def _report(self, error: BaseException) -> None:
         """Hand an exception that nobody hears to the loop's exception handler."""
         self.loop.call_exception_handler(
-            {"message": "An Assistants stream ended in an error", "exception": error}
+            {"message": "A stream ended in an error", "exception": error}
         )
 
 

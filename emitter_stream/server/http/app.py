@@ -1,4 +1,4 @@
-"""The HTTP side: routes, headers, bodies in and out. What runs do stands in `runs.py`."""
+"""The HTTP side: routes, headers, bodies in and out. What runs do stands in `..runs`."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class AssistantCore:
     ``wanted`` says which names are to be emitted; the others are not made at all. Snapshots are
     kept up to date in any case. Where ``listened`` is another container, ``wanted`` has more names
     than somebody listens to, for those who may come late: what can be made again is then given to
-    them as a recipe (history.py), and made for those alone who listen.
+    them as a recipe (engine/history.py), and made for those alone who listen.
     """
 
     events: Mapping[str, int] = EVENTS

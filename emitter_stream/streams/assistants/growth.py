@@ -1,6 +1,6 @@
 """Assistants deltas that bring one more piece of the text that the delta before brought.
 
-What they lead to is known in advance, so it is not looked for again. ``growth.py`` recognises most
+What they lead to is known in advance, so it is not looked for again. ``engine/growth.py`` recognises most
 by their bytes, and gives the piece alone; ``next`` recognises the others (of a server that numbers
 its events, say) by their shape.
 """
