@@ -253,7 +253,7 @@ def test_a_client_that_does_not_read(caplog):
 
 def test_start_errors(start, tmp_path):
     """What cannot be started says so at once and leaves nothing behind."""
-    from emitter_stream.server.store.store.store import DatabaseUnusable
+    from emitter_stream.server.store.store import DatabaseUnusable
 
     taken = int(start().base_url.rsplit(":", 1)[1].split("/")[0])
     with pytest.raises(OSError, match=r"[Aa]ddress"):
