@@ -23,9 +23,8 @@ from ..runs.runs import RunEngine
 from ..store.objects import Json
 from ..store.records import Page
 from ..store.store import AssistantRow, MessageRow, RunRow, StepRow, ThreadRow
-from . import schemas
+from . import bodies
 from .errors import ApiError, bad_request, shorten
-from .validation import Check
 
 logger = logging.getLogger("emitter_stream.server")
 
@@ -44,7 +43,7 @@ class Api:
     # assistants
 
     async def create_assistant(self, request: Request) -> Response:
-        params = await read_body(request, schemas.ASSISTANT)
+        params = await read_body(request, bodies.Assistant)
         return await self._answer(lambda s: s.create_assistant(params))
 
     async def list_assistants(self, request: Request) -> Response:
@@ -57,7 +56,7 @@ class Api:
 
     async def update_assistant(self, request: Request) -> Response:
         assistant = request.path_params["assistant_id"]
-        params = await read_body(request, schemas.ASSISTANT_UPDATE)
+        params = await read_body(request, bodies.AssistantUpdate)
         return await self._answer(lambda s: s.update(AssistantRow, params, assistant))
 
     async def delete_assistant(self, request: Request) -> Response:
@@ -67,7 +66,7 @@ class Api:
     # threads
 
     async def create_thread(self, request: Request) -> Response:
-        params = await read_body(request, schemas.THREAD)
+        params = await read_body(request, bodies.Thread)
         return await self._answer(lambda s: s.create_thread(params))
 
     async def get_thread(self, request: Request) -> Response:
@@ -76,7 +75,7 @@ class Api:
 
     async def update_thread(self, request: Request) -> Response:
         thread = request.path_params["thread_id"]
-        params = await read_body(request, schemas.THREAD_UPDATE)
+        params = await read_body(request, bodies.ThreadUpdate)
         return await self._answer(lambda s: s.update(ThreadRow, params, thread))
 
     async def delete_thread(self, request: Request) -> Response:
@@ -86,7 +85,7 @@ class Api:
 
     async def create_message(self, request: Request) -> Response:
         thread = request.path_params["thread_id"]
-        params = await read_body(request, schemas.MESSAGE)
+        params = await read_body(request, bodies.Message)
         return await self._answer(lambda s: s.create_message(thread, params))
 
     async def list_messages(self, request: Request) -> Response:
@@ -112,7 +111,7 @@ class Api:
 
     async def update_message(self, request: Request) -> Response:
         thread, message = ids(request, "thread_id", "message_id")
-        params = await read_body(request, schemas.MESSAGE_UPDATE)
+        params = await read_body(request, bodies.OnlyMetadata)
         return await self._answer(lambda s: s.update(MessageRow, params, message, thread_id=thread))
 
     async def delete_message(self, request: Request) -> Response:
@@ -123,12 +122,12 @@ class Api:
 
     async def create_run(self, request: Request) -> Response:
         thread = request.path_params["thread_id"]
-        params = await read_body(request, schemas.RUN)
+        params = await read_body(request, bodies.Run)
         feed = Feed() if params.get("stream") else None
         return respond(await self.engine.create(thread, params, feed), feed)
 
     async def create_thread_and_run(self, request: Request) -> Response:
-        params = await read_body(request, schemas.THREAD_AND_RUN)
+        params = await read_body(request, bodies.ThreadAndRun)
         feed = Feed() if params.get("stream") else None
         return respond(await self.engine.create_with_thread(params, feed), feed)
 
@@ -147,17 +146,17 @@ class Api:
 
     async def update_run(self, request: Request) -> Response:
         thread, run = ids(request, "thread_id", "run_id")
-        params = await read_body(request, schemas.RUN_UPDATE)
+        params = await read_body(request, bodies.OnlyMetadata)
         return await self._answer(lambda s: s.update(RunRow, params, run, thread_id=thread))
 
     async def cancel_run(self, request: Request) -> Response:
         thread, run = ids(request, "thread_id", "run_id")
-        await read_body(request, schemas.EMPTY)
+        await read_body(request, bodies.Empty)
         return JSONResponse(await self.engine.cancel(thread, run))
 
     async def submit_outputs(self, request: Request) -> Response:
         thread, run = ids(request, "thread_id", "run_id")
-        params = await read_body(request, schemas.TOOL_OUTPUTS)
+        params = await read_body(request, bodies.ToolOutputs)
         feed = Feed() if params.get("stream") else None
         body = await self.engine.submit(thread, run, params["tool_outputs"], feed)
         return respond(body, feed)
@@ -273,12 +272,12 @@ def read_page(request: Request) -> Page:
             "limit",
             "invalid_type",
         ) from None
-    limit = schemas.LIMIT(limit, "limit")
-    order = schemas.ORDER(query.get("order", "desc"), "order")
+    limit = bodies.checked_limit(limit)
+    order = bodies.checked_order(query.get("order", "desc"))
     return Page(limit, order, query.get("after") or None, query.get("before") or None)
 
 
-async def read_body(request: Request, check: Check) -> Json:
+async def read_body(request: Request, shape: type[bodies.Body]) -> Json:
     """Read a JSON body of the given shape; an empty body counts as an empty object."""
     raw = bytearray()
     try:
@@ -288,8 +287,7 @@ async def read_body(request: Request, check: Check) -> Json:
                 raise ApiError(413, f"The request body is larger than {MAX_BODY} bytes.")
     except ClientDisconnect:
         raise bad_request("The client went away before the body was complete.") from None
-    params: Json = check(parse_json(bytes(raw)) if raw.strip() else {}, "")
-    return params
+    return bodies.checked(shape, parse_json(bytes(raw)) if raw.strip() else {})
 
 
 def parse_json(raw: bytes) -> Any:

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import select
 
 from ..http.errors import bad_request
-from ..http.schemas import check_tool_choice
 from ..store import objects
 from ..store.objects import Json
 from ..store.records import ACTIVE, Records
@@ -305,3 +304,28 @@ class Lifecycle(Records):
             sum(part["prompt_tokens"] for part in parts),
             sum(part["completion_tokens"] for part in parts),
         )
+
+
+def check_tool_choice(choice: Any, tools: list[dict[str, Any]]) -> None:
+    """Refuse a `tool_choice` that names a tool the run does not have."""
+    if not isinstance(choice, dict):
+        if choice == "required" and not tools:
+            raise bad_request(
+                "Invalid value for 'tool_choice': 'required' needs at least one tool.",
+                "tool_choice",
+                "invalid_value",
+            )
+        return
+    if choice["type"] == "function":
+        name = choice["function"]["name"]
+        if any(t["type"] == "function" and t["function"]["name"] == name for t in tools):
+            return
+    else:
+        name = choice["type"]
+        if any(tool["type"] == name for tool in tools):
+            return
+    raise bad_request(
+        f"Invalid value for 'tool_choice': '{name}' is not one of the run's tools.",
+        "tool_choice",
+        "invalid_value",
+    )
