@@ -18,10 +18,10 @@ from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Typed
 
 import attrs
 import pytest
-from emitter_stream.tools.functions import Toolbox, result_text
 from typing_extensions import Doc, NotRequired, Required
 
 from emitter_stream import function_tool
+from emitter_stream.tools.functions import Toolbox, result_text
 from emitter_stream.types import Run
 
 

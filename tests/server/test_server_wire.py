@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from server_helpers import BOTH, EQUATION, RAIN, WEATHER, Raw, read_frames
 
+from emitter_stream.server.models.model import Call, Input, Text
+
 
 def words(text: str) -> list[str]:
     return text.split()
@@ -193,9 +195,23 @@ def test_thread_and_run(raw):
     assert events[0][1]["tool_resources"] == {"code_interpreter": {"file_ids": []}}
 
 
-def test_max_completion_tokens(raw):
+class Talkative:
+    """Says 300 words, or writes 300 lines of code if there is an interpreter."""
+
+    async def respond(self, turn):
+        if turn.tools:
+            yield Call("code_interpreter")
+            for _ in range(300):
+                yield Input("1\n")
+        else:
+            for _ in range(300):
+                yield Text(" word")
+
+
+def test_max_completion_tokens(start):
     """The token limit cuts the message off: message.incomplete, step.completed, run.incomplete."""
-    events = raw.run("Hello", max_completion_tokens=3).events()
+    raw = Raw(start(model=Talkative()).base_url)
+    events = raw.run("Hello", max_completion_tokens=256).events()
     assert names(events)[-4:] == [
         "thread.message.incomplete",
         "thread.run.step.completed",
@@ -204,24 +220,25 @@ def test_max_completion_tokens(raw):
     ]
     run = dict(events)["thread.run.incomplete"]
     assert run["incomplete_details"] == {"reason": "max_completion_tokens"}
-    assert run["usage"]["completion_tokens"] == 3
+    assert run["usage"]["completion_tokens"] == 256
     message = dict(events)["thread.message.incomplete"]
     assert message["incomplete_details"] == {"reason": "max_tokens"} and message["incomplete_at"]
-    assert message["content"][0]["text"]["value"] == "Hello! You"
+    assert message["content"][0]["text"]["value"] == " word" * 256
 
 
-def test_max_completion_tokens_in_a_call(raw):
+def test_max_completion_tokens_in_a_call(start):
     """A call that the limit cuts off is never run: its step is cancelled."""
-    events = raw.run(EQUATION, [{"type": "code_interpreter"}], max_completion_tokens=5).events()
+    raw = Raw(start(model=Talkative()).base_url)
+    events = raw.run("Go", [{"type": "code_interpreter"}], max_completion_tokens=256).events()
     assert names(events)[-3:] == ["thread.run.step.cancelled", "thread.run.incomplete", "done"]
 
 
 def test_max_prompt_tokens(raw):
     """A prompt that cannot fit makes the run incomplete; older messages are left out first."""
-    run = dict(raw.run("Hello you there", max_prompt_tokens=1).events())["thread.run.incomplete"]
+    run = dict(raw.run("Hello " * 300, max_prompt_tokens=256).events())["thread.run.incomplete"]
     assert run["incomplete_details"] == {"reason": "max_prompt_tokens"}
-    thread = raw.thread("first words " * 50, "Hello")
-    body = {"assistant_id": raw.assistant(), "stream": True, "max_prompt_tokens": 20}
+    thread = raw.thread("first words " * 150, "Hello")
+    body = {"assistant_id": raw.assistant(), "stream": True, "max_prompt_tokens": 256}
     events = raw("POST", f"/threads/{thread}/runs", body).events()
     text = dict(events)["thread.message.completed"]["content"][0]["text"]["value"]
     assert "Hello" in text and "first words" not in text
