@@ -46,6 +46,7 @@ __all__ = [
     "RateLimitError",
     "RecordingWarning",
     "UnprocessableEntityError",
+    "as_openai_error",
     "described",
     "status_error",
 ]
@@ -194,6 +195,15 @@ def described(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - it is somebody else's
         return type(error).__name__
+
+
+def as_openai_error(error: BaseException) -> OpenAIError:
+    """Return ``error``, or what a stream ends in because of it: an ``OpenAIError`` with its cause."""
+    if isinstance(error, OpenAIError):
+        return error
+    wrapped = OpenAIError(f"The stream failed: {described(error)}")
+    wrapped.__cause__ = error
+    return wrapped
 
 
 def _optional_str(value: object) -> str | None:

@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ..abort import AbortController, AbortSignal
-from ..exceptions import APIUserAbortError, OpenAIError, described
+from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from .delivery import Buffer, Delivery
 from .emitter import Emitter
+from .mover import Aborts, Mover
 from .sources import Source
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class EventStream:
         self._source = source
         self._emitter = Emitter(everything, hint="; those of emitter_stream.aio.AsyncOpenAI can")
         self._delivery = Delivery(self._emitter, everything, core.aliases, source.interrupt)
-        reader = _Reader(source, core, self._delivery, self.controller, signal)
+        aborts = Aborts(self._delivery, self.controller, signal)
+        reader = _Reader(Mover(source, core, self._delivery), aborts)
         name = f"emitter-stream-{next(_numbers)}"
         # Not a daemon: a script that attaches listeners and ends runs to the end of the stream.
         try:
@@ -324,96 +326,21 @@ class EventIterator(Generic[_T]):
 class _Reader:
     """What the background thread does; it must not know the stream, see ``EventStream``."""
 
-    def __init__(
-        self,
-        source: Source,
-        core: Core,
-        delivery: Delivery,
-        controller: AbortController,
-        signal: AbortSignal | None,
-    ) -> None:
-        self._source = source
-        self._core: Any = core
-        self._delivery = delivery
-        self._own_signal = controller.signal
-        self._own_signal.add_callback(self._stop)
-        self._signal = signal
-        if signal is not None:
-            self._forward = lambda: controller.abort(signal.reason)
-            signal.add_callback(self._forward)
+    def __init__(self, mover: Mover, aborts: Aborts) -> None:
+        self._mover = mover
+        self._aborts = aborts
 
     def run(self) -> None:
-        delivery = self._delivery
+        mover = self._mover
         error: OpenAIError | None = None
         try:
-            self._read()
+            mover.open()
+            mover.connect()
+            mover.move()
         except BaseException as raised:  # noqa: BLE001 - nothing else would hear of it
             error = as_openai_error(raised)
-        try:
-            self._source.close()
-        except BaseException as raised:  # noqa: BLE001
-            error = error or as_openai_error(raised)
-        if not delivery.inside():
-            delivery.begin()
-            delivery.acquire()
-            error = delivery.stopping or error  # aborted before anybody heard of the error
-        elif isinstance(error, APIUserAbortError):
-            error = delivery.stopping or error  # the one that knows the reason
-        delivery.finish(error)
-        delivery.release()
-        self._own_signal.remove_callback(self._stop)
-        if self._signal is not None:
-            self._signal.remove_callback(self._forward)
-
-    def _read(self) -> None:
-        source, core, delivery = self._source, self._core, self._delivery
-        if delivery.stopping is not None:
-            raise delivery.stopping
-        source.open()
-        delivery.begin()
-        delivery.acquire()
-        if delivery.ended:
-            return
-        if delivery.recorder is not None:
-            source = delivery.recorder.tap(source, core)
-        core.wanted, core.listened = delivery.wanted, delivery.emitter.ready
-        delivery.emit("connect", ())
-        feed, deliver = core.feed, delivery.deliver
-        while True:
-            if delivery.attention and not self._attend():
-                return
-            delivery.release()
-            try:
-                events = source.read()
-            finally:
-                delivery.acquire()
-            if delivery.attention and not self._attend():
-                return
-            if events is None:
-                break
-            for event, data in events:
-                deliver(feed(event, data))
-                if delivery.attention and not self._attend():
-                    return
-        deliver(core.finish())
-
-    def _attend(self) -> bool:
-        """See to what came up meanwhile; return whether to read on. Raises the abort."""
-        delivery = self._delivery
-        delivery.attend()
-        self._core.wanted = delivery.wanted
-        if delivery.ended:
-            return False
-        if delivery.stopping is not None:
-            raise delivery.stopping
-        return True
-
-    def _stop(self) -> None:
-        error = APIUserAbortError()
-        reason = self._own_signal.reason
-        if isinstance(reason, BaseException):
-            error.__cause__ = reason
-        self._delivery.stop(error)
+        mover.end(error)
+        self._aborts.remove()
 
 
 def _same(args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -427,11 +354,3 @@ def _seconds(timeout: float | None) -> float | None:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or math.isnan(timeout):
         raise TypeError(f"timeout is a number of seconds or None, not {timeout!r}")
     return None if timeout > threading.TIMEOUT_MAX else timeout
-
-
-def as_openai_error(error: BaseException) -> OpenAIError:
-    if isinstance(error, OpenAIError):
-        return error
-    wrapped = OpenAIError(f"The stream failed: {described(error)}")
-    wrapped.__cause__ = error
-    return wrapped

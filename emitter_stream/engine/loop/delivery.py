@@ -19,10 +19,10 @@ from typing import Any
 import attrs
 
 from ...abort import AbortController, AbortSignal
-from ...exceptions import APIUserAbortError, OpenAIError
+from ...exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from ..delivery import BUFFER_BOUND, listener_error
 from ..emitter import Emitter, Registration
-from ..stream import Core, as_openai_error
+from ..stream import Core
 from .reader import Batch, Inlet, Reader
 
 __all__ = ["Buffer", "LoopDelivery"]

@@ -1,0 +1,131 @@
+"""What moves a stream on: from its source through its core to the listeners.
+
+The rules of delivery are in ``delivery``. Who drives is not known here: a thread of the stream that
+never stops, or whoever waits, for as long as it waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..abort import AbortController, AbortSignal
+from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
+from .delivery import Delivery
+from .sources import Source, WireEvent
+
+__all__ = ["Aborts", "Mover"]
+
+
+class Mover:
+    """Reads a source, feeds a core, has the listeners called. One thread at a time.
+
+    ``open``, ``connect``, then ``move`` until there is no more, then ``end``. Between two events it
+    can be left and taken up again, by another thread as well: where it stands is in here.
+    """
+
+    def __init__(self, source: Source, core: Any, delivery: Delivery) -> None:
+        self._source = source
+        self._core = core
+        self._delivery = delivery
+        self._batch: Iterator[WireEvent] = iter(())  # what was read and not delivered yet
+
+    def open(self) -> None:
+        """Wait until the source can be read."""
+        if self._delivery.stopping is not None:
+            raise self._delivery.stopping
+        self._source.open()
+
+    def connect(self) -> None:
+        """Take the token for the first time, and begin."""
+        core, delivery = self._core, self._delivery
+        delivery.begin()
+        delivery.acquire()
+        if delivery.ended:
+            return
+        if delivery.recorder is not None:
+            self._source = delivery.recorder.tap(self._source, core)
+        core.wanted, core.listened = delivery.wanted, delivery.emitter.ready
+        delivery.emit("connect", ())
+
+    def move(self) -> None:
+        """Read and deliver until the end (*token*); let go of the token while reading.
+
+        Raises what ends the stream: an ``OpenAIError``, or anything that came out of the source.
+        """
+        source, delivery = self._source, self._delivery
+        feed, deliver = self._core.feed, delivery.deliver
+        while not delivery.attention or self._attend():
+            for event, data in self._batch:
+                deliver(feed(event, data))
+                if delivery.attention and not self._attend():
+                    return
+            delivery.release()
+            try:
+                events = source.read()
+            finally:
+                delivery.acquire()
+            if delivery.attention and not self._attend():
+                return
+            if events is None:
+                deliver(self._core.finish())
+                return
+            self._batch = iter(events)
+
+    def end(self, error: OpenAIError | None) -> None:
+        """Close the source, make the last calls and let go of the token."""
+        delivery = self._delivery
+        try:
+            self._source.close()
+        except BaseException as raised:  # noqa: BLE001 - nothing else would hear of it
+            error = error or as_openai_error(raised)
+        if not delivery.inside():
+            delivery.begin()
+            delivery.acquire()
+            error = delivery.stopping or error  # aborted before anybody heard of the error
+        elif isinstance(error, APIUserAbortError):
+            error = delivery.stopping or error  # the one that knows the reason
+        delivery.finish(error)
+        delivery.release()
+
+    def _attend(self) -> bool:
+        """See to what came up meanwhile; return whether to read on. Raises the abort."""
+        delivery = self._delivery
+        delivery.attend()
+        self._core.wanted = delivery.wanted
+        if delivery.ended:
+            return False
+        if delivery.stopping is not None:
+            raise delivery.stopping
+        return True
+
+
+class Aborts:
+    """What ties a stream's own signal, and one that it was given, to its delivery.
+
+    A signal may live on long after the stream, so it must not know who moves that.
+    """
+
+    def __init__(
+        self, delivery: Delivery, controller: AbortController, signal: AbortSignal | None
+    ) -> None:
+        self._delivery = delivery
+        self._own_signal = controller.signal
+        self._own_signal.add_callback(self._stop)
+        self._signal = signal
+        if signal is not None:
+            self._forward = lambda: controller.abort(signal.reason)
+            signal.add_callback(self._forward)
+
+    def remove(self) -> None:
+        """Be told of no abort any more; twice is once."""
+        self._own_signal.remove_callback(self._stop)
+        if self._signal is not None:
+            self._signal.remove_callback(self._forward)
+
+    def _stop(self) -> None:
+        error = APIUserAbortError()
+        reason = self._own_signal.reason
+        if isinstance(reason, BaseException):
+            error.__cause__ = reason
+        self._delivery.stop(error)
