@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from collections.abc import Callable
 
 __all__ = ["AbortController", "AbortSignal"]
@@ -11,40 +11,49 @@ __all__ = ["AbortController", "AbortSignal"]
 class AbortSignal:
     """The side of an ``AbortController`` that is handed to streams: ``stream(..., signal=s)``."""
 
+    # Each step is one operation on a list, and there is no lock: an abort may come in a
+    # handler of an operating system signal, in a child, and in the middle of any of these.
+
     def __init__(self) -> None:
-        # Re-entrant: a handler of an operating system signal may abort while its own thread is
-        # in here.
-        self._lock = threading.RLock()
-        self._aborted = False
-        self._reason: object = None
+        self._reasons: list[object] = []  # of each abort(): the first counts
         self._callbacks: list[Callable[[], object]] = []
 
     @property
     def aborted(self) -> bool:
         """Whether ``abort()`` was called."""
-        return self._aborted
+        return bool(self._reasons)
 
     @property
     def reason(self) -> object:
         """What ``abort(reason)`` was given, or ``None``."""
-        return self._reason
+        return self._reasons[0] if self._reasons else None
 
     def add_callback(self, callback: Callable[[], object]) -> None:
         """Call ``callback()`` at the abort, on the aborting thread; at once if that has been."""
-        with self._lock:
-            if not self._aborted:
-                self._callbacks.append(callback)
-                return
-        callback()
+        self._callbacks.append(callback)
+        if self._reasons:  # the abort may have looked before: one of us finds it there
+            self._call_back()
 
     def remove_callback(self, callback: Callable[[], object]) -> None:
         """Forget a callback; an unknown one is no error."""
-        with self._lock:
-            if callback in self._callbacks:
-                self._callbacks.remove(callback)
+        with contextlib.suppress(ValueError):
+            self._callbacks.remove(callback)
+
+    def _abort(self, reason: object) -> None:
+        if not self._reasons:
+            self._reasons.append(reason)
+        self._call_back()  # also at a later abort: the first may have been broken off
+
+    def _call_back(self) -> None:
+        while self._callbacks:
+            try:
+                callback = self._callbacks.pop(0)
+            except IndexError:  # another thread was faster
+                return
+            callback()
 
     def __repr__(self) -> str:
-        return f"<AbortSignal {'aborted' if self._aborted else 'not aborted'}>"
+        return f"<AbortSignal {'aborted' if self.aborted else 'not aborted'}>"
 
 
 class AbortController:
@@ -59,15 +68,7 @@ class AbortController:
         ``reason``, if it is an exception, becomes the ``__cause__`` of each stream's
         ``APIUserAbortError``.
         """
-        signal = self.signal
-        with signal._lock:
-            if signal._aborted:
-                return
-            signal._reason = reason
-            signal._aborted = True
-            callbacks, signal._callbacks = signal._callbacks, []
-        for callback in callbacks:
-            callback()
+        self.signal._abort(reason)
 
     def __repr__(self) -> str:
         return f"<AbortController {'aborted' if self.signal.aborted else 'not aborted'}>"

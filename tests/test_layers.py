@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     f"emitter_stream.{name}"
     for name in (
-        *("exceptions", "_typing", "_not_given", "abort", "sse"),
+        *("exceptions", "_typing", "_not_given", "_fork", "_bell", "abort", "sse"),
         *("types", "http", "engine", "tools", "recordings", "streams", "resources", "client"),
     )
 ]
@@ -27,6 +27,8 @@ ORDER = [
 GENERIC = [
     "emitter_stream.sse",
     "emitter_stream.abort",
+    "emitter_stream._fork",
+    "emitter_stream._bell",
     "emitter_stream.http",
     "emitter_stream.engine",
 ]

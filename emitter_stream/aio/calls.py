@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .._bell import Flag
 from ..http.transport import Exchange, Transport
 
 __all__ = ["InterruptibleTransport", "in_thread", "sleep"]
@@ -26,22 +27,19 @@ class _Call:
     """One call: what of it can be interrupted."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._exchange: Exchange | None = None
-        self.cancelled = threading.Event()
+        self.cancelled = Flag()
 
     def watch(self, exchange: Exchange) -> None:
         """Let ``exchange`` be what ``cancel`` interrupts."""
-        with self._lock:
-            self._exchange = exchange
+        self._exchange = exchange
         if self.cancelled.is_set():
             exchange.interrupt()
 
     def cancel(self) -> None:
         """Interrupt what the call waits for, and whatever else it begins."""
         self.cancelled.set()
-        with self._lock:
-            exchange = self._exchange
+        exchange = self._exchange
         if exchange is not None:
             exchange.interrupt()
 

@@ -11,10 +11,13 @@ import email.utils
 import functools
 import http.client
 import json
+import os
+import queue
 import random
 import socket
 import threading
 import urllib.parse
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -22,6 +25,8 @@ import requests
 import requests.adapters
 import urllib3.exceptions
 
+from .. import _fork
+from .._bell import Flag
 from .._not_given import NOT_GIVEN, NotGiven
 from ..exceptions import (
     APIConnectionError,
@@ -73,28 +78,46 @@ class Transport:
         self.max_retries = max_retries
         self.max_event_bytes = max_event_bytes
         self.not_found_hint = not_found_hint
-        self._session = _Session()
-        self._session.headers.update(_checked(headers))
+        self._headers = _checked(headers)
         self._secrets = _secrets_in(headers)
-        # With no auth of its own, requests takes one from ~/.netrc and overwrites ours.
-        self._session.auth = _keep_headers
-        self._session.trust_env = False  # see environment
-        adapter = _Adapter(pool_maxsize=1_000)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._environment: Mapping[str, Any] | None = None
+        self._session = self._new_session()
+        self._generation = _fork.generation
 
-    @functools.cached_property
+    @property
+    def session(self) -> requests.Session:
+        """requests' session, with connections of this process."""
+        if self._generation != _fork.generation:
+            # The parent's may hold locks of its threads. Its connections are closed here by now.
+            self._session = self._new_session()
+            self._generation = _fork.generation
+        return self._session
+
+    def _new_session(self) -> requests.Session:
+        session = _Session()
+        session.headers.update(self._headers)
+        # With no auth of its own, requests takes one from ~/.netrc and overwrites ours.
+        session.auth = _keep_headers
+        session.trust_env = False  # see environment
+        adapter = _Adapter(pool_maxsize=1_000)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        return session
+
+    @property
     def environment(self) -> Mapping[str, Any]:
         """What the environment variables say of proxies and certificates, when first asked.
 
         Once a client, as in the official SDK. requests would look through them twice for each
         request, a fifth of what a request costs.
         """
-        session: Any = requests.Session()
-        settings: dict[str, Any] = session.merge_environment_settings(
-            self.base_url, {}, True, None, None
-        )
-        return settings
+        # No cached_property: before Python 3.12 that takes a lock, which a fork may leave taken.
+        if self._environment is None:
+            session: Any = requests.Session()
+            self._environment = session.merge_environment_settings(
+                self.base_url, {}, True, None, None
+            )
+        return self._environment
 
     def request(
         self,
@@ -147,14 +170,15 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections that are kept open for later requests."""
-        self._session.close()
+        self.session.close()
 
 
 class Exchange:
     """One request and its answer. ``request`` are the arguments of ``requests.Request``.
 
     ``open``, ``read``, ``json`` and ``close`` belong to one thread; ``interrupt`` to any. After
-    it, whatever the first thread waits for ends at once in an ``APIUserAbortError``.
+    it, whatever the first thread waits for ends at once in an ``APIUserAbortError``. In a child of
+    the process that sent it, it is over.
     """
 
     def __init__(
@@ -178,7 +202,8 @@ class Exchange:
         self._at_end = False  # whether the body was read to its end
         self.is_reused = False  # whether the connection has served another request before
         self.headers: Mapping[str, str] = {}  # of the answer, with lower-case names
-        self._interrupted = threading.Event()
+        self._interrupted = Flag()
+        self._generation = _fork.generation  # in which it is sent
         self._connection: _Watched | None = None  # that the answer comes by
         self._socket: socket.socket | None = None  # of that connection
         self._twin: socket.socket | None = None  # the same, before TLS takes it over
@@ -219,7 +244,7 @@ class Exchange:
         body = getattr(self._raw, "_original_response", None)
         # urllib3 has given the connection of a body that it read to its end to the pool by now, so
         # that it may be another exchange's.
-        if body is None or body.isclosed() or self._socket is None:
+        if self._is_left() or body is None or body.isclosed() or self._socket is None:
             return
         # Whatever goes wrong: the connection is closed then, and nothing is lost.
         with contextlib.suppress(Exception):
@@ -257,6 +282,8 @@ class Exchange:
 
     def close(self) -> None:
         """Give the connection back if the answer was read to its end, close it if not."""
+        if self._is_left():  # closed here already; and what reads it may wait for a lost thread
+            return
         with _owners:
             if self._connection is not None and self._connection.owner is self:
                 self._connection.owner = None
@@ -268,7 +295,11 @@ class Exchange:
                 raw.close()
             raw.release_conn()
 
+    def _is_left(self) -> bool:
+        return self._generation != _fork.generation
+
     def _send(self) -> requests.Response:
+        self._generation = _fork.generation  # before that it is nobody's
         while True:
             answer = self._try()
             if isinstance(answer, requests.Response):
@@ -301,7 +332,7 @@ class Exchange:
 
         The key goes to no other host than the one it was given for.
         """
-        session = self._transport._session
+        session = self._transport.session
         prepared = session.prepare_request(requests.Request(**self._request))
         settings = self._transport.environment
         redirects = 0
@@ -335,6 +366,8 @@ class Exchange:
             connection.owner = self
             self._connection = connection
             self._socket = twin or connection.sock
+            if self._socket is not None:
+                _sockets.add(self._socket)
             if self._interrupted.is_set():
                 raise ConnectionAbortedError("interrupted")
 
@@ -356,6 +389,8 @@ class Exchange:
         # What an interrupted read ends in depends on the framing, so only the flag tells.
         if self._interrupted.is_set():
             raise APIUserAbortError()
+        if self._is_left():  # forked while it waited: the answer is the parent's
+            raise _fork.left_behind("request")
         # Outside of `except`: there what may show the API key would stay attached to the error.
         if failure is not None:
             raise failure
@@ -446,22 +481,80 @@ class _Watcher(threading.local):
 _watcher = _Watcher()
 
 # Held while a connection changes hands and while one is shut down, and for nothing longer.
-# Re-entrant: see abort.py.
+# Re-entrant, for the handler of an operating system signal that aborts while its own thread is in
+# there. `with` takes no other kind of lock without a moment at which an exception leaves it taken.
 _owners = threading.RLock()
+
+_sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()  # of every connection
+
+
+def _begin_anew() -> None:
+    """Leave the parent's connections alone, in a child: close its copies of them, and no more."""
+    global _owners, _sockets
+    _owners = threading.RLock()
+    sockets, _sockets = list(_sockets), weakref.WeakSet()
+    for connection in sockets:
+        # Not shutdown(), nor anything that TLS would say goodbye with: the parent would be cut off.
+        # And not close(), which waits until nothing reads the socket any more.
+        with contextlib.suppress(OSError):
+            os.close(connection.detach())
+
+
+_fork.renew(_begin_anew)
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """requests' adapter, with connections that tell their socket before they wait on it.
+    """requests' adapter, whose pools are ours."""
 
-    urllib3 shows it only once the headers have come, too late for an abort before that.
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _make_pools_ours(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        _make_pools_ours(manager)
+        return manager
+
+
+def _make_pools_ours(manager: Any) -> None:
+    """Give a pool manager pools without locks, whose connections tell their socket."""
+    pools = {scheme: _our_pool(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
+    manager.pool_classes_by_scheme = pools
+
+
+def _our_pool(pool: Any) -> Any:
+    if issubclass(pool.QueueCls, _Kept):
+        return pool
+    connection = pool.ConnectionCls
+    watched = type(connection.__name__, (_Watched, connection), {})
+    return type(pool.__name__, (pool,), {"QueueCls": _Kept, "ConnectionCls": watched})
+
+
+class _Kept:
+    """What a pool of urllib3 keeps its connections in, by the names of ``queue.LifoQueue``.
+
+    That has a lock, which a thread may hold at a fork; the child's copy of the pool, which empties
+    it at the latest at the interpreter's exit, would wait for that thread.
     """
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        if not issubclass(pool.ConnectionCls, _Watched):
-            plain: type = pool.ConnectionCls
-            pool.ConnectionCls = type(plain.__name__, (_Watched, plain), {})
-        return pool
+    def __init__(self, maxsize: int) -> None:
+        self._maxsize = maxsize
+        self._connections: list[Any] = []
+
+    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+        try:
+            return self._connections.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def put(self, connection: Any, block: bool = False) -> None:
+        if len(self._connections) >= self._maxsize:
+            raise queue.Full
+        if connection is not None:  # urllib3 fills a new pool with as many as it may have
+            self._connections.append(connection)
+
+    def qsize(self) -> int:
+        return len(self._connections)
 
 
 class _Session(requests.Session):
@@ -487,7 +580,10 @@ class _FinalResponse(http.client.HTTPResponse):
 
 
 class _Watched:
-    """What is mixed into urllib3's connection classes."""
+    """What is mixed into urllib3's connection classes: they tell their socket before they wait on it.
+
+    urllib3 shows it only once the headers have come, too late for an abort before that.
+    """
 
     sock: socket.socket | None
     owner: Exchange | None = None  # guarded by _owners
@@ -506,6 +602,7 @@ class _Watched:
     def _new_conn(self) -> Any:
         connection: socket.socket = super()._new_conn()  # type: ignore[misc]
         self.is_used = False
+        _sockets.add(connection)
         try:
             self._tell(connection.dup())  # before TLS, which may wait for the server as well
         except BaseException:

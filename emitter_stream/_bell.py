@@ -1,0 +1,89 @@
+"""Waiting until something is so, without a lock that anybody could come upon.
+
+``threading.Condition`` and ``Event`` hold a lock while they wait and wake. The handler of an operating system
+signal that rings while its own thread is in there would wait for itself; an exception out of it
+may leave the lock taken; so may a fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+from . import _fork
+
+__all__ = ["Bell", "Flag"]
+
+
+class Bell:
+    """What threads wait at until something is so; whoever changes something rings."""
+
+    __slots__ = ("__weakref__", "_waiting")
+
+    def __init__(self) -> None:
+        # A lock for each waiter, which it has taken and waits to take again.
+        self._waiting: list[threading.Lock] = []
+        _bells.add(self)
+
+    def wait_for(self, is_so: Callable[[], object], timeout: float | None = None) -> bool:
+        """Wait until ``is_so()``, looking at each ring; return whether that came in time."""
+        if is_so():
+            return True
+        deadline = None if timeout is None else time.monotonic() + timeout
+        waiter = threading.Lock()
+        waiter.acquire()
+        self._waiting.append(waiter)
+        try:
+            # Looked at anew, for who changed something just before does not know of the waiter.
+            while not is_so():
+                left = -1.0 if deadline is None else max(deadline - time.monotonic(), 0.0)
+                if not waiter.acquire(timeout=left):
+                    return bool(is_so())
+            return True
+        finally:
+            self._waiting.remove(waiter)
+
+    def ring(self) -> None:
+        """Wake everybody, to look again: after what they wait for was changed."""
+        for waiter in tuple(self._waiting):
+            with contextlib.suppress(RuntimeError):  # it was woken already, and has not looked yet
+                waiter.release()
+
+
+class Flag:
+    """What is raised once, from any thread or handler; threads can wait for it."""
+
+    __slots__ = ("_bell", "_is_set")
+
+    def __init__(self) -> None:
+        self._bell = Bell()
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+        self._bell.ring()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set; return whether that came within ``timeout`` seconds."""
+        return self._bell.wait_for(self.is_set, timeout)
+
+
+_bells: weakref.WeakSet[Bell] = weakref.WeakSet()
+
+
+def _ring_all() -> None:
+    """Let who waits in a child (its forker's copy, a greenlet) see what became of it."""
+    global _bells
+    bells, _bells = list(_bells), weakref.WeakSet()
+    for bell in bells:
+        _bells.add(bell)
+        bell.ring()
+
+
+_fork.renew(_ring_all)
