@@ -161,14 +161,21 @@ def fit(event: str, listener: Listener, count: int) -> Callable[..., object]:
     """Return what to call with ``count`` arguments: ``listener``, or it without the surplus ones.
 
     JavaScript drops surplus arguments and ported listeners rely on it. Raises ``TypeError`` for a
-    listener that needs more than the event passes, a keyword included.
+    listener that needs more than the event passes, a keyword included, and for one of which nothing
+    tells what it takes: a guess would fail in the middle of the stream.
     """
     if not callable(listener):
         raise TypeError(f"the listener for {event!r} is not callable: {listener!r}")
+    if _innermost(listener) is print:  # it takes everything, but Python 3.10 has no signature of it
+        return listener
     try:
         parameters = inspect.signature(listener).parameters.values()
-    except (TypeError, ValueError):  # some builtins have no signature: they get everything
-        return listener
+    except (TypeError, ValueError):  # some builtins have none, and `__signature__` may be anything
+        instead = "`lambda first: f(first)`" if count else "`lambda: f()`"
+        raise TypeError(
+            f"nothing tells how many arguments the listener for {event!r} takes, {listener!r}; put a "
+            f"function around it that does, such as {instead}"
+        ) from None
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     needed = sum(p.default is p.empty for p in positional)
     keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
@@ -186,11 +193,17 @@ def fit(event: str, listener: Listener, count: int) -> Callable[..., object]:
 
 
 def _is_coroutine_function(listener: Listener) -> bool:
-    while isinstance(listener, functools.partial):
-        listener = listener.func
+    listener = _innermost(listener)
     return inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(
         getattr(listener, "__call__", None)  # noqa: B004 - an instance with `async def __call__`
     )
+
+
+def _innermost(listener: Listener) -> Listener:
+    """Return what a partial, or a partial of one, calls in the end."""
+    while isinstance(listener, functools.partial):
+        listener = listener.func
+    return listener
 
 
 def _nearest(event: str, known: Mapping[str, int]) -> str | None:
