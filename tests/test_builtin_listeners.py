@@ -111,7 +111,7 @@ def test_print_listens_where_python_does_not_say_what_it_takes(monkeypatch, caps
         raise ValueError(f"no signature found for builtin {function!r}")
 
     stream = AssistantStream.from_events(EVENTS)
-    monkeypatch.setattr("emitter_stream.emitter.inspect.signature", unknown)
+    monkeypatch.setattr("emitter_stream.engine.emitter.inspect.signature", unknown)
     stream.on("textDelta", print).on("end", functools.partial(print, "the", end="."))
     monkeypatch.undo()
     stream.done()

@@ -77,6 +77,7 @@ async def streams() -> None:
     signal = AbortController().signal
     stream = runs.stream("t", assistant_id="a", signal=signal)
     assert_type(stream, AsyncAssistantStream)
+    assert_type(await stream, AsyncAssistantStream)
     assert_type(
         stream.on("textDelta", on_delta)
         .on("textDelta", on_delta_only)

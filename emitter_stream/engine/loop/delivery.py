@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import contextvars
 import inspect
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -23,7 +24,7 @@ from ...exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from ..delivery import BUFFER_BOUND, listener_error
 from ..emitter import Emitter, Registration
 from ..stream import Core
-from .reader import Batch, Inlet, Reader
+from .reader import Batch, Inlet, Reader, begun_task, first_step
 
 __all__ = ["Buffer", "LoopDelivery"]
 
@@ -97,9 +98,9 @@ class LoopDelivery:
         self.made_at = time.monotonic()
         self.ended = False
         self.finished = False  # ended, and the listeners of `end` have been called
-        self._task = self.loop.create_task(self._run(), name="emitter-stream")
+        self._task = begun_task(self.loop, self._run(), "emitter-stream")
         _running.add(self)  # a loop keeps no task alive
-        reader.start(Inlet(self.loop, self._arrive, self._close, self._lose))
+        reader.start(Inlet(self.loop, self._arrive, self._close))
         controller.signal.add_callback(self._stop)
         if signal is not None:
             signal.add_callback(self._forward)
@@ -199,11 +200,13 @@ class LoopDelivery:
         self._close_error = error
         self._own_bell.ring()
 
-    def _lose(self) -> None:
-        """Take note that nothing will ever run here again."""
-        self.error = self.error or self.stopping or APIUserAbortError("The event loop was closed.")
-        self.ended = self.finished = True
+    def lose(self) -> None:
+        """Take note that the loop is closed, and that nothing will ever run there again (safe)."""
         _running.discard(self)
+        if not self.finished:
+            self.error = self.error or self.stopping or APIUserAbortError(_LOST)
+            self.ended = self.finished = True
+            self._reader.stop()
 
     def _stop(self) -> None:
         if self.stopping is not None or self.ended:
@@ -215,6 +218,8 @@ class LoopDelivery:
         self.stopping = error
         self._reader.stop()
         self._own_bell.ring_from_anywhere()
+        if self.loop.is_closed():
+            self.lose()
 
     def _forward(self) -> None:
         self._controller.abort(None if self._signal is None else self._signal.reason)
@@ -225,10 +230,10 @@ class LoopDelivery:
         error: OpenAIError | None = None
         fatal: BaseException | None = None
         try:
+            await first_step()
             error = await self._outcome()
         except GeneratorExit:  # the loop is gone, and the garbage collector cleans up behind it
-            self._reader.stop()
-            self._lose()
+            self.lose()
             raise
         except BaseException as raised:  # noqa: BLE001 - cancelled, or Ctrl-C
             self._controller.abort(raised)
@@ -236,6 +241,9 @@ class LoopDelivery:
             fatal = raised
         try:
             await self._finish(error)
+        except GeneratorExit:
+            self.lose()
+            raise
         finally:
             _running.discard(self)
             self._controller.signal.remove_callback(self._stop)
@@ -360,18 +368,26 @@ class LoopDelivery:
                 self.recorder.finish(error)
             except BaseException as raised:  # noqa: BLE001 - the stream ends in any case
                 self._report(raised)
-        try:
-            if error is not None:
-                name = "abort" if isinstance(error, APIUserAbortError) else "error"
-                heard = self._waiters or self._buffers or name in self.emitter.ready
-                if name == "error" and not heard:
-                    self._report(error)
-                await self._deliver_last(name, (error,))
-            self.ended = True
-            await self._deliver_last("end", ())
-        finally:
-            self.ended = self.finished = True
-            self._bell.ring()
+        last: list[tuple[str, tuple[Any, ...]]] = [("end", ())]
+        if error is not None:
+            name = "abort" if isinstance(error, APIUserAbortError) else "error"
+            heard = self._waiters or self._buffers or name in self.emitter.ready
+            if name == "error" and not heard:
+                self._report(error)
+            last.insert(0, (name, (error,)))
+        fatal: BaseException | None = None
+        for name, args in last:
+            self.ended = name == "end"
+            try:
+                await self._deliver_last(name, args)
+            except GeneratorExit:
+                raise
+            except BaseException as raised:  # noqa: BLE001 - cancelled once more, or Ctrl-C
+                fatal = fatal or raised  # `end` comes all the same
+        self.finished = True
+        self._bell.ring()
+        if fatal is not None:
+            raise fatal
 
     async def _deliver_last(self, name: str, args: tuple[Any, ...]) -> None:
         try:
@@ -417,4 +433,49 @@ _AT_ONCE = 256  # events, as many as a read brings at most times
 
 _INSIDE = "a listener cannot wait for its own stream: the stream waits for the listener"
 
-_running: set[LoopDelivery] = set()
+_LOST = "The event loop was closed."
+
+
+class _Running:
+    """The streams that run: a loop keeps no task alive, and tells nobody that it is closed.
+
+    ``asyncio.run`` cancels what runs before it closes its loop, and that ends a stream; a loop that
+    is closed by hand is found by a thread that looks.
+    """
+
+    PERIOD = 0.5  # seconds
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._deliveries: set[LoopDelivery] = set()
+        self._thread: threading.Thread | None = None
+
+    def add(self, delivery: LoopDelivery) -> None:
+        with self._changed:
+            self._deliveries.add(delivery)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._watch, name="emitter-stream-aio-watch", daemon=True
+                )
+                self._thread.start()
+
+    def discard(self, delivery: LoopDelivery) -> None:
+        with self._changed:
+            self._deliveries.discard(delivery)
+            if not self._deliveries:
+                self._changed.notify_all()
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                if self._deliveries:
+                    self._changed.wait(self.PERIOD)
+                if not self._deliveries:
+                    self._thread = None
+                    return
+                lost = [delivery for delivery in self._deliveries if delivery.loop.is_closed()]
+            for delivery in lost:
+                delivery.lose()
+
+
+_running = _Running()

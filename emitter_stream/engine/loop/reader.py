@@ -11,8 +11,9 @@ import contextlib
 import itertools
 import queue
 import threading
+import types
 from collections import deque
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Callable, Coroutine, Generator, Iterable, Iterator
 from typing import Any, Protocol
 
 import attrs
@@ -26,17 +27,38 @@ Batch = Iterable[WireEvent]
 _numbers = itertools.count(1)
 
 
+@types.coroutine
+def first_step() -> Generator[None, None, None]:
+    """Be where a coroutine of ``begun_task`` stands when it becomes a task: in its ``try``."""
+    yield
+
+
+def begun_task(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], name: str
+) -> asyncio.Task[None]:
+    """Make a task of a coroutine that awaits ``first_step()`` before all else.
+
+    A task that is cancelled before its first step throws ``CancelledError`` at the coroutine's very
+    first line, where no ``finally`` is entered yet: nobody would ever hear of its end. So the
+    coroutine is led into its ``try`` before the task begins.
+    """
+    coroutine.send(None)
+    try:
+        return loop.create_task(coroutine, name=name)
+    except BaseException:  # a task factory may do as it likes
+        coroutine.close()
+        raise
+
+
 @attrs.frozen
 class Inlet:
-    """Where a reader hands things over; each function is called on ``loop``."""
+    """Where a reader hands things over; both functions are called on ``loop``."""
 
     loop: asyncio.AbstractEventLoop
     arrive: Callable[[Batch], object]
     """Takes what was read; the first time it is nothing, and means that the source is open."""
     close: Callable[[BaseException | None], object]
     """Takes the end, with the source closed, or the error that is it."""
-    lose: Callable[[], object]
-    """Called, on another thread, when ``loop`` has been closed under a stream that runs."""
 
 
 class Reader(Protocol):
@@ -64,10 +86,10 @@ class ThreadReader:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._permits: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self.inlet: Inlet  # once it is started
+        self._inlet: Inlet  # once it is started
 
     def start(self, inlet: Inlet) -> None:
-        self.inlet = inlet
+        self._inlet = inlet
         name = f"emitter-stream-aio-{next(_numbers)}"
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
@@ -82,10 +104,9 @@ class ThreadReader:
         return self._source.redact(value)
 
     def _run(self) -> None:
-        source, inlet = self._source, self.inlet
+        source, inlet = self._source, self._inlet
         hand_over = inlet.loop.call_soon_threadsafe  # a RuntimeError once the loop is closed
         error: BaseException | None = None
-        _watch.add(self)
         try:
             source.open()
             hand_over(inlet.arrive, ())
@@ -100,7 +121,6 @@ class ThreadReader:
             source.close()
         except BaseException as raised:  # noqa: BLE001
             error = error or raised
-        _watch.discard(self)
         with contextlib.suppress(RuntimeError):
             hand_over(inlet.close, error)
 
@@ -122,12 +142,14 @@ class LoopReader:
 
     def start(self, inlet: Inlet) -> None:
         self._inlet = inlet
-        self._task = inlet.loop.create_task(self._run(), name=f"emitter-stream-{next(_numbers)}")
+        self._task = begun_task(inlet.loop, self._run(), f"emitter-stream-{next(_numbers)}")
 
     def go_on(self) -> None:
         self._permits.put_nowait(True)
 
     def stop(self) -> None:
+        if self._task is None:  # there is nothing to stop yet
+            return
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._inlet.loop.call_soon_threadsafe(self._cancel)
 
@@ -142,8 +164,11 @@ class LoopReader:
     async def _run(self) -> None:
         error: BaseException | None = None
         try:
+            await first_step()
             self._inlet.arrive(())
             await self._read()
+        except GeneratorExit:  # the loop is gone: there is nothing to await and nobody to tell
+            raise
         except BaseException as raised:  # noqa: BLE001 - the stream is told
             error = raised
         try:
@@ -151,7 +176,7 @@ class LoopReader:
         except BaseException as raised:  # noqa: BLE001
             error = error or raised
         self._inlet.close(error)
-        if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+        if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
 
     async def _read(self) -> None:
@@ -183,50 +208,3 @@ class Slot(Iterator[Any]):
         if not self.items:
             raise StopIteration
         return self.items.popleft()
-
-
-class _Watch:
-    """Finds the readers whose event loop has been closed: nobody else would ever wake them.
-
-    ``asyncio.run`` cancels what runs before it closes its loop, and that ends a stream; a loop
-    that is closed by hand says nothing to anybody.
-    """
-
-    PERIOD = 0.5  # seconds
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._readers: set[ThreadReader] = set()
-        self._thread: threading.Thread | None = None
-
-    def add(self, reader: ThreadReader) -> None:
-        with self._changed:
-            self._readers.add(reader)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="emitter-stream-aio-watch", daemon=True
-                )
-                self._thread.start()
-
-    def discard(self, reader: ThreadReader) -> None:
-        with self._changed:
-            self._readers.discard(reader)
-            if not self._readers:
-                self._changed.notify_all()
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                if self._readers:
-                    self._changed.wait(self.PERIOD)
-                if not self._readers:
-                    self._thread = None
-                    return
-                lost = [reader for reader in self._readers if reader.inlet.loop.is_closed()]
-                self._readers.difference_update(lost)
-            for reader in lost:
-                reader.stop()
-                reader.inlet.lose()
-
-
-_watch = _Watch()

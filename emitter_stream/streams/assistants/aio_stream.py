@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterable, Callable, Coroutine, Generator, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
@@ -389,6 +389,10 @@ class AsyncAssistantStream:
         """Do what ``final_run_steps`` does, by the official Python SDK's name for it."""
         return await self.final_run_steps(timeout)
 
+    def __await__(self) -> Generator[Any, Any, Self]:
+        """Return the stream at once: ``await client...stream(...)``, as the official SDK has it."""
+        return _itself(self).__await__()
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -509,6 +513,11 @@ def _reader_of(source: Callable[[Any], Source], items: Any) -> Reader:
         slot = Slot()
         return LoopReader(source(slot), slot, items)
     return ThreadReader(source(items))
+
+
+async def _itself(thing: _T) -> _T:
+    """Return ``thing`` without yielding to the loop, so that a chain after it misses nothing."""
+    return thing
 
 
 def _never() -> bool:
