@@ -92,7 +92,9 @@ def _add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "time to the first token, tokens a second, tool calls.",
     )
     show.add_argument("file", help="the recording")
-    show.add_argument("--html", metavar="OUT", help="write it to a file, as one page, instead")
+    show.add_argument(
+        "--html", metavar="OUT", help="write it as one page instead, to a new file or over a page"
+    )
     show.set_defaults(run=_show)
 
 
@@ -212,10 +214,14 @@ def _show(args: argparse.Namespace) -> int:
         with _warnings_as_lines():
             timeline = Timeline.of(Recording.load(args.file))
         if args.html is not None:
+            from .recordings.files import open_page
             from .show.html import page
 
-            with open(args.html, "w", encoding="utf-8") as file:
-                file.write(page(timeline))
+            # Whole before the file is opened: what is there is lost only to a page.
+            data = memoryview(page(timeline).encode())
+            with open_page(args.html, args.file) as file:
+                while data:  # unbuffered: a nearly full disk takes a part
+                    data = data[file.write(data) :]
             return 0
     except (OSError, OpenAIError) as exc:
         return _fail(visible(str(exc)))

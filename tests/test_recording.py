@@ -293,7 +293,7 @@ def test_format(stream_of, tmp_path):
 def test_only_the_owner_reads_it(stream_of, tmp_path):
     """A new recording is for its owner alone; one that is there is replaced and stays as it is."""
     new, old = tmp_path / "new.jsonl", tmp_path / "old.jsonl"
-    old.write_text("x" * 100_000)
+    write(old, answered(*"x" * 1000))
     old.chmod(0o644)
     for path in (new, old):
         stream_of(sse(encode(answered("a")))).record(path).done()
@@ -343,11 +343,13 @@ def test_what_json_cannot_say(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_full_disk():
+def test_full_disk(tmp_path, monkeypatch):
     """A disk that is full ends the recording with a warning, and not the stream."""
-    stream = AssistantStream.from_events([])
-    with pytest.warns(RecordingWarning, match="No space left"):
-        stream.record("/dev/full")
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr("emitter_stream.recordings.recording.open_recording", lambda *_: full)
+        stream = AssistantStream.from_events([])
+        with pytest.warns(RecordingWarning, match="No space left"):
+            stream.record(tmp_path / "run.jsonl")
     assert "Final run" in str(failure_of(stream))
 
 

@@ -29,7 +29,6 @@ The API key is in no recording: where the server repeats it, ``[API key]`` stand
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import math
@@ -56,6 +55,7 @@ from ..exceptions import (
     OpenAIError,
     RecordingWarning,
 )
+from .files import open_recording, release
 
 __all__ = [
     "FORMAT",
@@ -84,8 +84,9 @@ class Recorder:
 
     ``redact`` takes the secrets out of what is written. ``clock`` gives seconds that never fall,
     ``start`` is what it gave when the stream was made.
-    The file is made, or emptied, at once (``OSError``), readable for its owner alone if it is new:
-    it holds a conversation. A failure to write on is a ``RecordingWarning``; the stream goes on.
+    The file is made, or the recording there emptied, at once (``OSError``; ``FileExistsError`` if
+    it is anything but a recording), readable for its owner alone if it is new: it holds a
+    conversation. A failure to write on is a ``RecordingWarning``; the stream goes on.
     """
 
     def __init__(
@@ -101,9 +102,7 @@ class Recorder:
         self._redact = redact
         self._clock = clock
         # Unbuffered: each line is one write, and is in the file when it returns.
-        self._file: BinaryIO | None = open(  # noqa: SIM115 - finish() closes it
-            self._path, "wb", buffering=0, opener=_private
-        )
+        self._file: BinaryIO | None = open_recording(self._path, _is_header)
         self._start = clock() if start is None else start
         created = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         header = {"format": FORMAT, "version": VERSION, "created": created, "stream": stream}
@@ -167,8 +166,7 @@ class Recorder:
     def _close(self) -> None:
         file, self._file = self._file, None
         if file is not None:
-            with contextlib.suppress(OSError):
-                file.close()
+            release(file)
 
 
 class _Tapped:
@@ -249,8 +247,9 @@ def _number(match: re.Match[str]) -> str:
     return found if found[0] == '"' else found.replace("Infinity", "1e999")
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _is_header(line: bytes) -> bool:
+    header = _object_or_none(line)
+    return header is not None and header.get("format") == FORMAT
 
 
 def _facts(error: OpenAIError) -> dict[str, Any]:
@@ -354,7 +353,7 @@ class Recording:
         while lines and not lines[-1].strip():
             lines.pop()
         header = _object_or_none(lines[0]) if lines else None
-        if header is None or header.get("format") != FORMAT:
+        if header is None or not _is_header(lines[0]):
             raise OpenAIError(
                 f"{name!r} is no recording: its first line does not say "
                 f'{{"format": "{FORMAT}", ...}}'

@@ -157,8 +157,9 @@ class AssistantStream(EventStream):
         ``AssistantStream.replay()`` plays it; ``emitter_stream.recordings.recording`` says what stands in
         it, which the API key never does. Anywhere in the chain of ``on``, which it does not set
         going: it is no listener. The best place is the first: a stream of ``run_tools`` that has
-        begun, and any stream that somebody has waited for, is a ``RuntimeError``. A file that is
-        there is replaced. Raises ``OSError`` if it cannot be made.
+        begun, and any stream that somebody has waited for, is a ``RuntimeError``. A recording that
+        is there is replaced; anything else there, but an empty file, is a ``FileExistsError`` and
+        stays as it is. Raises ``OSError`` if the file cannot be made.
         """
         attach_recorder(path, self._delivery, self._source.redact, self._core.made)
         return self
