@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, final
 from urllib.parse import urlsplit
 
+import official
+
 from emitter_stream.server import Text, Turn
 
 PATIENCE = 20
@@ -71,7 +73,7 @@ class Reply:
     def events(self) -> list[tuple[str, Any]]:
         """Read the body as frames of exactly two lines."""
         assert self.headers["content-type"] == "text/event-stream; charset=utf-8"
-        return list(read_frames(self.raw.decode().splitlines(keepends=True)))
+        return list(checked(read_frames(self.raw.decode().splitlines(keepends=True))))
 
 
 def read_frames(lines: Iterator[str] | list[str]) -> Iterator[tuple[str, Any]]:
@@ -83,9 +85,15 @@ def read_frames(lines: Iterator[str] | list[str]) -> Iterator[tuple[str, Any]]:
         event, data = frame
         frame = []
         assert event.startswith("event: ") and data.startswith("data: ")
-        text = data[6:].rstrip("\n")
-        yield event[7:].rstrip("\n"), text if text == "[DONE]" else json.loads(text)
+        name, text = event[7:].rstrip("\n"), data[6:].rstrip("\n")
+        yield name, text if text == "[DONE]" else json.loads(text)
     assert not frame
+
+
+def checked(events: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for event, data in events:
+        official.check_event(event, data)
+        yield event, data
 
 
 class Raw:
@@ -107,7 +115,10 @@ class Raw:
             connection.request(method, "/v1" + path, data, HEADERS if headers is None else headers)
             response = connection.getresponse()
             names = {name.lower(): value for name, value in response.getheaders()}
-            return Reply(response.status, names, response.read())
+            reply = Reply(response.status, names, response.read())
+            if names.get("content-type") == "application/json":
+                official.check_answer(method, path, reply.status, reply.body)
+            return reply
         finally:
             connection.close()
 
@@ -137,7 +148,7 @@ class LiveStream:
         connection.request("POST", path, json.dumps({**body, "stream": True}), HEADERS)
         self.response = connection.getresponse()
         lines = (line.decode() for line in iter(self.response.readline, b""))
-        self.events = read_frames(lines)
+        self.events = checked(read_frames(lines))
 
     def until(self, name: str) -> Any:
         """Read up to the next event of this name and return its data."""

@@ -23,7 +23,7 @@ def build_turn(context: Context) -> tuple[Turn, int] | None:
         for step in context.steps
         if step["type"] == "tool_calls" and step["status"] == "completed"
     )
-    instructions = run["instructions"] or ""
+    instructions = run["instructions"]
     fixed = count_tokens(instructions) + sum(
         count_tokens(call.input) + count_tokens(call.output) for calls in rounds for call in calls
     )

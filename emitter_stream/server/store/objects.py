@@ -49,7 +49,28 @@ def update(body: Json, params: Json) -> Json:
     given: Json = {key: empty.get(key) if value is None else value for key, value in params.items()}
     if "tools" in given:
         given["tools"] = [_tool(tool) for tool in given["tools"]]
+    if "tool_resources" in given:
+        given["tool_resources"] = _without_nulls(given["tool_resources"])
+    if "response_format" in given:
+        given["response_format"] = _response_format(given["response_format"])
     return {**body, **given}
+
+
+def _without_nulls(value: Any) -> Any:
+    """Leave out, at any depth, what a request may give as null and an answer may not."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(part) for name, part in value.items() if part is not None}
+    if isinstance(value, list):
+        return [_without_nulls(part) for part in value]
+    return value
+
+
+def _response_format(given: Any) -> Any:
+    """The same for a response format, but for the schema in it: its nulls mean something."""
+    if isinstance(given, dict) and isinstance(form := given.get("json_schema"), dict):
+        kept = {name: part for name, part in form.items() if part is not None}
+        return {**given, "json_schema": kept}
+    return given
 
 
 def _tool(tool: Json) -> Json:
@@ -65,7 +86,7 @@ def thread(params: Json, now: int, tool_resources: Json) -> Json:
         "object": "thread",
         "created_at": now,
         "metadata": params.get("metadata") or {},
-        "tool_resources": params.get("tool_resources") or tool_resources,
+        "tool_resources": _without_nulls(params.get("tool_resources") or tool_resources),
     }
 
 
@@ -78,7 +99,7 @@ def user_message(thread_id: str, params: Json, now: int) -> Json:
         status="completed",
         completed_at=now,
         content=[_content(part) for part in parts],
-        attachments=params.get("attachments") or [],
+        attachments=_without_nulls(params.get("attachments") or []),
         metadata=params.get("metadata") or {},
     )
     return built
@@ -131,9 +152,7 @@ def run(thread: Json, assistant: Json, params: Json, now: int, lifetime: int) ->
         inherited = assistant.get(name)
         return default if inherited is None else inherited
 
-    instructions = params.get("instructions")
-    if instructions is None:
-        instructions = assistant["instructions"]
+    instructions = pick("instructions", "")
     extra = params.get("additional_instructions")
     if extra:
         instructions = f"{instructions}\n{extra}" if instructions else extra
@@ -169,7 +188,7 @@ def run(thread: Json, assistant: Json, params: Json, now: int, lifetime: int) ->
         },
         "incomplete_details": None,
         "usage": None,
-        "response_format": pick("response_format", "auto"),
+        "response_format": _response_format(pick("response_format", "auto")),
         "tool_choice": params.get("tool_choice") or "auto",
         "parallel_tool_calls": params.get("parallel_tool_calls") is not False,
     }
@@ -200,11 +219,12 @@ def step(run: Json, now: int, details: Json) -> Json:
         "status": "in_progress",
         "cancelled_at": None,
         "completed_at": None,
-        "expires_at": run["expires_at"],
+        "expired_at": None,
         "failed_at": None,
         "last_error": None,
         "step_details": details,
         "usage": None,
+        "metadata": {},
     }
 
 
