@@ -56,6 +56,13 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     serve.add_argument("--host", type=_host, default="127.0.0.1", help="address to listen on")
     serve.add_argument("--port", type=_port, default=8000, help="port; 0 takes a free one")
     serve.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that requests may come for, besides loopback and --host; repeatable",
+    )
+    serve.add_argument(
         "--db", default=":memory:", metavar="PATH", help="database file, or :memory:"
     )
     serve.add_argument(
@@ -158,12 +165,16 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
     except ImportError as exc:
         return _fail(str(exc))
 
-    server = LocalServer(
-        db=args.db,
-        host=args.host,
-        port=args.port,
-        tokens_per_second=args.tokens_per_second,
-    )
+    try:
+        server = LocalServer(
+            db=args.db,
+            host=args.host,
+            port=args.port,
+            allowed_hosts=args.allowed_host,
+            tokens_per_second=args.tokens_per_second,
+        )
+    except ValueError as exc:
+        return _fail(str(exc))
     try:
         if stop.is_set():
             return 0

@@ -6,12 +6,15 @@ import asyncio
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import final
 
 import uvicorn
 
 from .http.app import create_app
+from .http.connection import TimedConnection
+from .http.doors import Doors
 from .models.model import Model
 from .models.scripted import ScriptedModel
 from .runs.lifecycle import Lifecycle
@@ -60,7 +63,8 @@ class LocalServer:
 
     `db` is a file or `:memory:`; `tokens_per_second` is the scripted model's pace (0 or None: as
     fast as possible); `model` replaces that model. `run_lifetime` is in seconds. `port` 0 takes a
-    free one. A server can be started once; `start` raises `OSError` if the address is taken and
+    free one. Requests must name loopback, `host` or one of `allowed_hosts` (a name, `*.name` or
+    `*`), which a server on every address must be given. A server can be started once; `start` raises `OSError` if the address is taken and
     `DatabaseUnusable` if the database cannot be opened.
     """
 
@@ -72,6 +76,7 @@ class LocalServer:
         model: Model | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        allowed_hosts: Iterable[str] = (),
         run_lifetime: int = 600,
         clock: Clock = time.time,
     ) -> None:
@@ -80,6 +85,7 @@ class LocalServer:
         if not host:
             raise ValueError("an empty host would listen on every address; name one")
         self._address = (host, port)
+        self._doors = Doors(host, allowed_hosts)
         self._lifetime = run_lifetime
         self._clock = clock
         self._base_url: str | None = None
@@ -161,12 +167,12 @@ class LocalServer:
     ) -> None:
         engine = RunEngine(database, self._model, self._lifetime)
         config = uvicorn.Config(
-            create_app(engine),
+            create_app(engine, self._doors),
             # No settings of the process are touched, logging included.
             log_config=None,
             log_level=None,
             access_log=False,
-            http="h11",
+            http=TimedConnection,
             ws="none",
             server_header=False,
             timeout_keep_alive=60,

@@ -24,6 +24,7 @@ from ..store.objects import Json
 from ..store.records import Page
 from ..store.store import AssistantRow, MessageRow, RunRow, StepRow, ThreadRow
 from . import bodies
+from .doors import Doors
 from .errors import ApiError, bad_request, shorten
 
 logger = logging.getLogger("emitter_stream.server")
@@ -339,10 +340,11 @@ def _finite(text: str) -> float:
 
 
 class Envelope:
-    """What every request gets: a request id, the check of the key, errors in the API's form."""
+    """What every request gets: a request id, the doors' check, errors in the API's form."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, doors: Doors) -> None:
         self.app = app
+        self.doors = doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -363,25 +365,11 @@ class Envelope:
             await send(message)
 
         try:
-            check_key(scope)
+            self.doors.check(scope)
         except ApiError as exc:
             await error_response(exc, scope)(scope, receive, send_with_headers)
         else:
             await self.app(scope, receive, send_with_headers)
-
-
-def check_key(scope: Scope) -> None:
-    """Refuse a request without a bearer token; any token will do."""
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            kind, _, token = value.strip().partition(b" ")
-            if kind.lower() == b"bearer" and token.strip():
-                return
-    raise ApiError(
-        401,
-        "You didn't provide an API key. You need to provide your API key in an Authorization "
-        "header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
-    )
 
 
 def error_response(exc: Exception, scope: Scope) -> Response:
@@ -403,7 +391,7 @@ def error_response(exc: Exception, scope: Scope) -> Response:
     return JSONResponse(error.body(), error.status, headers)
 
 
-def create_app(engine: RunEngine) -> ASGIApp:
+def create_app(engine: RunEngine, doors: Doors) -> ASGIApp:
     """Build the ASGI application on an engine, which it stops when it is shut down itself."""
 
     @asynccontextmanager
@@ -420,4 +408,4 @@ def create_app(engine: RunEngine) -> ASGIApp:
         exception_handlers={HTTPException: no_route},
     )
     app.router.redirect_slashes = False
-    return Envelope(app)
+    return Envelope(app, doors)

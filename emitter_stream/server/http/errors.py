@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 
@@ -33,6 +34,10 @@ class ApiError(Exception):
                 "code": self.code,
             }
         }
+
+    def json(self) -> bytes:
+        """Return the body for an answer that goes out without Starlette."""
+        return json.dumps(self.body(), separators=(",", ":")).encode()
 
 
 def bad_request(message: str, param: str | None = None, code: str | None = None) -> ApiError:

@@ -1,0 +1,83 @@
+"""A connection of uvicorn's that ends when its client takes too long to send a request.
+
+Uvicorn limits how long a kept connection may be idle, but not how long a request may take to
+arrive: a client that sends a byte now and then, or none at all, would hold its connection for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .errors import ApiError
+
+HEAD_SECONDS = 10.0
+BODY_SECONDS = 120.0
+
+
+class TimedConnection(H11Protocol):
+    """Allows `HEAD_SECONDS` for a request's head, from the connection or the head's first byte on,
+    and `BODY_SECONDS` for the body behind it, read or not; then it answers 408 and closes.
+
+    The states are h11's of the client: IDLE is a head that is due, SEND_BODY a body. All others
+    are a request that is there as a whole; then it is the server's turn.
+    """
+
+    _limit: asyncio.TimerHandle | None = None
+    _awaited: Any = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._await(None)
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # What was sent ahead may be the beginning of a next request.
+        if self.conn.their_state is not h11.IDLE or self.conn.trailing_data[0]:
+            self._watch()
+
+    def _watch(self) -> None:
+        state = self.conn.their_state
+        # `cycle` is the request's that came last; a head that follows is awaited anew.
+        awaited = (state, self.cycle) if state in (h11.IDLE, h11.SEND_BODY) else None
+        if awaited != self._awaited:
+            self._await(awaited)
+
+    def _await(self, awaited: Any) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+        self._awaited = awaited
+        if awaited is not None:
+            seconds = HEAD_SECONDS if awaited[0] is h11.IDLE else BODY_SECONDS
+            self._limit = self.loop.call_later(seconds, self._too_late)
+
+    def _too_late(self) -> None:
+        """Answer, if a request has begun and no answer has, and close."""
+        if self.transport.is_closing():
+            return
+        silent = self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
+        begun = self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # whoever reads the body hears that there is no more
+            self.cycle.message_event.set()
+        if not begun and not silent:
+            body = ApiError(408, "The request took too long to arrive.").json()
+            self.transport.write(
+                b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\n"
+                b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+            )
+        self.transport.close()
+        # What the client does not take is not waited for.
+        self.loop.call_later(1, self.transport.abort)
