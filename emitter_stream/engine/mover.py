@@ -11,8 +11,9 @@ from typing import Any
 
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
+from .codec import WireEvent
 from .delivery import Delivery
-from .sources import Source, WireEvent
+from .sources import Source
 
 __all__ = ["Aborts", "Mover"]
 

@@ -10,16 +10,11 @@ from typing import Any, Protocol
 from ..exceptions import OpenAIError
 from ..http.transport import Exchange
 from ..sse import FrameCutter, read_frame
+from .codec import Codec, WireEvent
 from .growth import GROWTH, GrowthMatcher, Path
-from .wire import DONE, check_error, loads
+from .wire import DONE, loads
 
-__all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "WireEvent", "to_line"]
-
-WireEvent = tuple[Any, Any]
-"""An event as it came: its name, ``None`` if it had none, and its decoded data.
-
-Or ``GROWTH`` and a string: the event before with that string in the place of its own.
-"""
+__all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "plain", "to_line"]
 
 
 class Source(Protocol):
@@ -46,15 +41,13 @@ class HTTPSource:
 
     ``growth`` is asked after each event for the path of the string in which alone the next one
     may differ from it, ``None`` if there is no such string (``GROWTH`` says how that event comes
-    then). Events whose name begins with ``plain_prefix`` may have an ``error`` field that is none.
+    then).
     """
 
-    def __init__(
-        self, exchange: Exchange, growth: Callable[[], Path | None], plain_prefix: str
-    ) -> None:
+    def __init__(self, exchange: Exchange, codec: Codec, growth: Callable[[], Path | None]) -> None:
         self._exchange = exchange
+        self._codec = codec
         self._growth = growth
-        self._plain_prefix = plain_prefix
         self._matcher = GrowthMatcher()
         self._cutter = FrameCutter(exchange.max_event_bytes)
         self._at_end = False
@@ -103,19 +96,19 @@ class HTTPSource:
             if text == DONE:
                 self._at_end = self._done = True  # whatever comes behind it does not count
                 return
-            data = self._decode(event, text)
-            yield event, data
+            decoded = self._decode(event, text)
+            if decoded is None:
+                continue
+            yield decoded
             path = self._growth()
             if path is None:
                 matcher.forget()
             else:
-                matcher.learn(frame, text, data, path)
+                matcher.learn(frame, text, decoded[1], path)
 
-    def _decode(self, event: str | None, text: str) -> Any:
+    def _decode(self, event: str | None, text: str) -> WireEvent | None:
         try:
-            data = loads(text)
-            check_error(event, data, self._plain_prefix)
-            return data
+            return self._codec.from_frame(event, text)
         except OpenAIError as error:
             failure = error
         # Outside of `except`: there the error would stay attached to the one that replaces it.
@@ -125,8 +118,9 @@ class HTTPSource:
 class _IterableSource:
     """What the sources that read somebody's iterable have in common."""
 
-    def __init__(self, iterable: Iterable[Any]) -> None:
+    def __init__(self, iterable: Iterable[Any], codec: Codec) -> None:
         self._iterator = iter(iterable)
+        self._codec = codec
 
     def open(self) -> None:
         """Do nothing: an iterable is open."""
@@ -146,21 +140,21 @@ class _IterableSource:
 
 
 class EventsSource(_IterableSource):
-    """Events that are there as objects: dicts, this library's or the official SDK's events."""
+    """Events that are there as objects: dicts, this library's or the official SDK's."""
 
     def read(self) -> Iterable[WireEvent] | None:
         try:
             event = next(self._iterator)
         except StopIteration:
             return None
-        return (_as_wire_event(event),)
+        return (self._codec.from_object(event),)
 
 
 class LinesSource(_IterableSource):
     """Newline-delimited JSON, as ``to_readable_stream()`` writes it here and in Node."""
 
-    def __init__(self, iterable: Iterable[bytes]) -> None:
-        super().__init__(iterable)
+    def __init__(self, iterable: Iterable[bytes], codec: Codec) -> None:
+        super().__init__(iterable, codec)
         self._pieces: list[bytes] = []
         self._at_end = False
 
@@ -183,12 +177,11 @@ class LinesSource(_IterableSource):
     def _events(self, lines: list[bytes]) -> Iterator[WireEvent]:
         for line in lines:
             if line:
-                yield _as_wire_event(loads(line.decode("utf-8", "replace")))
+                yield self._codec.from_object(loads(line.decode("utf-8", "replace")))
 
 
-def to_line(event: Any) -> bytes:
-    """Return an event as the line of JSON that the Node SDK writes and reads."""
-    document = event._data  # an event does not grow, so it need not be copied
+def to_line(document: Any) -> bytes:
+    """Return an event's JSON as the line that the Node SDK writes and reads."""
     try:
         text = _encode(document)
     except ValueError:  # 1e999 came as infinity, which JavaScript writes as null
@@ -212,27 +205,13 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _as_wire_event(event: Any) -> WireEvent:
-    if not isinstance(event, dict):
-        to_dict = getattr(event, "to_dict", None)
-        if to_dict is None:
-            raise OpenAIError(
-                f"An event is a dict with `event` and `data`, or an event object of an SDK; "
-                f"this is {event!r:.200}"
-            )
-        event = to_dict()
-    if not isinstance(event, dict) or "event" not in event:
-        raise OpenAIError(f"An event has the keys `event` and `data`; this is {event!r:.200}")
-    return event["event"], _plain(event.get("data"))
-
-
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a copy in JSON's own types, since the caller may use its objects again.
 
     The rules ask for ``dict`` and ``list``; whoever brings events may have others of their kind.
     """
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

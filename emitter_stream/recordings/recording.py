@@ -44,9 +44,10 @@ from typing import Any, BinaryIO, Final
 import attrs
 
 from .. import exceptions
+from ..engine.codec import WireEvent
 from ..engine.delivery import Delivery
 from ..engine.growth import GROWTH
-from ..engine.sources import Source, WireEvent
+from ..engine.sources import Source
 from ..engine.wire import loads
 from ..exceptions import (
     APIError,

@@ -18,7 +18,8 @@ from typing import Any, Protocol
 
 import attrs
 
-from ..sources import Source, WireEvent
+from ..codec import WireEvent
+from ..sources import Source
 
 __all__ = ["LoopReader", "Reader", "Slot", "ThreadReader"]
 

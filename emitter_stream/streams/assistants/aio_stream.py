@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from ..._typing import Listener0, Listener1, Listener2
 from ...abort import AbortController, AbortSignal
+from ...engine.codec import Codec
 from ...engine.emitter import Emitter
 from ...engine.loop.delivery import Buffer, LoopDelivery
 from ...engine.loop.reader import LoopReader, Reader, Slot, ThreadReader
@@ -32,6 +33,7 @@ from ...types import (
     ToolCall,
     ToolCallDelta,
 )
+from .codec import CODEC
 from .core import AssistantCore
 from .stream import replayed
 
@@ -83,7 +85,7 @@ class AsyncAssistantStream:
     def from_exchange(cls, exchange: Exchange, *, signal: AbortSignal | None = None) -> Self:
         """Send a streaming request and return its stream."""
         core = AssistantCore()
-        source = HTTPSource(exchange, core.growth, "thread.")
+        source = HTTPSource(exchange, CODEC, core.growth)
         return cls(ThreadReader(source), core, signal=signal)
 
     @classmethod
@@ -508,11 +510,11 @@ class AsyncEventIterator(Generic[_T]):
         self._leave()
 
 
-def _reader_of(source: Callable[[Any], Source], items: Any) -> Reader:
+def _reader_of(source: Callable[[Any, Codec], Source], items: Any) -> Reader:
     if isinstance(items, AsyncIterable):
         slot = Slot()
-        return LoopReader(source(slot), slot, items)
-    return ThreadReader(source(items))
+        return LoopReader(source(slot, CODEC), slot, items)
+    return ThreadReader(source(items, CODEC))
 
 
 async def _itself(thing: _T) -> _T:
@@ -538,4 +540,4 @@ def _piece(args: tuple[Any, ...]) -> Any:
 
 
 def _to_line(args: tuple[Any, ...]) -> bytes:
-    return to_line(args[0])
+    return to_line(CODEC.to_object(CODEC.of_emission(args)))

@@ -26,6 +26,7 @@ from ...types import (
     ToolCall,
     ToolCallDelta,
 )
+from .codec import CODEC
 from .core import AssistantCore
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class AssistantStream(EventStream):
     def from_exchange(cls, exchange: Exchange, *, signal: AbortSignal | None = None) -> Self:
         """Send a streaming request and return its stream."""
         core = AssistantCore()
-        return cls(HTTPSource(exchange, core.growth, "thread."), core, signal=signal)
+        return cls(HTTPSource(exchange, CODEC, core.growth), core, signal=signal)
 
     @classmethod
     def from_readable_stream(
@@ -121,7 +122,7 @@ class AssistantStream(EventStream):
         ``chunks`` is any iterable of bytes, cut anywhere; it is read on the stream's thread.
         Node: ``AssistantStream.fromReadableStream``.
         """
-        return cls(LinesSource(chunks), AssistantCore(), signal=signal)
+        return cls(LinesSource(chunks, CODEC), AssistantCore(), signal=signal)
 
     @classmethod
     def from_events(cls, events: Iterable[Any], *, signal: AbortSignal | None = None) -> Self:
@@ -130,7 +131,7 @@ class AssistantStream(EventStream):
         Each is a dict with ``event`` and ``data``, an ``AssistantStreamEvent``, or an event
         object of the official Python SDK. The iterable is read on the stream's thread.
         """
-        return cls(EventsSource(events), AssistantCore(), signal=signal)
+        return cls(EventsSource(events, CODEC), AssistantCore(), signal=signal)
 
     @classmethod
     def replay(
@@ -319,4 +320,4 @@ def _piece(args: tuple[Any, ...]) -> Any:
 
 
 def _to_line(args: tuple[Any, ...]) -> bytes:
-    return to_line(args[0])
+    return to_line(CODEC.to_object(CODEC.of_emission(args)))

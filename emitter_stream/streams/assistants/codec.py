@@ -1,0 +1,48 @@
+"""How Assistants events stand on the wire: a name beside the data, in frames and in lines."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ...engine.codec import WireEvent
+from ...engine.sources import plain
+from ...engine.wire import check_error, loads
+from ...exceptions import OpenAIError
+
+__all__ = ["CODEC"]
+
+_PREFIX = "thread."  # of the API's own events, whose data may have an `error` that is none
+
+
+class _AssistantCodec:
+    """See ``engine.codec.Codec``."""
+
+    whole = "event"
+
+    def from_frame(self, name: str | None, text: str) -> WireEvent | None:
+        data = loads(text)
+        check_error(name, data, _PREFIX)
+        return name, data
+
+    def from_object(self, value: Any) -> WireEvent:
+        if not isinstance(value, dict):
+            to_dict = getattr(value, "to_dict", None)
+            if to_dict is None:
+                raise OpenAIError(
+                    f"An event is a dict with `event` and `data`, or an event object of an SDK; "
+                    f"this is {value!r:.200}"
+                )
+            value = to_dict()
+        if not isinstance(value, dict) or "event" not in value:
+            raise OpenAIError(f"An event has the keys `event` and `data`; this is {value!r:.200}")
+        return value["event"], plain(value.get("data"))
+
+    def of_emission(self, args: tuple[Any, ...]) -> WireEvent:
+        document = args[0]._data  # an event does not grow, so it need not be copied
+        return document["event"], document["data"]
+
+    def to_object(self, event: WireEvent) -> Any:
+        return {"event": event[0], "data": event[1]}
+
+
+CODEC: Final = _AssistantCodec()
