@@ -27,6 +27,7 @@ from typing import Any
 import attrs
 
 from ..exceptions import APIUserAbortError, LateListenerWarning, OpenAIError, described
+from .core import Emission, EventLog
 from .emitter import Emitter, Registration, find
 from .history import KEEP, History
 
@@ -94,7 +95,7 @@ class Delivery:
         self._finished = False  # ended, and the listeners of `end` have been called
         self.error: OpenAIError | None = None
         self.made_at = time.monotonic()
-        self.recorder: Any = None  # a recording.Recorder, set while nothing has begun
+        self.recorder: EventLog | None = None  # set while nothing has begun
         _until_exit.add(self)
 
     # For the user's side: any thread
@@ -263,7 +264,7 @@ class Delivery:
         """Call the listeners of one event outside of ``deliver`` (*token*). Raises what it raises."""
         self.deliver([(name, args)])
 
-    def deliver(self, emissions: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+    def deliver(self, emissions: Iterable[Emission]) -> None:
         """Call the listeners of each emission before the next is made (*token*).
 
         An emission under the name ``KEEP`` keeps those that follow it, as far as its recipe makes
@@ -331,7 +332,7 @@ class Delivery:
 
     # Inside
 
-    def _deliver_and_keep(self, emissions: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+    def _deliver_and_keep(self, emissions: Iterable[Emission]) -> None:
         ready, history = self.emitter.ready, self._history
         recipe: Any = None
         ingredient: Any = None

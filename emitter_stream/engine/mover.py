@@ -7,11 +7,11 @@ never stops, or whoever waits, for as long as it waits.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from .codec import WireEvent
+from .core import Core
 from .delivery import Delivery
 from .sources import Source
 
@@ -25,7 +25,7 @@ class Mover:
     can be left and taken up again, by another thread as well: where it stands is in here.
     """
 
-    def __init__(self, source: Source, core: Any, delivery: Delivery) -> None:
+    def __init__(self, source: Source, core: Core, delivery: Delivery) -> None:
         self._source = source
         self._core = core
         self._delivery = delivery

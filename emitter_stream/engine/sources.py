@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from ..exceptions import OpenAIError
 from ..http.transport import Exchange
 from ..sse import FrameCutter, read_frame
 from .codec import Codec, WireEvent
-from .growth import GROWTH, GrowthMatcher, Path
+from .core import Core
+from .growth import GROWTH, GrowthMatcher
 from .wire import DONE, loads
 
 __all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "plain", "to_line"]
@@ -39,15 +40,14 @@ class Source(Protocol):
 class HTTPSource:
     """Server-sent events from an HTTP exchange.
 
-    ``growth`` is asked after each event for the path of the string in which alone the next one
-    may differ from it, ``None`` if there is no such string (``GROWTH`` says how that event comes
-    then).
+    The core is asked after each event for its ``growth``; how the next one comes then, ``GROWTH``
+    says.
     """
 
-    def __init__(self, exchange: Exchange, codec: Codec, growth: Callable[[], Path | None]) -> None:
+    def __init__(self, exchange: Exchange, core: Core) -> None:
         self._exchange = exchange
-        self._codec = codec
-        self._growth = growth
+        self._codec = core.codec
+        self._growth = core.growth
         self._matcher = GrowthMatcher()
         self._cutter = FrameCutter(exchange.max_event_bytes)
         self._at_end = False

@@ -9,12 +9,13 @@ import contextlib
 import itertools
 import math
 import threading
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
+from .core import Core
 from .delivery import Buffer, Delivery
 from .emitter import Emitter
 from .mover import Aborts, Mover
@@ -23,7 +24,7 @@ from .sources import Source
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Core", "EventIterator", "EventStream"]
+__all__ = ["EventIterator", "EventStream"]
 
 _T = TypeVar("_T")
 
@@ -31,35 +32,6 @@ BASE_EVENTS: Mapping[str, int] = {"connect": 0, "error": 1, "abort": 1, "end": 0
 """What every stream emits, with the number of arguments."""
 
 _numbers = itertools.count(1)
-
-
-class Core(Protocol):
-    """Turns events into listener calls: data in, data out."""
-
-    wanted: Container[str]
-    listened: Container[str]
-
-    @property
-    def events(self) -> Mapping[str, int]:
-        """The names it yields, with the number of arguments of each."""
-        ...
-
-    @property
-    def aliases(self) -> Container[str]:
-        """Those of the names that only repeat what another says."""
-        ...
-
-    def feed(self, event: Any, data: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        """Take one event, by its name and data or as ``GROWTH``; yield the calls it leads to."""
-        ...
-
-    def finish(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        """Take the end of the events."""
-        ...
-
-    def grown(self, piece: str) -> tuple[Any, Any]:
-        """Return the name and the data of the event that ``GROWTH`` with ``piece`` stands for."""
-        ...
 
 
 class EventStream:
@@ -72,7 +44,7 @@ class EventStream:
     def __init__(self, source: Source, core: Core, *, signal: AbortSignal | None = None) -> None:
         everything = {**BASE_EVENTS, **core.events}
         self.controller = AbortController()
-        self._core: Any = core
+        self._core = core
         self._source = source
         self._emitter = Emitter(everything, hint="; those of emitter_stream.aio.AsyncOpenAI can")
         self._delivery = Delivery(self._emitter, everything, core.aliases, source.interrupt)

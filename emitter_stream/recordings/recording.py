@@ -45,6 +45,7 @@ import attrs
 
 from .. import exceptions
 from ..engine.codec import WireEvent
+from ..engine.core import Core
 from ..engine.delivery import Delivery
 from ..engine.growth import GROWTH
 from ..engine.sources import Source
@@ -109,7 +110,7 @@ class Recorder:
         header = {"format": FORMAT, "version": VERSION, "created": created, "stream": stream}
         self._write(header)
 
-    def tap(self, source: Source, core: Any) -> Source:
+    def tap(self, source: Source, core: Core) -> Source:
         """Note that the answer began; return ``source`` as one that is recorded as it is read."""
         self.connected()
         return _Tapped(source, core, self)
@@ -126,7 +127,7 @@ class Recorder:
             line["made"] = True
         self._write(line)
 
-    def noted(self, events: Iterable[WireEvent], core: Any) -> Iterator[WireEvent]:
+    def noted(self, events: Iterable[WireEvent], core: Core) -> Iterator[WireEvent]:
         """Yield the events that ``core`` is about to be fed, each noted before."""
         for event, data in events:
             if event is GROWTH:  # the core has taken the event before by now
@@ -173,7 +174,7 @@ class Recorder:
 class _Tapped:
     """A source whose events are written as they are read, before anybody acts on them."""
 
-    def __init__(self, source: Source, core: Any, recorder: Recorder) -> None:
+    def __init__(self, source: Source, core: Core, recorder: Recorder) -> None:
         self._source = source
         self._core = core
         self._recorder = recorder

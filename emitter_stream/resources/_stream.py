@@ -7,7 +7,6 @@ from typing import TypeVar, overload
 
 from ..abort import AbortSignal
 from ..engine.sources import HTTPSource, Source
-from ..streams.assistants.codec import CODEC
 from ..streams.assistants.core import AssistantCore
 from ..streams.assistants.handler import AssistantEventHandler, AssistantStreamManager
 from ..streams.assistants.stream import AssistantStream
@@ -56,7 +55,7 @@ def open_stream(
     """
     exchange = api.exchange("POST", path, query=query, body={**body, "stream": True}, extras=extras)
     core = AssistantCore()
-    source = HTTPSource(exchange, CODEC, core.growth)
+    source = HTTPSource(exchange, core)
     return open_source(api, source, core, event_handler=event_handler, signal=signal)
 
 

@@ -21,9 +21,9 @@ import attrs
 
 from ...abort import AbortController, AbortSignal
 from ...exceptions import APIUserAbortError, OpenAIError, as_openai_error
+from ..core import Core, Emission, EventLog
 from ..delivery import BUFFER_BOUND, listener_error
 from ..emitter import Emitter, Registration
-from ..stream import Core
 from .reader import Batch, Inlet, Reader, begun_task, first_step
 
 __all__ = ["Buffer", "LoopDelivery"]
@@ -79,7 +79,7 @@ class LoopDelivery:
         self.loop = asyncio.get_running_loop()
         self.emitter = emitter
         self._reader = reader
-        self._core: Any = core
+        self._core = core
         self._controller = controller
         self._signal = signal
         self._bell = Bell(self.loop)  # for those who wait for the stream
@@ -94,7 +94,7 @@ class LoopDelivery:
         self._call: object = None  # of the coroutine listener that is being awaited
         self.stopping: APIUserAbortError | None = None
         self.error: OpenAIError | None = None
-        self.recorder: Any = None  # a recording.Recorder, set while nothing has begun
+        self.recorder: EventLog | None = None  # set while nothing has begun
         self.made_at = time.monotonic()
         self.ended = False
         self.finished = False  # ended, and the listeners of `end` have been called
@@ -327,7 +327,7 @@ class LoopDelivery:
             or all(len(buffer.items) < BUFFER_BOUND for buffer in self._buffers)
         )
 
-    async def _deliver(self, emissions: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+    async def _deliver(self, emissions: Iterable[Emission]) -> None:
         """Call the listeners of each emission before the next is made.
 
         Raises ``OpenAIError`` from what a listener raised; those behind it are not called, as in
@@ -368,7 +368,7 @@ class LoopDelivery:
                 self.recorder.finish(error)
             except BaseException as raised:  # noqa: BLE001 - the stream ends in any case
                 self._report(raised)
-        last: list[tuple[str, tuple[Any, ...]]] = [("end", ())]
+        last: list[Emission] = [("end", ())]
         if error is not None:
             name = "abort" if isinstance(error, APIUserAbortError) else "error"
             heard = self._waiters or self._buffers or name in self.emitter.ready

@@ -85,7 +85,7 @@ class AsyncAssistantStream:
     def from_exchange(cls, exchange: Exchange, *, signal: AbortSignal | None = None) -> Self:
         """Send a streaming request and return its stream."""
         core = AssistantCore()
-        source = HTTPSource(exchange, CODEC, core.growth)
+        source = HTTPSource(exchange, core)
         return cls(ThreadReader(source), core, signal=signal)
 
     @classmethod

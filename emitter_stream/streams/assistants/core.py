@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 
 import attrs
 
+from ...engine.codec import Codec
+from ...engine.core import Emission
 from ...engine.growth import GROWTH, Path
 from ...engine.history import KEEP
 from ...engine.wire import api_error
@@ -27,12 +29,11 @@ from ...types import (
     ToolCall,
 )
 from ...types._model import plain_copy
+from .codec import CODEC
 from .delta import accumulate, check_index, merge_element, refuse_unsafe_keys
 from .growth import Growth, TextGrowth, ToolCallGrowth
 
 __all__ = ["EVENTS", "RAW_EVENTS", "AssistantCore"]
-
-Emission = tuple[str, tuple[Any, ...]]
 
 _MESSAGE_EVENTS = frozenset(
     f"thread.message.{verb}"
@@ -87,6 +88,7 @@ class AssistantCore:
     them as a recipe (engine/history.py), and made for those alone who listen.
     """
 
+    codec: Codec = CODEC
     events: Mapping[str, int] = EVENTS
     aliases: Container[str] = frozenset(RAW_EVENTS)  # each repeats an `event`
     made: Mapping[str, str] = {}

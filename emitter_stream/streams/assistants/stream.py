@@ -111,7 +111,7 @@ class AssistantStream(EventStream):
     def from_exchange(cls, exchange: Exchange, *, signal: AbortSignal | None = None) -> Self:
         """Send a streaming request and return its stream."""
         core = AssistantCore()
-        return cls(HTTPSource(exchange, CODEC, core.growth), core, signal=signal)
+        return cls(HTTPSource(exchange, core), core, signal=signal)
 
     @classmethod
     def from_readable_stream(

@@ -14,14 +14,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from typing import Any, Final, Literal
 
 from ...engine.codec import WireEvent
+from ...engine.core import Emission
 from ...engine.sources import HTTPSource
 from ...exceptions import APIUserAbortError, OpenAIError
 from ...http.transport import Exchange
 from ...tools.functions import Call, Toolbox, call_directly
 from ...types import Run
 from ...types._model import Model
-from .codec import CODEC
-from .core import _RUN_ENDS, EVENTS, AssistantCore, Emission
+from .core import _RUN_ENDS, EVENTS, AssistantCore
 
 __all__ = ["FunctionCall", "OnToolError", "ToolLoopCore", "ToolLoopSource"]
 
@@ -187,7 +187,7 @@ class ToolLoopSource:
         return self._http.redact(value)
 
     def _source_of(self, exchange: Exchange) -> HTTPSource:
-        return HTTPSource(exchange, CODEC, self._core.growth)
+        return HTTPSource(exchange, self._core)
 
     def _all_rounds(self) -> Generator[Iterable[WireEvent], None, None]:
         core = self._core
