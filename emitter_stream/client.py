@@ -7,11 +7,13 @@ import os
 import re
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 from ._not_given import NOT_GIVEN, NotGiven
 from .exceptions import OpenAIError
-from .http.transport import DEFAULT_TIMEOUT, Timeout, Transport
+from .http.secrets import Secret, hidden, hide_headers
+from .http.transport import DEFAULT_TIMEOUT, Session, Timeout, Transport, checked_headers
 from .resources import Api, Beta
 from .resources._body import merge_headers
 from .sse import MAX_EVENT_BYTES
@@ -35,6 +37,7 @@ class BaseClient:
 
     _api: Api
     _transport_class: ClassVar[type[Transport]] = Transport
+    base_url: str = ""  # as long as there is none, for the repr of a client that is refused
 
     def __init__(
         self,
@@ -45,24 +48,30 @@ class BaseClient:
         base_url: str | None = None,
         timeout: Timeout | NotGiven = NOT_GIVEN,
         max_retries: int = DEFAULT_MAX_RETRIES,
-        default_headers: Mapping[str, str] | None = None,
+        default_headers: Mapping[str, str | None] | None = None,
         default_query: Mapping[str, object] | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
+        session: Session | None = None,
     ) -> None:
-        self._api_key = _checked_key(_environment("OPENAI_API_KEY") if api_key is None else api_key)
+        # Each secret is hidden first of all: a traceback may show this method's variables.
+        api_key = hidden(_environment("OPENAI_API_KEY") if api_key is None else api_key)
+        base_url = _hidden_url(base_url or _environment("OPENAI_BASE_URL"))
+        default_headers = hide_headers(default_headers)
+        self._api_key = _checked_key(api_key)
         self.organization = organization or _environment("OPENAI_ORG_ID")
         self.project = project or _environment("OPENAI_PROJECT_ID")
-        self.base_url = _checked_url(base_url or _environment("OPENAI_BASE_URL"))
+        self.base_url = _checked_url(base_url)
         self.timeout: Timeout = DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else timeout
         self.max_retries = _checked_retries(max_retries)
         self.max_event_bytes = max_event_bytes
-        self._headers = dict(default_headers or {})
+        self._session = _checked_session(session)
+        self._headers = merge_headers(checked_headers(default_headers))
         self._query = dict(default_query or {})
         self._connect(self._transport())
 
     def _transport(self) -> Transport:
         headers = {
-            "Authorization": f"Bearer {self._api_key}",
+            "Authorization": Secret(f"Bearer {self._api_key}"),
             "OpenAI-Beta": "assistants=v2",
             "User-Agent": f"emitter_stream/{_version()}",
         }
@@ -77,6 +86,7 @@ class BaseClient:
             max_retries=self.max_retries,
             max_event_bytes=self.max_event_bytes,
             not_found_hint=_SHUT_DOWN if self.base_url == DEFAULT_BASE_URL else None,
+            session=self._session,
         )
 
     def _connect(self, transport: Transport) -> None:
@@ -98,9 +108,10 @@ class BaseClient:
         base_url: str | None = None,
         timeout: Timeout | NotGiven = NOT_GIVEN,
         max_retries: int | None = None,
-        default_headers: Mapping[str, str] | None = None,
+        default_headers: Mapping[str, str | None] | None = None,
         default_query: Mapping[str, object] | None = None,
         max_event_bytes: int | None = None,
+        session: Session | None = None,
     ) -> Self:
         """Return a client with the same settings but for those given.
 
@@ -108,7 +119,9 @@ class BaseClient:
         these, ``timeout`` and ``max_retries`` change, both clients share their connections, and
         closing one closes the other.
         """
-        settles = (api_key, organization, project, base_url, max_event_bytes)
+        api_key, base_url = hidden(api_key), _hidden_url(base_url)
+        default_headers = hide_headers(default_headers)
+        settles = (api_key, organization, project, base_url, max_event_bytes, session)
         shares = all(setting is None for setting in settles)
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
@@ -119,11 +132,12 @@ class BaseClient:
             "base_url": None if base_url is None else _checked_url(base_url),
             "max_retries": None if max_retries is None else _checked_retries(max_retries),
             "max_event_bytes": max_event_bytes,
+            "_session": _checked_session(session),
         }
         other.__dict__.update((name, new) for name, new in changes.items() if new is not None)
         if not isinstance(timeout, NotGiven):
             other.timeout = timeout
-        other._headers = merge_headers(self._headers, default_headers)
+        other._headers = merge_headers(self._headers, checked_headers(default_headers))
         other._query = {**self._query, **(default_query or {})}
         other._connect(self._api.transport if shares else other._transport())
         return other
@@ -146,7 +160,14 @@ class OpenAI(BaseClient):
     ``timeout`` is the longest wait for a connection and between two reads, in seconds: a number,
     a ``(connect, read)`` pair or ``None`` for ever; 600 by default. ``max_retries`` is how often a
     request is sent again that failed in passing. ``default_headers`` and ``default_query`` go
-    with each request. ``max_event_bytes`` is how large one event of a stream may be.
+    with each request; a header given as ``None`` is not sent. ``max_event_bytes`` is how large one
+    event of a stream may be, or an answer that is no stream, after decompression (64 MiB).
+
+    ``session`` is a ``requests.Session`` whose ``verify``, ``cert``, ``proxies``, ``trust_env``,
+    ``headers``, ``params``, ``hooks``, ``auth`` and adapters count, and whose cookies are sent. It
+    is neither changed nor closed, and no cookie is put into it. Its ``auth`` may replace the
+    ``Authorization`` header. A request that goes by an adapter of another kind than requests' own
+    ``HTTPAdapter`` may be aborted from its headers on only.
 
     It can be used from several threads. ``with`` or ``close()`` closes its connections.
     """
@@ -183,7 +204,7 @@ def _checked_key(api_key: str | None) -> str:
             "OPENAI_API_KEY. (A server that asks for none takes any.)"
         )
     if not isinstance(api_key, str):
-        raise TypeError(f"api_key must be a str, not {type(api_key).__name__}")
+        raise TypeError(f"api_key must be a str, not {_type_name(api_key)}")
     # Checked here, and not by trying to encode it: a UnicodeEncodeError would have the key in it.
     if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise OpenAIError(
@@ -191,6 +212,10 @@ def _checked_key(api_key: str | None) -> str:
             "letters outside ASCII); perhaps more was copied than the key."
         )
     return api_key
+
+
+def _type_name(value: object) -> str:
+    return "bytes" if isinstance(value, bytes) else type(value).__name__
 
 
 def _checked_retries(max_retries: int) -> int:
@@ -202,15 +227,35 @@ def _checked_retries(max_retries: int) -> int:
 def _checked_url(url: str | None) -> str:
     if url is None:
         return DEFAULT_BASE_URL
-    if not re.match(r"https?://[^/?#\s]+[^?#\s]*\Z", url, re.IGNORECASE):
+    if not re.match(r"https?://[^/?#\s]+[^?#\s]*\Z", url, re.IGNORECASE) or not _has_port(url):
         raise OpenAIError(
             f"base_url must be like {DEFAULT_BASE_URL}, not {_without_password(url)!r}"
         )
-    return url.rstrip("/")
+    checked: str = _hidden_url(url.rstrip("/"))
+    return checked
+
+
+def _has_port(url: str) -> bool:
+    """Return whether the port is a number, if there is one, and no piece of a password."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def _hidden_url(url: str | None) -> Any:
+    """Return an address as a secret if there may be a password in it."""
+    return hidden(url) if isinstance(url, str) and "@" in url else url
 
 
 def _without_password(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//***@", url)
+    return re.sub(r"\A([^/@]*//)?.*@", r"\1***@", url)
+
+
+def _checked_session(session: Session | None) -> Session | None:
+    if session is not None and not isinstance(session, Session):
+        raise TypeError(f"session must be a requests.Session, not {type(session).__name__}")
+    return session
 
 
 @functools.cache

@@ -23,7 +23,7 @@ name, ``APITimeoutError``). No error holds the request's headers, so none can sh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -48,6 +48,7 @@ __all__ = [
     "UnprocessableEntityError",
     "as_openai_error",
     "described",
+    "redacted",
     "status_error",
 ]
 
@@ -204,6 +205,17 @@ def as_openai_error(error: BaseException) -> OpenAIError:
     wrapped = OpenAIError(f"The stream failed: {described(error)}")
     wrapped.__cause__ = error
     return wrapped
+
+
+def redacted(error: OpenAIError, redact: Callable[[Any], Any]) -> OpenAIError:
+    """Return an error that came of what a server sent, with ``redact`` done to all that it shows."""
+    message = str(error)
+    body = error.body if isinstance(error, APIError) else None
+    if redact(message) == message and redact(body) == body:
+        return error
+    if isinstance(error, APIError):
+        return type(error)(redact(message), body=redact(body), response=error.response)
+    return OpenAIError(redact(message))
 
 
 def _optional_str(value: object) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..abort import AbortController, AbortSignal
-from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
+from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error, redacted
 from .codec import WireEvent
 from .core import Core
 from .delivery import Delivery
@@ -80,6 +80,9 @@ class Mover:
             self._source.close()
         except BaseException as raised:  # noqa: BLE001 - nothing else would hear of it
             error = error or as_openai_error(raised)
+        # A core does not know what it must not show. What has a cause is no core's.
+        if error is not None and error.__cause__ is None:
+            error = redacted(error, self._source.redact)
         if not delivery.inside():
             delivery.begin()
             delivery.acquire()

@@ -96,7 +96,11 @@ class HTTPSource:
             if text == DONE:
                 self._at_end = self._done = True  # whatever comes behind it does not count
                 return
-            decoded = self._decode(event, text)
+            decoded, failure = self._decode(event, text)
+            if failure is not None:
+                # A traceback may show local variables, and what came may repeat the API key.
+                frame, record, text = b"", None, ""
+                raise failure
             if decoded is None:
                 continue
             yield decoded
@@ -106,13 +110,14 @@ class HTTPSource:
             else:
                 matcher.learn(frame, text, decoded[1], path)
 
-    def _decode(self, event: str | None, text: str) -> WireEvent | None:
+    def _decode(self, event: str | None, text: str) -> tuple[WireEvent | None, OpenAIError | None]:
+        """Return an event, ``None`` for a heartbeat; or the error that it is."""
         try:
-            return self._codec.from_frame(event, text)
+            return self._codec.from_frame(event, text), None
         except OpenAIError as error:
             failure = error
         # Outside of `except`: there the error would stay attached to the one that replaces it.
-        raise self._exchange.redacted(failure)
+        return None, self._exchange.redacted(failure)
 
 
 class _IterableSource:

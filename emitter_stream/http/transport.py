@@ -10,10 +10,12 @@ import datetime
 import email.utils
 import functools
 import http.client
+import http.cookiejar
 import json
 import os
 import queue
 import random
+import re
 import socket
 import threading
 import urllib.parse
@@ -36,11 +38,22 @@ from ..exceptions import (
     APIUserAbortError,
     HTTPResponse,
     OpenAIError,
+    redacted,
     status_error,
 )
 from ..sse import MAX_EVENT_BYTES
+from .secrets import (
+    Secret,
+    SecretBytes,
+    basic_credentials,
+    hide_headers,
+    mask,
+    passwords_in,
+    secrets_in,
+    split_credentials,
+)
 
-__all__ = ["DEFAULT_TIMEOUT", "Exchange", "Timeout", "Transport"]
+__all__ = ["DEFAULT_TIMEOUT", "Exchange", "Session", "Timeout", "Transport", "checked_headers"]
 
 _T = TypeVar("_T")
 
@@ -49,8 +62,12 @@ Timeout = float | tuple[float | None, float | None] | None
 
 DEFAULT_TIMEOUT = 600.0
 
+Session = requests.Session
+"""What ``OpenAI(session=...)`` takes."""
+
 _READ_SIZE = 65_536
 _ERROR_BODY_SIZE = 1_000_000
+_ERROR_BODY_SECONDS = 5.0  # how long a status that is known waits for the text that explains it
 _PAGE_SIZE = 4_096
 _MAX_REDIRECTS = 5
 _LINGER = 0.01  # seconds for the end of a body that has said all
@@ -60,7 +77,9 @@ class Transport:
     """A session with one server: its address, headers, timeouts and retries.
 
     ``headers`` go with each request, the ``Authorization`` among them. ``timeout`` is in seconds.
-    ``not_found_hint`` is added to the message of a 404.
+    ``max_event_bytes`` is how large an event of a stream may be, or an answer that is no stream.
+    ``not_found_hint`` is added to the message of a 404. Of ``session`` is taken what ``_Session``
+    says; it is neither changed nor closed.
     """
 
     def __init__(
@@ -72,20 +91,23 @@ class Transport:
         max_retries: int = 2,
         max_event_bytes: int = MAX_EVENT_BYTES,
         not_found_hint: str | None = None,
+        session: Session | None = None,
     ) -> None:
-        self.base_url = base_url.rstrip("/")
+        # Without a password that stands in it: requests would show it in each response's address.
+        self.base_url, userinfo = split_credentials(base_url.rstrip("/"))
         self.timeout = _checked_timeout(timeout)
         self.max_retries = max_retries
         self.max_event_bytes = max_event_bytes
         self.not_found_hint = not_found_hint
-        self._headers = _checked(headers)
-        self._secrets = _secrets_in(headers)
+        self._headers = hide_headers(checked_headers(headers))
+        self._given = session
+        self.secrets = [*secrets_in(self._headers), *passwords_in(userinfo)]
         self._environment: Mapping[str, Any] | None = None
         self._session = self._new_session()
         self._generation = _fork.generation
 
     @property
-    def session(self) -> requests.Session:
+    def session(self) -> _Session:
         """requests' session, with connections of this process."""
         if self._generation != _fork.generation:
             # The parent's may hold locks of its threads. Its connections are closed here by now.
@@ -93,30 +115,22 @@ class Transport:
             self._generation = _fork.generation
         return self._session
 
-    def _new_session(self) -> requests.Session:
-        session = _Session()
+    def _new_session(self) -> _Session:
+        session = _Session(self._given)
         session.headers.update(self._headers)
-        # With no auth of its own, requests takes one from ~/.netrc and overwrites ours.
-        session.auth = _keep_headers
-        session.trust_env = False  # see environment
-        adapter = _Adapter(pool_maxsize=1_000)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
         return session
 
     @property
     def environment(self) -> Mapping[str, Any]:
-        """What the environment variables say of proxies and certificates, when first asked.
+        """What the environment variables and the session say of proxies and certificates.
 
-        Once a client, as in the official SDK. requests would look through them twice for each
-        request, a fifth of what a request costs.
+        Asked once a client, as in the official SDK. requests would look through the variables twice
+        for each request, a fifth of what a request costs.
         """
         # No cached_property: before Python 3.12 that takes a lock, which a fork may leave taken.
         if self._environment is None:
-            session: Any = requests.Session()
-            self._environment = session.merge_environment_settings(
-                self.base_url, {}, True, None, None
-            )
+            self._environment, passwords = self.session.settings_for(self.base_url)
+            self.secrets += passwords
         return self._environment
 
     def request(
@@ -126,7 +140,7 @@ class Transport:
         *,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | None] | None = None,
         timeout: Timeout | NotGiven = NOT_GIVEN,
         max_retries: int | None = None,
     ) -> Any:
@@ -149,15 +163,16 @@ class Transport:
         *,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | None] | None = None,
         timeout: Timeout | NotGiven = NOT_GIVEN,
         max_retries: int | None = None,
     ) -> Exchange:
         """Return a request that is not sent yet, for an answer that is a stream."""
+        own = hide_headers(checked_headers(headers or {}))
         request = {
             "method": method,
             "url": self.base_url + path,
-            "headers": {**_checked(headers or {}), "Content-Type": "application/json"},
+            "headers": own if _has(own, "content-type") else {**own, **_JSON},
             "params": dict(query or {}),
             "data": None if body is None else json.dumps(body, allow_nan=False).encode(),
         }
@@ -191,8 +206,7 @@ class Exchange:
     ) -> None:
         self._transport = transport
         self._request = request
-        # A call may bring a key of its own.
-        self._secrets = [*transport._secrets, *_secrets_in(request["headers"])]
+        self._own_secrets = secrets_in(request["headers"])  # a call may bring a key of its own
         self._timeout = timeout
         self._retries_left = max_retries
         self._retries_done = 0
@@ -215,7 +229,8 @@ class Exchange:
 
     def open(self) -> None:
         """Send the request, again where that helps, until there is an event stream to be read."""
-        self._request["headers"]["Accept"] = "text/event-stream"
+        if not _has(self._request["headers"], "accept"):
+            self._request["headers"]["Accept"] = "text/event-stream"
         response = self._send()
         kind = response.headers.get("content-type", "")
         if kind.partition(";")[0].strip().lower() != "text/event-stream":
@@ -254,31 +269,74 @@ class Exchange:
     def json(self) -> Any:
         """Send the request, again where that helps; return the decoded JSON of the answer."""
         try:
-            response = self._send()
-            content = self._mapped(lambda: response.content)
-            try:
-                answer = json.loads(content) if content else None
-                return answer if isinstance(answer, dict) else self.redact(answer)
-            except (ValueError, RecursionError) as error:
-                facts = self._facts(response)
-                raise APIError(
-                    f"The server answered with HTTP {facts.status_code} and no JSON: "
-                    f"{facts.text[:200]!r}",
-                    response=facts,
-                ) from error
+            answer, failure = self._decoded(self._send())
         finally:
             self.close()
+        # Not where the text of the answer is a local variable: it may repeat the API key.
+        if failure is not None:
+            raise failure
+        return answer
+
+    def _decoded(self, response: requests.Response) -> tuple[Any, APIError | None]:
+        """Return the JSON of an answer, or the error that it is."""
+        content = self._content(response)
+        if content is None:
+            limit = self.max_event_bytes
+            return None, APIError(
+                f"The server's answer is larger than {limit} bytes (after decompression); "
+                f"OpenAI(max_event_bytes=...) sets how large an event or an answer may be.",
+                response=self._facts(response, b""),
+            )
+        try:
+            answer = json.loads(content) if content else None
+            return (answer if isinstance(answer, dict) else self.redact(answer)), None
+        except (ValueError, RecursionError) as error:
+            facts = self._facts(response, content)
+            failure = APIError(
+                f"The server answered with HTTP {facts.status_code} and no JSON: "
+                f"{facts.text[:200]!r}",
+                response=facts,
+            )
+            if facts.text == content.decode("utf-8", "replace"):  # the error has all of it
+                failure.__cause__ = error
+            return None, failure
+
+    def _content(self, response: requests.Response) -> bytes | None:
+        """Return the body, ``None`` if it is larger than may be."""
+        read = vars(response).get("_content")  # by a hook of the user's session
+        if isinstance(read, bytes):
+            return read
+        # In pieces, also where these come compressed: a few bytes may stand for gigabytes.
+        read1 = functools.partial(response.raw.read1, decode_content=True)
+        pieces: list[bytes] = []
+        left = self.max_event_bytes
+        while chunk := self._mapped(read1, _READ_SIZE):
+            left -= len(chunk)
+            if left < 0:
+                return None
+            pieces.append(chunk)
+        self._at_end = True
+        return b"".join(pieces)
 
     def interrupt(self) -> None:
         """End the exchange from any thread; again does nothing."""
+        self._interrupted.set()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Shut the connection down under whoever waits for it, from any thread."""
         with _owners:
-            self._interrupted.set()
+            raw = self._raw
             # A connection that was read to its end may be another exchange's by now.
             if self._socket is not None and getattr(self._connection, "owner", None) is self:
                 # Not Response.close, which waits for the reader; and past SSLSocket.shutdown,
                 # which would take the TLS state away under the reader's feet.
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+            elif self._connection is None and getattr(raw, "connection", None) is not None:
+                # It came by an adapter of the user's that makes connections of its own.
+                with contextlib.suppress(OSError, ValueError):
+                    raw.shutdown()
 
     def close(self) -> None:
         """Give the connection back if the answer was read to its end, close it if not."""
@@ -304,14 +362,20 @@ class Exchange:
             answer = self._try()
             if isinstance(answer, requests.Response):
                 return answer
+            if isinstance(answer, APIStatusError):
+                raise answer
             self.close()
             self._retries_left -= 1
             self._retries_done += 1
             if self._interrupted.wait(answer):
                 raise APIUserAbortError()
 
-    def _try(self) -> requests.Response | float:
-        """Send once. Return an answer that is to be read, or the seconds to wait to try again."""
+    def _try(self) -> requests.Response | float | APIStatusError:
+        """Send once. Return an answer that is to be read, or the seconds to wait to try again.
+
+        Or the error, for another frame to raise: in this one the response would be seen, which may
+        repeat the API key.
+        """
         try:
             response = self._mapped(self._follow)
         except APIConnectionError as error:
@@ -320,12 +384,14 @@ class Exchange:
             # The server may have closed a kept connection just when it was used again.
             is_stale = self.is_reused and not isinstance(error, APITimeoutError)
             return 0.0 if is_stale else self._delay({})
-        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.headers = self.redact(
+            {name.lower(): value for name, value in response.headers.items()}
+        )
         if response.status_code < 300:
             return response
         if self._retries_left > 0 and _is_worth_retrying(response):
             return self._delay(response.headers)
-        raise self._status_error(response)
+        return self._status_error(response)
 
     def _follow(self) -> requests.Response:
         """Send, and follow redirects as long as they stay on the same server.
@@ -333,8 +399,9 @@ class Exchange:
         The key goes to no other host than the one it was given for.
         """
         session = self._transport.session
-        prepared = session.prepare_request(requests.Request(**self._request))
         settings = self._transport.environment
+        prepared = session.prepare_request(requests.Request(**self._request))
+        self._own_secrets = secrets_in(prepared.headers)
         redirects = 0
         while True:
             _watcher.exchange = self
@@ -342,6 +409,10 @@ class Exchange:
                 response = session.send(
                     prepared, timeout=self._timeout, allow_redirects=False, **settings
                 )
+            except requests.exceptions.HTTPError as error:
+                if error.response is None:
+                    raise
+                response = error.response  # a hook of the user's called raise_for_status()
             finally:
                 _watcher.exchange = None
             target = _same_server_target(response)
@@ -410,29 +481,35 @@ class Exchange:
 
     def redact(self, value: Any) -> Any:
         """Return JSON-like ``value`` without the API key, which a server may repeat to us."""
-        return _without(self._secrets, value)
+        return mask([*self._transport.secrets, *self._own_secrets], value)
 
     def redacted(self, error: OpenAIError) -> OpenAIError:
         """Return an error that came of what the server sent, without the API key in it."""
-        redact = self.redact
-        message = str(error)
-        body = error.body if isinstance(error, APIError) else None
-        if redact(message) == message and redact(body) == body:
-            return error
-        if isinstance(error, APIError):
-            return type(error)(redact(message), body=redact(body), response=error.response)
-        return OpenAIError(redact(message))
+        return redacted(error, self.redact)
 
-    def _facts(self, response: requests.Response) -> HTTPResponse:
-        content = response.content if response.raw.closed else self._error_body(response)
+    def _facts(self, response: requests.Response, content: bytes | None = None) -> HTTPResponse:
+        """Return what an error shows of a response, whose body is read here if it was not yet."""
+        if content is None:
+            content = self._error_body(response)
         redact = self.redact
         text = redact(content.decode("utf-8", "replace"))
-        return HTTPResponse(response.status_code, response.url, redact(self.headers), text)
+        return HTTPResponse(response.status_code, redact(response.url), self.headers, text)
 
     def _error_body(self, response: requests.Response) -> bytes:
-        """Return what comes of an error's body: also one that is cut short says something."""
+        """Return what comes of an error's body: also one that is cut short says something.
+
+        It is waited for ``_ERROR_BODY_SECONDS`` at the most, whatever trickles meanwhile: the
+        status is known. A limit for each read would not do, which any byte begins anew.
+        """
+        read = vars(response).get("_content")
+        if isinstance(read, bytes):
+            return read
         content = b""
         read1 = functools.partial(response.raw.read1, decode_content=True)
+        alarm = threading.Timer(_ERROR_BODY_SECONDS, self._hang_up)
+        alarm.daemon = True
+        with contextlib.suppress(RuntimeError):  # Python 3.12 starts no thread at its very end
+            alarm.start()
         try:
             while len(content) < _ERROR_BODY_SIZE:
                 chunk = self._mapped(read1, _READ_SIZE)
@@ -443,6 +520,8 @@ class Exchange:
                     break  # a page, not JSON: it may go on for ever, and a bit of it is shown
         except APIConnectionError:
             pass
+        finally:
+            alarm.cancel()
         return content
 
     def _status_error(self, response: requests.Response) -> APIStatusError:
@@ -503,8 +582,36 @@ def _begin_anew() -> None:
 _fork.renew(_begin_anew)
 
 
-class _Adapter(requests.adapters.HTTPAdapter):
-    """requests' adapter, whose pools are ours."""
+class _Watching:
+    """What is mixed into adapters, so that connections tell their socket before they wait on it.
+
+    urllib3 shows it only once the headers have come, too late for an abort before that.
+    """
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            pool: Any = super().get_connection_with_tls_context(*args, **kwargs)  # type: ignore[misc]
+        except BaseException as error:  # noqa: BLE001 - its frames show the proxy's password
+            raise error.with_traceback(None) from error.__cause__
+        plain: type | None = getattr(pool, "ConnectionCls", None)
+        if plain is not None and not issubclass(plain, _Watched):
+            pool.ConnectionCls = _watched(plain)
+        return pool
+
+
+class _Adapter(_Watching, requests.adapters.HTTPAdapter):
+    """requests' adapter, whose pools are ours.
+
+    It knows the credentials of proxies, whose addresses come without them.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.credentials: dict[str, Secret] = {}  # by proxy
+        super().__init__(**options)
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        known = self.credentials.get(proxy)
+        return super().proxy_headers(proxy) if known is None else {"Proxy-Authorization": known}
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -525,9 +632,12 @@ def _make_pools_ours(manager: Any) -> None:
 def _our_pool(pool: Any) -> Any:
     if issubclass(pool.QueueCls, _Kept):
         return pool
-    connection = pool.ConnectionCls
-    watched = type(connection.__name__, (_Watched, connection), {})
-    return type(pool.__name__, (pool,), {"QueueCls": _Kept, "ConnectionCls": watched})
+    connection = _watched(pool.ConnectionCls)
+    return type(pool.__name__, (pool,), {"QueueCls": _Kept, "ConnectionCls": connection})
+
+
+def _watched(connection: type) -> type:
+    return type(connection.__name__, (_Watched, connection), {})
 
 
 class _Kept:
@@ -557,15 +667,103 @@ class _Kept:
         return len(self._connections)
 
 
-class _Session(requests.Session):
-    """requests' session, which leaves redirects to ``Exchange``.
+@functools.cache
+def _watching_kind(kind: Any) -> type:
+    return type(kind.__name__, (_Watching, kind), {})
 
-    It would look at each even if told not to follow: read its body, however long, and parse where
-    it leads, which may raise anything.
+
+def _watching(adapter: requests.adapters.BaseAdapter) -> requests.adapters.BaseAdapter:
+    """Return an adapter that is the user's own in all but that its connections can be watched.
+
+    It shares all that the user's has, its pools too. One that is not made of HTTPAdapter comes back
+    as it is.
+    """
+    if not isinstance(adapter, requests.adapters.HTTPAdapter) or isinstance(adapter, _Watching):
+        return adapter
+    kind: Any = type(adapter)
+    view: requests.adapters.HTTPAdapter = object.__new__(_watching_kind(kind))
+    view.__dict__ = adapter.__dict__
+    return view
+
+
+class _Session(requests.Session):
+    """The session of a transport, with what a user's session says where one is given.
+
+    Of that one count: ``verify``, ``cert``, ``proxies``, ``trust_env`` (as they are at the first
+    request), ``headers`` (under the client's own), ``params``, ``hooks``, ``auth`` (it has the last
+    word on the ``Authorization``), the cookies that are in it, and its adapters. Where it has
+    requests' plain ``HTTPAdapter``, ours takes its place. Nothing is written into it.
     """
 
+    def __init__(self, given: requests.Session | None = None) -> None:
+        super().__init__()
+        self._given = given
+        # With no auth of its own, requests takes one from ~/.netrc and overwrites ours.
+        self.auth = _keep_headers
+        self.trust_env = False  # see settings_for
+        self._plain = _Adapter(pool_maxsize=1_000)
+        self.mount("http://", self._plain)
+        self.mount("https://", self._plain)
+        if given is not None:
+            self.headers.update(given.headers)
+            self.params, self.hooks = given.params, given.hooks
+            self.auth = given.auth or _keep_headers
+            self.cookies.update(given.cookies)
+        # The servers' cookies are not kept: what one answer sets is nothing to the next request.
+        self.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))
+
+    def settings_for(self, url: str) -> tuple[dict[str, Any], list[Secret]]:
+        """Return what ``send`` is to be told of proxies and certificates, and the passwords in it.
+
+        Beside what requests reads from the environment, ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``
+        count, which everything else that is made with OpenSSL looks at.
+        """
+        asked = self._given or requests.Session()
+        settings: Any = asked.merge_environment_settings(url, {}, True, None, None)
+        if asked.verify is not True:
+            settings["verify"] = asked.verify  # requests would let the environment go over it
+        elif settings["verify"] is True and asked.trust_env:
+            named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+            settings["verify"] = named or True
+        passwords: list[Secret] = []
+        is_ours = self.get_adapter(url) is self._plain
+        for scheme, proxy in settings["proxies"].items():
+            if not isinstance(proxy, str):
+                continue
+            bare, userinfo = split_credentials(proxy if "//" in proxy else f"http://{proxy}")
+            passwords += passwords_in(userinfo)
+            if userinfo is None:
+                continue
+            settings["proxies"][scheme] = Secret(proxy)
+            if is_ours and bare.lower().startswith("http"):  # urllib3 wants it whole for SOCKS
+                with contextlib.suppress(ValueError):  # requests says what is wrong with it
+                    bare = requests.utils.prepend_scheme_if_needed(bare, "http")  # type: ignore[no-untyped-call]
+                self._plain.credentials[bare] = basic_credentials(userinfo)
+                settings["proxies"][scheme] = bare
+        return settings, [*passwords, *secrets_in(self._plain.credentials)]
+
+    def get_adapter(self, url: str) -> Any:
+        if self._given is None:
+            return super().get_adapter(url)
+        theirs = self._given.get_adapter(url)
+        if type(theirs) is requests.adapters.HTTPAdapter:
+            return super().get_adapter(url)
+        return _watching(theirs)
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        prepared = super().prepare_request(request)
+        prepared.headers.update(hide_headers(prepared.headers))  # what `auth` and cookies added
+        for name in ("User-Agent", "Accept-Encoding"):
+            # Not wished for: but what is only missing, urllib3 would add.
+            prepared.headers.setdefault(name, urllib3.util.SKIP_HEADER)
+        return prepared
+
     def get_redirect_target(self, resp: requests.Response) -> None:
-        return None
+        """Return nothing: redirects are left to ``Exchange``.
+
+        requests would look at each even if told not to follow: read its body, however long, and
+        parse where it leads, which may raise anything.
+        """
 
 
 class _FinalResponse(http.client.HTTPResponse):
@@ -588,6 +786,8 @@ class _Watched:
     sock: socket.socket | None
     owner: Exchange | None = None  # guarded by _owners
     is_used = False  # whether a request has gone over this socket
+    send: Callable[[Any], None]
+    _buffer: list[bytes]  # the lines of the request's head
     response_class = _FinalResponse
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
@@ -609,6 +809,28 @@ class _Watched:
             connection.close()  # nobody else knows of it yet
             raise
         return connection
+
+    # http.client makes plain bytes of the head, which the frames from there on would show.
+
+    def putheader(self, header: Any, *values: Any) -> None:
+        if len(values) != 1 or not isinstance(values[0], Secret):
+            super().putheader(header, *values)  # type: ignore[misc]
+            return
+        super().putheader(header, "")  # type: ignore[misc]
+        self._buffer[-1] = SecretBytes(self._buffer[-1] + values[0].encode("latin-1"))
+
+    def _send_output(self, message_body: Any = None, encode_chunked: bool = False) -> None:
+        head = SecretBytes(b"\r\n".join((*self._buffer, b"", b"")))
+        self._buffer.clear()
+        self.send(head)
+        if message_body is not None:  # urllib3 sends it by itself
+            self.send(message_body)
+
+    def _tunnel(self) -> None:
+        try:
+            super()._tunnel()  # type: ignore[misc]
+        except BaseException as error:  # noqa: BLE001 - its frames show the proxy's password
+            raise error.with_traceback(None) from error.__cause__
 
     def _tell(self, twin: socket.socket | None = None) -> None:
         if _watcher.exchange is not None:
@@ -692,9 +914,23 @@ def _checked_timeout(timeout: Timeout) -> Timeout:
     return timeout
 
 
-def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return ``headers``; refuse values that HTTP does not allow, without showing them."""
+_IS_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_JSON = {"Content-Type": "application/json"}
+
+
+def checked_headers(headers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return ``headers``; refuse names and values that HTTP does not allow.
+
+    Values are not shown. ``None`` is allowed: such a header is not sent.
+    """
     for name, value in headers.items():
+        if not isinstance(name, str) or _IS_TOKEN(name) is None:
+            raise OpenAIError(
+                f"{name!r:.100} cannot be the name of a header: HTTP allows letters, digits and "
+                f"any of !#$%&'*+-.^_`|~ in one."
+            )
+        if value is None:
+            continue
         latin = isinstance(value, str) and all(ord(character) < 256 for character in value)
         if not latin or not value.isprintable() or value != value.strip():
             raise OpenAIError(
@@ -702,6 +938,10 @@ def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
                 f"or white space around it."
             )
     return headers
+
+
+def _has(headers: Mapping[str, Any], name: str) -> bool:
+    return any(own.lower() == name for own in headers)
 
 
 def _reader_of(response: requests.Response) -> Callable[[int], bytes]:
@@ -718,24 +958,6 @@ def _reader_of(response: requests.Response) -> Callable[[int], bytes]:
         read1: Callable[[int], bytes] = plain.read1
         return read1
     return functools.partial(raw.read1, decode_content=True)
-
-
-def _secrets_in(headers: Mapping[str, str]) -> list[str]:
-    """Return what must not be shown; a word too short to be a key could be any word."""
-    values = [headers[name] for name in headers if name.lower() in ("authorization", "api-key")]
-    return [secret for value in values if len(secret := value.removeprefix("Bearer ")) >= 6]
-
-
-def _without(secrets: list[str], value: Any) -> Any:
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, "[API key]")
-        return value
-    if isinstance(value, list):
-        return [_without(secrets, item) for item in value]
-    if isinstance(value, dict):
-        return {_without(secrets, key): _without(secrets, item) for key, item in value.items()}
-    return value
 
 
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:

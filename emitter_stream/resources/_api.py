@@ -27,7 +27,7 @@ _M = TypeVar("_M", bound=Model)
 class Extras:
     """The options that every method takes, which go over what the method and the client send."""
 
-    headers: Mapping[str, str] | None = None
+    headers: Mapping[str, str | None] | None = attrs.field(default=None, repr=False)
     query: Mapping[str, object] | None = None
     body: Mapping[str, object] | None = None
     timeout: Timeout | NotGiven = NOT_GIVEN
@@ -42,7 +42,7 @@ class Api:
     """
 
     transport: Transport
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    headers: Mapping[str, str | None] = attrs.field(factory=dict, repr=False)
     query: Mapping[str, object] = attrs.field(factory=dict, repr=False)
     timeout: Timeout | NotGiven = NOT_GIVEN
     max_retries: int | None = None

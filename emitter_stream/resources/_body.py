@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._not_given import NOT_GIVEN
+from ..http.secrets import hide_headers
 from ..types import ListView, Model
 
 __all__ = ["json_body", "merge_headers", "query_parameters"]
@@ -78,10 +79,13 @@ def _query_text(value: object) -> str:
     return str(value)
 
 
-def merge_headers(*several: Mapping[str, str] | None) -> dict[str, str]:
-    """Return all headers, later ones over earlier ones whatever the case of their names."""
-    merged: dict[str, tuple[str, str]] = {}
+def merge_headers(*several: Mapping[str, str | None] | None) -> dict[str, str | None]:
+    """Return all headers, later ones over earlier ones whatever the case of their names.
+
+    ``None`` stays: it takes away what would be sent otherwise.
+    """
+    merged: dict[str, tuple[str, str | None]] = {}
     for headers in several:
         for name, value in (headers or {}).items():
-            merged[name.lower()] = (name, value)
-    return dict(merged.values())
+            merged[str(name).lower()] = (name, value)
+    return hide_headers(dict(merged.values()))

@@ -20,7 +20,7 @@ from typing import Any
 import attrs
 
 from ...abort import AbortController, AbortSignal
-from ...exceptions import APIUserAbortError, OpenAIError, as_openai_error
+from ...exceptions import APIUserAbortError, OpenAIError, as_openai_error, redacted
 from ..core import Core, Emission, EventLog
 from ..delivery import BUFFER_BOUND, listener_error
 from ..emitter import Emitter, Registration
@@ -261,6 +261,8 @@ class LoopDelivery:
             raise
         except BaseException as raised:  # noqa: BLE001 - nothing else would hear of it
             error = as_openai_error(raised)
+            if error.__cause__ is None:  # a core does not know what it must not show
+                error = redacted(error, self._reader.redact)
             self._reader.stop()
         # An aborted reader may sit where nothing wakes it.
         await self._own_bell.until(lambda: self._closed or self.stopping is not None)
