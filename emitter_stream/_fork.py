@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from .exceptions import OpenAIError
 
-__all__ = ["generation", "left_behind", "renew"]
+__all__ = ["LeftBehind", "generation", "renew"]
 
 generation = 0
 """How many forks there are between the first process and this one; read it from the module."""
@@ -29,13 +29,15 @@ def renew(function: Callable[[], object]) -> None:
     _renewals.append(function)
 
 
-def left_behind(what: str) -> OpenAIError:
-    """Return the error of who waits in a child for what only its parent can give."""
-    return OpenAIError(
-        f"This {what} lives on in the process that made it, and not in this one, which was forked "
-        f"from that. What it had received can be read here; for more, make a new {what} in this "
-        f"process: the client can be used in both."
-    )
+class LeftBehind(OpenAIError):
+    """Raised to who waits in a child for what only its parent can give."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"This {what} lives on in the process that made it, and not in this one, which was "
+            f"forked from that. What it had received can be read here; for more, make a new "
+            f"{what} in this process: the client can be used in both."
+        )
 
 
 def _begin_anew() -> None:

@@ -29,7 +29,10 @@ class AbortSignal:
         return self._reasons[0] if self._reasons else None
 
     def add_callback(self, callback: Callable[[], object]) -> None:
-        """Call ``callback()`` at the abort, on the aborting thread; at once if that has been."""
+        """Call ``callback()`` at the abort, on the aborting thread; at once if that has been.
+
+        If ``abort()`` is called again meanwhile it may be called again, too.
+        """
         self._callbacks.append(callback)
         if self._reasons:  # the abort may have looked before: one of us finds it there
             self._call_back()
@@ -45,12 +48,10 @@ class AbortSignal:
         self._call_back()  # also at a later abort: the first may have been broken off
 
     def _call_back(self) -> None:
-        while self._callbacks:
-            try:
-                callback = self._callbacks.pop(0)
-            except IndexError:  # another thread was faster
-                return
-            callback()
+        while callbacks := self._callbacks[:1]:
+            callbacks[0]()
+            # Only now: an exception that comes in between, a second Ctrl-C, leaves it to the next.
+            self.remove_callback(callbacks[0])
 
     def __repr__(self) -> str:
         return f"<AbortSignal {'aborted' if self.aborted else 'not aborted'}>"

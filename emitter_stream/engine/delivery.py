@@ -4,7 +4,8 @@ One *delivery token* a stream says who may call listeners. The reader holds it e
 reads, so nobody else can come between two events; when it does not (it sits in a read, or the
 stream has ended), a short-lived thread takes it for what cannot wait: a late listener, an abort.
 
-One condition guards the rest. Nobody calls a listener while holding it.
+One lock guards the rest. Nobody calls a listener while holding it, and nobody waits with it: who
+waits does so at a bell, which is rung after a change.
 
     who waits             for what                                  who wakes it
     the reader, begin()   a listener's tick, or go()                attach, go, stop
@@ -15,7 +16,8 @@ One condition guards the rest. Nobody calls a listener while holding it.
 from __future__ import annotations
 
 import contextlib
-import os
+import functools
+import math
 import threading
 import time
 import warnings
@@ -26,9 +28,11 @@ from typing import Any
 
 import attrs
 
+from .. import _fork
+from .._bell import Bell
 from ..exceptions import APIUserAbortError, LateListenerWarning, OpenAIError, described
 from .core import Emission, EventLog
-from .emitter import Emitter, Registration, find
+from .emitter import Emitter, Registration, _nothing, find
 from .history import KEEP, History
 
 __all__ = ["Buffer", "Delivery"]
@@ -73,10 +77,10 @@ class Delivery:
         self._everything = everything
         self._aliases = aliases
         self._interrupt = interrupt
-        # The registry's lock, since each is taken under the other. `with lock` is `with _changed`
-        # without two Python calls, for the hot path.
+        # The registry's lock, since each is taken under the other.
         self.lock = emitter.lock
-        self._changed = threading.Condition(emitter.lock)
+        self._changed = Bell()
+        self._generation = _fork.generation
         self._token = threading.Lock()
         self._holder: int | None = None  # thread id of who holds the token
         # Whether the user said go: from then on nothing is kept for late listeners. _going follows
@@ -88,7 +92,7 @@ class Delivery:
         self._history = History()
         self._late: deque[_Late] = deque()
         self._buffers: list[Buffer] = []
-        self._waiters = 0
+        self._waiters: list[object] = []
         self.attention = False  # whether attend() has something to do before the next event
         self.stopping: APIUserAbortError | None = None
         self.ended = False
@@ -102,21 +106,23 @@ class Delivery:
 
     def attach(self, registration: Registration, stacklevel: int = 3) -> None:
         """Attach a listener, with what it missed if it is late and the user has not said go."""
+        if self.left:
+            return
         unkept = 0
-        with self._changed:
+        with self.lock:
             late = self._begun and not self._go_said and not self.inside()
             if late:
                 unkept = self._history.unkept[registration.event]
+                self.attention = True
                 entry = _Late(registration, registration.call)
                 registration.call = entry.hold
                 self._late.append(entry)
-                self.attention = True
-                self._changed.notify_all()
+                self._changed.ring()
             if not late or self._history.full:
                 self.emitter.attach(registration)
             if not self._begun:
                 self._tick_end = time.monotonic() + TICK
-                self._changed.notify_all()
+                self._changed.ring()
         if late:
             self._serve_soon()
         if unkept:
@@ -130,15 +136,37 @@ class Delivery:
 
     def go(self) -> None:
         """Begin to deliver; from now on a listener hears what comes after it."""
-        with self._changed:
+        if self.left:
+            return
+        with self.lock:
             if not self._go_said:
-                self._go_said = True
                 self.attention = True
-                self._changed.notify_all()
+                self._go_said = True
+        self._changed.ring()
 
     def still(self) -> contextlib.AbstractContextManager[object]:
         """Return a context in which delivery does not begin, so that several steps count as one."""
-        return self._changed
+        return self.lock
+
+    @property
+    def left(self) -> bool:
+        """Whether the stream lives on in another process, of which this one is a child."""
+        return self._generation != _fork.generation
+
+    def refuse_left(self) -> None:
+        """Raise ``OpenAIError`` in a child of the process that made the stream."""
+        if self.left:
+            raise _fork.LeftBehind("stream")
+
+    def begin_anew(self) -> None:
+        """Stand still, in a child; whoever is in here with the thread that forked finds its way out."""
+        self.emitter.begin_anew()
+        self.lock = self.emitter.lock
+        self._token = threading.Lock()
+        self._holder = None
+        for late in self._late:
+            late.registration.call = _nothing
+        self.attention = True
 
     @property
     def begun(self) -> bool:
@@ -152,7 +180,9 @@ class Delivery:
 
     def detach(self, event: str, listener: Callable[..., object]) -> None:
         """Take the oldest registration of ``listener`` away, if there is one."""
-        with self._changed:
+        if self.left:
+            return
+        with self.lock:
             registration = self.emitter.find(event, listener)
             if registration is None:
                 waiting = [late.registration for late in self._late]
@@ -161,13 +191,15 @@ class Delivery:
                 self.emitter.detach(registration)
 
     def stop(self, error: APIUserAbortError) -> None:
-        """Abort. The first call counts."""
-        with self._changed:
-            if self.stopping is not None or self.ended:
+        """Abort. The first call counts; one that was broken off is completed by the next."""
+        if self.left:
+            return
+        with self.lock:
+            if self.ended:
                 return
-            self.stopping = error
             self.attention = True
-            self._changed.notify_all()
+            self.stopping = self.stopping or error
+        self._changed.ring()
         self._interrupt()
         # The reader may sit where nothing wakes it: in a connect, in somebody's iterable.
         self._serve_soon()
@@ -185,42 +217,51 @@ class Delivery:
 
     def wait_until(self, is_so: Callable[[], bool], timeout: float | None) -> bool:
         """Say go and wait until ``is_so()`` or the end; return whether that came in time."""
+        if self.left:
+            return bool(is_so()) or self.settled()
         self.refuse_inside()
-        with self._changed:
-            self._waiters += 1
-            try:
-                self.go()
-                self._changed.notify_all()  # a waiter lifts the bound of the buffers
-                return self._changed.wait_for(lambda: is_so() or self.settled(), timeout)
-            finally:
-                self._waiters -= 1
+        waiter = object()
+        try:
+            self._waiters.append(waiter)
+            self.go()  # and a waiter lifts the bound of the buffers
+            if self._late:
+                self._serve_soon()  # of whom an exception in attach() may have told nobody
+            return self._changed.wait_for(lambda: is_so() or self.settled(), timeout)
+        finally:
+            with contextlib.suppress(ValueError):
+                self._waiters.remove(waiter)
 
     def settled(self) -> bool:
-        """Return whether the stream has ended and every listener has been given everything."""
+        """Return whether the stream has ended and every listener has been given everything.
+
+        Raises ``OpenAIError`` where it will never be so: in a child of the process that made it.
+        """
+        if self.left:
+            if not self.ended:
+                self.refuse_left()
+            return True
         return self._finished and not self._late and not self._token.locked()
 
     def notify(self) -> None:
         """Wake everybody who waits, to look again."""
-        with self._changed:
-            self._changed.notify_all()
+        self._changed.ring()
 
     def open_buffer(self, buffer: Buffer) -> None:
         """Let a buffer hold the reader back."""
-        with self._changed:
+        with self.lock:
             self._buffers.append(buffer)
             self.attention = True
 
     def close_buffer(self, buffer: Buffer) -> None:
         """Forget a buffer; twice is once."""
-        with self._changed:
+        with self.lock:
             if buffer in self._buffers:
                 self._buffers.remove(buffer)
-                self._changed.notify_all()
+                self._changed.ring()
 
     def look_up(self) -> None:
         """Let a reader that waits see that the program is at its end (``_exiting``)."""
-        with self._changed:
-            self._changed.notify_all()
+        self._changed.ring()
 
     # For the reader
 
@@ -249,16 +290,16 @@ class Delivery:
 
     def begin(self) -> None:
         """Wait until there is a listener whose tick is over, or go, or stop."""
-        with self._changed:
-            while not self._go_said and self.stopping is None:
-                left = self._tick_end - time.monotonic()
-                if not self.emitter.ready and not _exiting.is_set():
-                    self._changed.wait()
-                elif left > 0:
-                    self._changed.wait(left)
-                else:
-                    break
-            self._begun = True
+        while True:
+            with self.lock:
+                due = self._begins_at()
+                wait = due - time.monotonic()
+                if wait <= 0:
+                    self._begun = True
+                    return
+            self._changed.wait_for(
+                functools.partial(self._begins_elsewhen, due), None if wait == math.inf else wait
+            )
 
     def emit(self, name: str, args: tuple[Any, ...]) -> None:
         """Call the listeners of one event outside of ``deliver`` (*token*). Raises what it raises."""
@@ -282,6 +323,8 @@ class Delivery:
                 for registration in ready.get(name, ()):
                     registration.call(*args)
             except BaseException as error:
+                if self.left:  # it is the child's own, of whatever it forked for
+                    raise
                 raise listener_error(name, error) from error
 
     def attend(self) -> None:
@@ -291,16 +334,16 @@ class Delivery:
         """
         while True:
             self._serve_late()
-            with self._changed:
+            with self.lock:
                 if self._late:
                     continue
                 if self._go_said and not self._going:
                     self._going = True
                     self._history.clear()
                 if not self._is_held_back():
-                    self.attention = bool(self._buffers) or self.stopping is not None
+                    self.attention = bool(self._buffers) or self.stopping is not None or self.left
                     return
-                self._changed.wait()
+            self._changed.wait_for(lambda: self._late or not self._is_held_back())
 
     def finish(self, error: OpenAIError | None) -> None:
         """End the stream: ``error`` or ``abort`` if there is one, then ``end`` (*token*).
@@ -309,7 +352,7 @@ class Delivery:
         """
         if self.ended:
             return
-        with self._changed:
+        with self.lock:
             self._begun = True  # who attaches from now on is late, also if nothing came before
         self.error = error
         if self.recorder is not None:
@@ -319,16 +362,16 @@ class Delivery:
                 _report(raised)
         if error is not None:
             name = "abort" if isinstance(error, APIUserAbortError) else "error"
-            with self._changed:
+            with self.lock:
                 heard = self._waiters or self._buffers or name in self.emitter.ready
             if name == "error" and not heard:
                 _report(error)
             self._emit_last(name, (error,))
         self.ended = True
         self._emit_last("end", ())
-        with self._changed:
+        with self.lock:
             self._finished = True
-            self._changed.notify_all()
+            self._changed.ring()
 
     # Inside
 
@@ -350,6 +393,8 @@ class Delivery:
                 for registration in registrations:
                     registration.call(*args)
             except BaseException as error:
+                if self.left:
+                    raise
                 if name in names:
                     history.cut_short(recipe, ingredient, name)
                 raise listener_error(name, error) from error
@@ -361,9 +406,21 @@ class Delivery:
         except OpenAIError as error:  # the stream has ended: there is no one else to tell
             _report(error.__cause__ or error)
 
+    def _begins_at(self) -> float:
+        """Return when delivery begins, by ``time.monotonic()``, as things are now."""
+        if self._go_said or self.stopping is not None or self.left:
+            return -math.inf
+        if not self.emitter.ready and not _exiting.is_set():
+            return math.inf
+        return self._tick_end
+
+    def _begins_elsewhen(self, due: float) -> bool:
+        return self._begins_at() != due
+
     def _is_held_back(self) -> bool:
         return (
             not self._waiters
+            and not self.left
             and not _exiting.is_set()
             and self.stopping is None
             and any(len(buffer.items) >= BUFFER_BOUND for buffer in self._buffers)
@@ -381,7 +438,9 @@ class Delivery:
                     late.call(*args)
                 while late.held and registration.call == late.hold:
                     late.call(*late.held.popleft())
-            except BaseException as error:  # noqa: BLE001 - whatever a listener raises
+            except BaseException as error:
+                if self.left:
+                    raise
                 if self.ended:
                     _report(error)
                 else:
@@ -389,7 +448,7 @@ class Delivery:
                     wrapped.__cause__ = error
                     self.finish(wrapped)
                     self._interrupt()
-            with self._changed:
+            with self.lock:
                 self._late.popleft()
                 if registration.call == late.hold:
                     registration.call = late.call
@@ -417,6 +476,8 @@ class Delivery:
     def _serve(self) -> None:
         self._holder = threading.get_ident()
         self._serve_late()
+        if self.left:
+            return
         if self.stopping is not None:
             self.finish(self.stopping)
         self.release()
@@ -431,26 +492,26 @@ class Buffer:
 
     delivery: Delivery
     items: deque[tuple[Any, ...]] = attrs.field(factory=deque)
-    waiting: int = 0  # threads in take()
+    waiters: list[object] = attrs.field(factory=list)  # one for each thread in take()
 
     def push(self, *args: Any) -> None:
         """Take an event's arguments (a listener)."""
         self.items.append(args)
-        # The consumer raises `waiting` before it looks at `items`, so one of us sees the other.
-        if self.waiting:
+        # The consumer is counted before it looks at `items`, so one of us sees the other.
+        if self.waiters:
             self.delivery.notify()
 
     def take(self) -> tuple[Any, ...] | None:
         """Wait for the next event's arguments; ``None`` when the stream has ended."""
         items = self.items
         while not items or (args := self._pop()) is None:
-            with self.delivery.lock:
-                self.waiting += 1
+            waiter = object()
             try:
+                self.waiters.append(waiter)
                 self.delivery.wait_until(lambda: bool(items), None)
             finally:
-                with self.delivery.lock:
-                    self.waiting -= 1
+                with contextlib.suppress(ValueError):
+                    self.waiters.remove(waiter)
             if not items and self.delivery.settled():
                 return None
         if len(items) == BUFFER_BOUND - 1:
@@ -494,9 +555,15 @@ def _at_exit() -> None:
         delivery.look_up()
 
 
-if hasattr(os, "register_at_fork"):
-    # The threads of the parent's streams are not in the child, and one may have held a lock.
-    os.register_at_fork(after_in_child=_until_exit.clear)
+def _begin_anew() -> None:
+    """Leave the parent's streams alone, in a child."""
+    global _until_exit
+    deliveries, _until_exit = list(_until_exit), weakref.WeakSet()
+    for delivery in deliveries:
+        delivery.begin_anew()
+
+
+_fork.renew(_begin_anew)
 
 # Called before the interpreter waits for its threads; atexit's own functions come after that, too
 # late for a thread that waits for a listener. concurrent.futures uses it in the same way.

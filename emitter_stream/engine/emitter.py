@@ -64,6 +64,17 @@ class Emitter:
         self._changing = False
         self.ready: dict[str, tuple[Registration, ...]] = {}
 
+    def begin_anew(self) -> None:
+        """Forget all listeners, in a child: a delivery that is under way calls none of them."""
+        self.lock = threading.RLock()
+        for registrations in self.ready.values():
+            for registration in registrations:
+                registration.call = _nothing
+        self.ready.clear()
+        self._registry = pyee.EventEmitter()
+        self._changes = []
+        self._changing = False
+
     def check(self, event: str) -> None:
         """Raise ``ValueError`` for an event that is never emitted, naming the nearest that is."""
         if isinstance(event, str) and event in self._arity:
@@ -132,10 +143,13 @@ class Emitter:
             self._changes.append(change)
             if self._changing:
                 return
-            self._changing = True
             try:
+                self._changing = True
                 while self._changes:
-                    self._changes.pop(0)()
+                    # Taken out when it is done: a handler's exception may come in between, and
+                    # done twice is once.
+                    self._changes[0]()
+                    del self._changes[0]
             finally:
                 self._changing = False
 

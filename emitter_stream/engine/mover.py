@@ -31,6 +31,11 @@ class Mover:
         self._delivery = delivery
         self._batch: Iterator[WireEvent] = iter(())  # what was read and not delivered yet
 
+    @property
+    def left(self) -> bool:
+        """Whether this is a child, and the stream moves on in the process that made it."""
+        return self._delivery.left
+
     def open(self) -> None:
         """Wait until the source can be read."""
         if self._delivery.stopping is not None:
@@ -76,6 +81,8 @@ class Mover:
     def end(self, error: OpenAIError | None) -> None:
         """Close the source, make the last calls and let go of the token."""
         delivery = self._delivery
+        if delivery.left:
+            return
         try:
             self._source.close()
         except BaseException as raised:  # noqa: BLE001 - nothing else would hear of it
@@ -97,7 +104,7 @@ class Mover:
         delivery = self._delivery
         delivery.attend()
         self._core.wanted = delivery.wanted
-        if delivery.ended:
+        if delivery.ended or delivery.left:
             return False
         if delivery.stopping is not None:
             raise delivery.stopping

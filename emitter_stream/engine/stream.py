@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .._fork import LeftBehind
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from .core import Core
@@ -165,6 +166,7 @@ class EventStream:
             heard.append(args)
             delivery.notify()
 
+        delivery.refuse_left()
         delivery.refuse_inside()
         registration = self._emitter.register(event, hear, once=True)
         delivery.attach(registration)
@@ -196,7 +198,12 @@ class EventStream:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Wait for the end and raise the stream's error; abort if an exception left the block."""
+        """Wait for the end and raise the stream's error; abort if an exception left the block.
+
+        In a child of the process that made the stream it does nothing.
+        """
+        if self._delivery.left:
+            return
         if kind is not None:
             self.abort()
             return
@@ -245,6 +252,7 @@ class EventIterator(Generic[_T]):
         self._abort = abort
         self._abort_on_leave = abort_on_leave
         self._quiet = quiet
+        delivery.refuse_left()
         buffer = Buffer(delivery)
         self._registration = delivery.emitter.register(event, buffer.push)
         delivery.open_buffer(buffer)
@@ -261,8 +269,8 @@ class EventIterator(Generic[_T]):
         try:
             args = buffer.take()
         except KeyboardInterrupt:
-            self._detach()
             self._abort()
+            self._detach()
             raise
         if args is not None:
             return self._convert(args)
@@ -275,15 +283,18 @@ class EventIterator(Generic[_T]):
     def close(self) -> None:
         """Leave the iterator; twice is once."""
         if self._buffer is not None:
-            self._detach()
             if self._abort_on_leave:
                 self._abort()
+            self._detach()
 
     def _detach(self) -> None:
-        buffer, self._buffer = self._buffer, None
+        # The last step is the one that makes it once: broken off by a handler's exception, it is
+        # done again.
+        buffer = self._buffer
         if buffer is not None:
             self._delivery.emitter.detach(self._registration)
             self._delivery.close_buffer(buffer)
+            self._buffer = None
 
     def __enter__(self) -> EventIterator[_T]:
         return self
@@ -309,7 +320,9 @@ class _Reader:
             mover.open()
             mover.connect()
             mover.move()
-        except BaseException as raised:  # noqa: BLE001 - nothing else would hear of it
+        except BaseException as raised:
+            if mover.left and not isinstance(raised, LeftBehind):
+                raise  # in a child that a listener forked: nobody is to make a stream's error of it
             error = as_openai_error(raised)
         mover.end(error)
         self._aborts.remove()

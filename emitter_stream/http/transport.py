@@ -461,7 +461,7 @@ class Exchange:
         if self._interrupted.is_set():
             raise APIUserAbortError()
         if self._is_left():  # forked while it waited: the answer is the parent's
-            raise _fork.left_behind("request")
+            raise _fork.LeftBehind("request")
         # Outside of `except`: there what may show the API key would stay attached to the error.
         if failure is not None:
             raise failure

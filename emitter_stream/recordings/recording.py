@@ -43,7 +43,8 @@ from typing import Any, BinaryIO, Final
 
 import attrs
 
-from .. import exceptions
+from .. import _fork, exceptions
+from .._bell import Flag
 from ..engine.codec import WireEvent
 from ..engine.core import Core
 from ..engine.delivery import Delivery
@@ -101,6 +102,7 @@ class Recorder:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = os.fspath(path)
+        self._generation = _fork.generation
         self._redact = redact
         self._clock = clock
         # Unbuffered: each line is one write, and is in the file when it returns.
@@ -150,7 +152,7 @@ class Recorder:
         return round(self._clock() - self._start, 6)
 
     def _write(self, document: dict[str, Any]) -> None:
-        if self._file is None:
+        if self._file is None or self._generation != _fork.generation:  # the file is the parent's
             return
         try:
             line = dumps(document) + b"\n"
@@ -198,6 +200,7 @@ def attach_recorder(
     If delivery has begun but all of it is still kept for late listeners, that is recorded first,
     with the time at which it is; not so with events in ``made``, which have no common order then.
     """
+    delivery.refuse_left()
     with delivery.still():
         if delivery.recorder is not None:
             raise RuntimeError("this stream is being recorded already")
@@ -441,7 +444,7 @@ class Player:
         self._entries = iter(entries)
         self._first: Entry | None = None  # read by connect(), not given yet
         self._clock = clock
-        self._interrupted = threading.Event()
+        self._interrupted = Flag()
         self._wait = wait or self._interrupted.wait
         self._start: float | None = None
         self._connected_at = 0.0

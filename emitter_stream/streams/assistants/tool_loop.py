@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
+from ... import _fork
+from ..._bell import Bell
 from ...engine.codec import WireEvent
 from ...engine.core import Emission
 from ...engine.sources import HTTPSource
@@ -152,7 +154,8 @@ class ToolLoopSource:
         self._max_rounds = max_rounds
         self._on_tool_error = on_tool_error
         self._call = call
-        self._lock = threading.RLock()  # re-entrant: see abort.py
+        # No lock: who interrupts says so before it looks what there is, and what is put there looks
+        # afterwards whether that was said.
         self._interrupted = False
         self._http = self._source_of(first)
         self._crew: _Crew | None = None
@@ -168,9 +171,8 @@ class ToolLoopSource:
 
     def interrupt(self) -> None:
         """End the exchange, or the wait for the functions; those that run are left to themselves."""
-        with self._lock:
-            self._interrupted = True
-            http, crew = self._http, self._crew
+        self._interrupted = True
+        http, crew = self._http, self._crew
         if crew is not None:
             crew.dismiss()
         http.interrupt()
@@ -210,10 +212,9 @@ class ToolLoopSource:
                 yield [(CALL, call) for call in group]
                 yield from self._results(run_id, group, outputs)
             following = self._source_of(self._submit(run_id, outputs))
-            with self._lock:
-                if self._interrupted:
-                    raise APIUserAbortError()
-                self._http = following
+            self._http = following
+            if self._interrupted:
+                raise APIUserAbortError()
             following.open()
             yield ((NEXT_ROUND, None),)
 
@@ -222,10 +223,9 @@ class ToolLoopSource:
     ) -> Iterator[Iterable[WireEvent]]:
         """Call functions side by side; yield their results in the calls' order."""
         crew = _Crew([lambda call=call: self._answer(call) for call in calls])  # type: ignore[misc]
-        with self._lock:
-            if self._interrupted:
-                raise APIUserAbortError()
-            self._crew = crew
+        self._crew = crew
+        if self._interrupted:
+            raise APIUserAbortError()
         crew.start()
         for index, call in enumerate(calls):
             output = crew.outcome(index)
@@ -259,9 +259,10 @@ class _Crew:
     def __init__(self, jobs: Sequence[Callable[[], str]]) -> None:
         self._jobs = list(jobs)
         self._outcomes: list[str | BaseException | None] = [None] * len(jobs)
-        self._begun = 0
+        self._unbegun = list(range(len(jobs)))
         self._dismissed = False
-        self._changed = threading.Condition()  # re-entrant: see abort.py
+        self._changed = Bell()
+        self._generation = _fork.generation
 
     def start(self) -> None:
         for started in range(min(len(self._jobs), MOST_THREADS)):
@@ -276,9 +277,12 @@ class _Crew:
     def outcome(self, index: int) -> str | BaseException:
         """Wait for a job's result or exception; ``APIUserAbortError`` once dismissed."""
         outcomes = self._outcomes
-        with self._changed:
-            self._changed.wait_for(lambda: self._dismissed or outcomes[index] is not None)
-            outcome = outcomes[index]
+        self._changed.wait_for(
+            lambda: self._dismissed or outcomes[index] is not None or self._is_left()
+        )
+        if self._is_left():
+            raise _fork.LeftBehind("stream")
+        outcome = outcomes[index]
         if self._dismissed or outcome is None:
             raise APIUserAbortError()
         return outcome
@@ -290,25 +294,29 @@ class _Crew:
 
     def dismiss(self) -> None:
         """Begin no more jobs and end all waits, from any thread."""
-        with self._changed:
-            self._dismissed = True
-            self._changed.notify_all()
+        self._dismissed = True
+        self._changed.ring()
+
+    def _is_left(self) -> bool:
+        return self._generation != _fork.generation
 
     def _work(self) -> None:
-        while True:
-            with self._changed:
-                index = self._begun
-                if self._dismissed or index == len(self._jobs):
-                    return
-                self._begun += 1
+        while not self._dismissed:
+            try:
+                index = self._unbegun.pop(0)
+            except IndexError:  # all are begun
+                return
             outcome: str | BaseException
             try:
                 outcome = self._jobs[index]()
-            except BaseException as error:  # noqa: BLE001 - it ends the stream
+            except BaseException as error:
+                if self._is_left():  # in a child that the function forked
+                    raise
                 outcome = error
-            with self._changed:
-                self._outcomes[index] = outcome
-                self._changed.notify_all()
+            if self._is_left():  # the parent goes on with the others
+                return
+            self._outcomes[index] = outcome
+            self._changed.ring()
 
 
 def _required_calls(run: Any) -> tuple[str, list[dict[str, str]]]:
