@@ -9,7 +9,7 @@ from typing import Any
 
 from parity.transcripts import Frame, answered, called, run, said, started
 
-HEADER = {"format": "emitter-stream-recording", "version": 1, "created": "2026-01-31T12:00:00Z"}
+HEADER = {"format": "emitter-stream-recording", "version": 2, "created": "2026-01-31T12:00:00Z"}
 NO_ERROR: dict[str, Any] = {}
 
 

@@ -17,6 +17,11 @@ class Codec(Protocol):
     """What the engine asks of an API about its events. It keeps nothing between two of them."""
 
     @property
+    def api(self) -> str:
+        """The API's name, as a recording says it."""
+        ...
+
+    @property
     def whole(self) -> str:
         """The name of the emission that passes each event, as one argument or the first of them."""
         ...

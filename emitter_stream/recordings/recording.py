@@ -4,14 +4,16 @@ A recording is a text file in UTF-8, one JSON object a line (``\\n``), each writ
 a process that is killed leaves all that it has heard so far. ``t`` is in seconds since the
 stream was made, which is when its request was sent, and never falls.
 
-    {"format": "emitter-stream-recording", "version": 1, "created": "2026-01-31T12:00:00Z", "stream": "run"}
+    {"format": "emitter-stream-recording", "version": 2, "created": "2026-01-31T12:00:00Z",
+     "api": "assistants", "stream": "run"}
     {"t": 0.2, "connect": true}
     {"t": 0.31, "event": "thread.run.created", "data": {"id": "run_1", ...}}
     {"t": 2.95, "end": true, "error": null}
 
 - The first line says what the file is. ``version`` grows when a reader of the older one would go
-  wrong; keys, and lines of other kinds, that a reader does not know are to be skipped. ``stream``
-  is ``run``, or ``run_tools`` for a stream through several rounds of function calls.
+  wrong; keys, and lines of other kinds, that a reader does not know are to be skipped. ``api`` is
+  whose events they are; version 1 knew ``assistants`` alone and did not say so. ``stream`` is
+  ``run``, or ``run_tools`` for a stream through several rounds of function calls.
 - ``connect``: the answer began. A request that failed has no such line.
 - ``event``: one event as it came: its name, ``null`` if it had none, and its decoded data. JSON's
   numbers have no infinity, so a number too large for a float stands as ``1e999``.
@@ -74,7 +76,7 @@ __all__ = [
 ]
 
 FORMAT: Final = "emitter-stream-recording"
-VERSION: Final = 1
+VERSION: Final = 2
 
 FilePath = str | os.PathLike[str]
 
@@ -97,6 +99,7 @@ class Recorder:
         path: FilePath,
         redact: Callable[[Any], Any],
         *,
+        api: str,
         stream: str = "run",
         start: float | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -109,8 +112,8 @@ class Recorder:
         self._file: BinaryIO | None = open_recording(self._path, _is_header)
         self._start = clock() if start is None else start
         created = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        header = {"format": FORMAT, "version": VERSION, "created": created, "stream": stream}
-        self._write(header)
+        header = {"format": FORMAT, "version": VERSION, "created": created}
+        self._write({**header, "api": api, "stream": stream})
 
     def tap(self, source: Source, core: Core) -> Source:
         """Note that the answer began; return ``source`` as one that is recorded as it is read."""
@@ -191,26 +194,31 @@ class _Tapped:
 
 
 def attach_recorder(
-    path: FilePath, delivery: Delivery, redact: Callable[[Any], Any], made: Mapping[str, str]
+    path: FilePath, delivery: Delivery, redact: Callable[[Any], Any], core: Core
 ) -> None:
     """Record a stream from its first event on; raises ``RuntimeError`` where that is too late.
 
-    ``made`` are the names of the events that the stream makes itself.
-
     If delivery has begun but all of it is still kept for late listeners, that is recorded first,
-    with the time at which it is; not so with events in ``made``, which have no common order then.
+    with the time at which it is; not so where the core has events that are ``made``, which have no
+    common order with the others then.
     """
     delivery.refuse_left()
     with delivery.still():
         if delivery.recorder is not None:
             raise RuntimeError("this stream is being recorded already")
-        if not delivery.keeps_all() or (made and delivery.begun):
+        if not delivery.keeps_all() or (core.made and delivery.begun):
             raise RuntimeError(
                 "record() came too late: events have gone by that are not kept. Call it where the "
                 "stream is made, before anybody waits, iterates or calls start()."
             )
-        stream = "run_tools" if made else "run"
-        recorder = Recorder(path, redact, stream=stream, start=delivery.made_at)
+        codec = core.codec
+        recorder = Recorder(
+            path,
+            redact,
+            api=codec.api,
+            stream="run_tools" if core.made else "run",
+            start=delivery.made_at,
+        )
         if not delivery.begun:
             delivery.recorder = recorder
             return
@@ -221,7 +229,7 @@ def attach_recorder(
         emitter = delivery.emitter
         for name, listener in (
             ("connect", recorder.connected),
-            ("event", lambda event: recorder.event(event.event, event.to_dict()["data"])),
+            (codec.whole, lambda *args: recorder.event(*codec.of_emission(args))),
             ("end", finish),
         ):
             delivery.attach(emitter.register(name, listener))
@@ -329,6 +337,11 @@ class Recording:
     header: dict[str, Any]
     torn: bool
     _lines: list[bytes] = attrs.field(repr=False)
+
+    @property
+    def api(self) -> str:
+        """Whose events they are: ``assistants``, or another API's name."""
+        return str(self.header.get("api", "assistants"))
 
     @property
     def has_rounds(self) -> bool:

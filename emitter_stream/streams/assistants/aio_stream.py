@@ -130,7 +130,7 @@ class AsyncAssistantStream:
         to call listeners it is a ``RuntimeError``. Raises ``OSError`` if there can be no file.
         """
         delivery: Any = self._delivery  # it has all that is asked of a Delivery here
-        attach_recorder(path, delivery, self._reader.redact, self._core.made)
+        attach_recorder(path, delivery, self._reader.redact, self._core)
         return self
 
     # Listeners

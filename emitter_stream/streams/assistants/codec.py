@@ -17,6 +17,7 @@ _PREFIX = "thread."  # of the API's own events, whose data may have an `error` t
 class _AssistantCodec:
     """See ``engine.codec.Codec``."""
 
+    api = "assistants"
     whole = "event"
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:

@@ -162,7 +162,7 @@ class AssistantStream(EventStream):
         is there is replaced; anything else there, but an empty file, is a ``FileExistsError`` and
         stays as it is. Raises ``OSError`` if the file cannot be made.
         """
-        attach_recorder(path, self._delivery, self._source.redact, self._core.made)
+        attach_recorder(path, self._delivery, self._source.redact, self._core)
         return self
 
     def to_readable_stream(self) -> Iterator[bytes]:
@@ -293,6 +293,11 @@ def replayed(path: str | os.PathLike[str], speed: float | None) -> tuple[Source,
     """Return the source of a replay, and the core that takes it; see ``AssistantStream.replay``."""
     check_speed(speed)
     recording = Recording.load(path, stacklevel=4)
+    if recording.api != CODEC.api:
+        raise OpenAIError(
+            f"The recording {os.fspath(path)!r} is of the API {recording.api!r:.40}, not of Assistants; "
+            f"the stream class of that API plays it."
+        )
     core = AssistantCore()
     if recording.has_rounds:
         from .tool_loop import ToolLoopCore
