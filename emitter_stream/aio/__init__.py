@@ -8,8 +8,9 @@ async with AsyncOpenAI() as client:
     print(await run.final_messages())
 """
 
+from ..engine.loop.iterator import AsyncEventIterator
 from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
-from ..streams.assistants.aio_stream import AsyncAssistantStream, AsyncEventIterator
+from ..streams.assistants.aio_stream import AsyncAssistantStream
 from .client import AsyncOpenAI
 from .pages import AsyncCursorPage, AsyncPaginator
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Generic, TypeVar
 
+from ...engine.loop.iterator import AsyncEventIterator
 from ...exceptions import APITimeoutError, OpenAIError
 from ...types import (
     AssistantStreamEvent,
@@ -20,7 +21,7 @@ from ...types import (
     ToolCall,
     ToolCallDelta,
 )
-from .aio_stream import AsyncAssistantStream, AsyncEventIterator
+from .aio_stream import AsyncAssistantStream
 from .handler import LISTENERS
 
 __all__ = ["AsyncAssistantEventHandler", "AsyncAssistantStreamManager"]

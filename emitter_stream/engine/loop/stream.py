@@ -1,0 +1,227 @@
+"""The stream that users of asyncio hold: listeners, waits, iterators, on one event loop.
+
+As in ``engine.stream``, nothing in here knows what the events mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Generator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...abort import AbortController, AbortSignal
+from ...exceptions import APIUserAbortError, OpenAIError
+from ..core import Core
+from ..emitter import Emitter
+from ..stream import BASE_EVENTS
+from .delivery import LoopDelivery
+from .iterator import AsyncEventIterator
+from .reader import Reader
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["AsyncEventStream"]
+
+_T = TypeVar("_T")
+
+
+class AsyncEventStream:
+    """A live stream on an event loop: ``EventStream``, for asyncio."""
+
+    def __init__(self, reader: Reader, core: Core, *, signal: AbortSignal | None = None) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                f"an {type(self).__name__} is made on a running event loop: in an `async def`"
+            ) from None
+        self.controller = AbortController()
+        self._core = core
+        self._reader = reader
+        self._emitter = Emitter({**BASE_EVENTS, **core.events}, coroutines=True)
+        self._delivery = LoopDelivery(reader, core, self._emitter, self.controller, signal)
+
+    # Listeners
+
+    # Each subclass declares them to type checkers, with the events that it has.
+    if not TYPE_CHECKING:
+
+        def on(self, event: str, listener: Callable[..., object] | None = None) -> Any:
+            """Call ``listener``, plain or ``async def``, at each ``event``; return the stream.
+
+            Listeners of one event are called in the order they were attached, each with as many of
+            the event's arguments as it takes. Without ``listener``, return a decorator that
+            returns the function. Raises ``ValueError`` for a name that is never emitted,
+            ``TypeError`` for a listener that needs more than the event passes. Node: ``on``.
+            """
+            return self._attach(event, listener, once=False)
+
+        def once(self, event: str, listener: Callable[..., object] | None = None) -> Any:
+            """Call ``listener`` at the next ``event`` only; else like ``on``. Node: ``once``."""
+            return self._attach(event, listener, once=True)
+
+    def off(self, event: str, listener: Callable[..., object]) -> Self:
+        """Take one registration of ``listener`` away, the oldest first; return the stream.
+
+        An unknown one is no error. Node: ``off``.
+        """
+        registration = self._emitter.find(event, listener)
+        if registration is not None:
+            self._emitter.detach(registration)
+        return self
+
+    def _attach(self, event: str, listener: Callable[..., object] | None, *, once: bool) -> Any:
+        if listener is None:
+            self._emitter.check(event)
+
+            def decorate(function: Callable[..., object]) -> Callable[..., object]:
+                self._attach(event, function, once=once)
+                return function
+
+            return decorate
+        self._delivery.attach(self._emitter.register(event, listener, once=once))
+        return self
+
+    # State
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream is over. Node: ``ended``."""
+        return self._delivery.ended
+
+    @property
+    def errored(self) -> bool:
+        """Whether an error or an abort ended the stream. Node: ``errored``."""
+        return self._delivery.error is not None
+
+    @property
+    def aborted(self) -> bool:
+        """Whether an abort ended the stream. Node: ``aborted``."""
+        return isinstance(self._delivery.error, APIUserAbortError)
+
+    # Going, waiting, ending
+
+    def start(self) -> Self:
+        """Begin to deliver even if nobody listens; return the stream. There is seldom a need."""
+        self._delivery.go()
+        return self
+
+    def abort(self) -> None:
+        """End the request: ``abort``, then ``end``; waiting methods raise ``APIUserAbortError``.
+
+        From any thread, task or listener; again does nothing. A coroutine listener that is under
+        way is not cancelled: ``abort`` comes when it is done. Node: ``abort``.
+        """
+        self.controller.abort()
+
+    async def done(self, timeout: float | None = None) -> None:
+        """Wait until the stream has ended and every listener is done.
+
+        Raises the stream's error; ``TimeoutError`` after ``timeout`` seconds, which leaves the
+        stream running; ``RuntimeError`` in a listener of this stream. A cancelled task aborts the
+        request; so does one that an ``asyncio.timeout`` around this cancels. Node: ``done``.
+        """
+        self._delivery.check_outside()
+        try:
+            in_time = await self._delivery.wait_until(_never, timeout)
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        if not in_time:
+            raise TimeoutError(f"the stream was still running after {timeout} seconds")
+        if self._delivery.error is not None:
+            raise self._delivery.error
+
+    async def until_done(self, timeout: float | None = None) -> None:
+        """Do what ``done`` does, by the official Python SDK's name for it."""
+        await self.done(timeout)
+
+    def emitted(self, event: str, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
+        """Wait for the next ``event`` from now on; return its argument, or a tuple of several.
+
+        Raises the stream's error if that comes instead (``"error"`` returns it), an
+        ``OpenAIError`` that names the event if the stream ends without it, ``TimeoutError`` after
+        ``timeout`` seconds. Cancelling it does not abort, so that several can race. Node:
+        ``emitted``.
+        """
+        heard: list[tuple[Any, ...]] = []
+
+        def hear(*args: Any) -> None:
+            heard.append(args)
+            self._delivery.notify()
+
+        registration = self._emitter.register(event, hear, once=True)
+        self._delivery.attach(registration)
+
+        async def wait() -> Any:
+            try:
+                self._delivery.check_outside()
+                in_time = await self._delivery.wait_until(lambda: heard, timeout)
+            finally:
+                self._emitter.detach(registration)
+            if heard:
+                args = heard[0]
+                return args[0] if len(args) == 1 else args or None
+            if not in_time:
+                raise TimeoutError(f"{event!r} had not come after {timeout} seconds")
+            raise self._delivery.error or OpenAIError(
+                f"The stream ended without the event {event!r}."
+            )
+
+        return wait()
+
+    def events(self, event: str) -> AsyncEventIterator[tuple[Any, ...]]:
+        """Return an iterator over the arguments of each ``event``, always as a tuple.
+
+        It listens from now on. A slow consumer holds the reader back and loses nothing. At the
+        end of the stream it raises the stream's error, except that ``"error"`` and ``"abort"``
+        yield theirs. Leaving it early only detaches it. Node: ``events``.
+        """
+        own = {"error": OpenAIError, "abort": APIUserAbortError}.get(event)
+        return AsyncEventIterator(self._delivery, event, _same, self.abort, quiet=own)
+
+    def __await__(self) -> Generator[Any, Any, Self]:
+        """Return the stream at once: ``await client...stream(...)``, as the official SDK has it."""
+        return _itself(self).__await__()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Wait for the end and raise the stream's error; abort if an exception left the block."""
+        if kind is not None:
+            self.abort()
+            return
+        with contextlib.suppress(APIUserAbortError):
+            await self.done()
+
+    def __del__(self) -> None:
+        # Nobody can attach a listener any more, so there is no reason to wait for one.
+        delivery = getattr(self, "_delivery", None)
+        if delivery is not None:
+            delivery.go()
+
+    def __repr__(self) -> str:
+        state = "aborted" if self.aborted else "errored" if self.errored else "ended"
+        return f"<{type(self).__name__} {state if self.ended else 'running'}>"
+
+
+async def _itself(thing: _T) -> _T:
+    """Return ``thing`` without yielding to the loop, so that a chain after it misses nothing."""
+    return thing
+
+
+def _never() -> bool:
+    return False
+
+
+def _same(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return args
