@@ -19,7 +19,7 @@ from .models.model import Model
 from .models.scripted import ScriptedModel
 from .runs.lifecycle import Lifecycle
 from .runs.runs import RunEngine
-from .store.store import Clock, Database
+from .store.store import Clock, Database, DatabaseUnusable
 
 GRACE = 2  # seconds for the streams' clients to read the end
 
@@ -107,8 +107,7 @@ class LocalServer:
         # Bound here and handed over: nobody can take the port in between.
         listener = _bind(*self._address)
         try:
-            database = Database(self._db_path, self._clock)
-            database.call_now(lambda session: Lifecycle(session, int(self._clock())).recover())
+            database = _open_database(self._db_path, self._clock)
         except BaseException:
             listener.close()
             raise
@@ -179,6 +178,17 @@ class LocalServer:
         )
         self._server = _Uvicorn(config, engine, ready)
         await self._server.serve(sockets=[listener])
+
+
+def _open_database(path: str, clock: Clock) -> Database:
+    """Open a database and close the runs that a killed server left in the middle."""
+    database = Database(path, clock)
+    try:
+        database.call_now(lambda session: Lifecycle(session, int(clock())).recover())
+    except Exception as exc:
+        database.close()
+        raise DatabaseUnusable(f"cannot use the database {path}: {exc}") from exc
+    return database
 
 
 def _bind(host: str, port: int) -> socket.socket:

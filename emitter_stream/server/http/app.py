@@ -22,7 +22,14 @@ from ..runs.lifecycle import Lifecycle
 from ..runs.runs import RunEngine
 from ..store.objects import Json
 from ..store.records import Page
-from ..store.store import AssistantRow, MessageRow, RunRow, StepRow, ThreadRow
+from ..store.store import (
+    AssistantRow,
+    MessageRow,
+    RunRow,
+    StepRow,
+    StorageFailed,
+    ThreadRow,
+)
 from . import bodies
 from .doors import Doors
 from .errors import ApiError, bad_request, shorten
@@ -62,7 +69,9 @@ class Api:
 
     async def delete_assistant(self, request: Request) -> Response:
         assistant = request.path_params["assistant_id"]
-        return await self._answer(lambda s: s.delete(AssistantRow, "assistant", assistant))
+        return await self._answer(
+            lambda s: s.delete(AssistantRow, "assistant", assistant), frees=True
+        )
 
     # threads
 
@@ -117,7 +126,7 @@ class Api:
 
     async def delete_message(self, request: Request) -> Response:
         thread, message = ids(request, "thread_id", "message_id")
-        return await self._answer(lambda s: s.delete_message(thread, message))
+        return await self._answer(lambda s: s.delete_message(thread, message), frees=True)
 
     # runs
 
@@ -183,8 +192,8 @@ class Api:
 
         return await self._answer(work)
 
-    async def _answer(self, work: Callable[[Lifecycle], Json]) -> Response:
-        return JSONResponse(await self.engine.transact(work))
+    async def _answer(self, work: Callable[[Lifecycle], Json], *, frees: bool = False) -> Response:
+        return JSONResponse(await self.engine.transact(work, frees=frees))
 
     def routes(self) -> list[Route]:
         thread, message = "/v1/threads/{thread_id}", "/v1/threads/{thread_id}/messages"
@@ -384,6 +393,10 @@ def error_response(exc: Exception, scope: Scope) -> Response:
             error = ApiError(405, message, code="method_not_supported")
         else:
             error = ApiError(exc.status_code, f"Invalid URL ({where})")
+    elif isinstance(exc, StorageFailed):  # logged once, by the database
+        room = "its disk is full" if exc.full else "it cannot be read or written"
+        message = f"The server's database cannot be used at the moment: {room}."
+        error = ApiError(503, message, code="storage_unavailable", type="server_error")
     else:
         logger.error("%s failed", where, exc_info=exc)
         message = "The server had an error while processing your request."

@@ -79,12 +79,44 @@ class Model(Protocol):
         """Stream one turn: text, or one or more calls (side by side), or text and then calls.
 
         After calls the engine gets their outputs and asks again with one more round in `turn`;
-        after text alone the run is complete. Any exception fails the run.
+        after text alone the run is complete. Any exception fails the run, and so does a part that
+        `check_part` refuses.
 
         The input of a `code_interpreter` call is run, by a sandbox that guards against accidents,
         not attackers: do not pass on code that a language model wrote.
         """
         ...
+
+
+class BadPart(Exception):
+    """A model's part that cannot be passed on; the message says what it is, not what is in it."""
+
+
+def check_part(part: object) -> None:
+    """Raise `BadPart` for what is no part: another type, half a character, a call of nothing.
+
+    Half a character (a surrogate without its other half, from text cut in another encoding) has no
+    bytes in UTF-8, and so could neither be sent nor be read back.
+    """
+    if isinstance(part, (Text, Input)):
+        _check_text(part.piece)
+    elif isinstance(part, Call):
+        _check_text(part.name)
+        if part.kind not in ("code_interpreter", "function"):
+            raise BadPart("a call of an unknown kind")
+        if part.kind == "function" and not part.name:
+            raise BadPart("a call of a function without a name")
+    else:
+        raise BadPart(f"a part of type {type(part).__name__}")
+
+
+def _check_text(text: object) -> None:
+    if not isinstance(text, str):
+        raise BadPart(f"text of type {type(text).__name__}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadPart("text with half a character") from None
 
 
 _PIECES = re.compile(r"\s*[\w'\u2019]+|\s*[^\w\s]|\s+")

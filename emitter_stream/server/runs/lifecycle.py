@@ -6,6 +6,7 @@ sent to a client is always stored already.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -270,13 +271,18 @@ class Lifecycle(Records):
         events.append((f"thread.run.{ending.status}", run))
         return events
 
-    def expire_due(self) -> None:
-        """Close the runs that waited too long for their tool outputs."""
-        query = select(RunRow.id).where(
-            RunRow.status == "requires_action", RunRow.expires_at <= self.now
-        )
-        for run_id in self.session.scalars(query).all():
-            self.close_run(run_id, Ending("expired"))
+    def due(self, at_work: Callable[[str], bool]) -> list[tuple[str, Ending]]:
+        """Return the runs that are to be closed because their time is over, and how.
+
+        `at_work` tells the runs that have a worker, which closes them itself. The others wait for
+        tool outputs, or their worker could not store their end.
+        """
+        query = select(RunRow).where(RunRow.status.in_(ACTIVE), RunRow.expires_at <= self.now)
+        return [
+            (row.id, Ending("cancelled" if row.status == "cancelling" else "expired"))
+            for row in self.session.scalars(query)
+            if not at_work(row.id)
+        ]
 
     def recover(self) -> None:
         """Close what a server that was killed left in the middle.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,13 +13,16 @@ from ..http.errors import ApiError
 from ..interpreter import Sandbox
 from ..models.model import Model
 from ..store.objects import Json
-from ..store.store import Database, ThreadRow
+from ..store.store import Database, StorageFailed, ThreadRow
 from .feed import Feed
 from .lifecycle import Ending, Event, Lifecycle
 from .worker import Worker
 
 T = TypeVar("T")
 
+logger = logging.getLogger("emitter_stream.server")
+
+RETRY_EVERY = 1.0  # seconds, for what could not be stored
 STOPPING = Ending("failed", "The server was stopped in the middle of this run.")
 
 
@@ -31,20 +35,38 @@ class RunEngine:
         self.lifetime = lifetime
         self.sandbox = Sandbox()
         self._workers: dict[str, Worker] = {}
+        self._closers: set[asyncio.Task[None]] = set()
         self._stopping = False
         # Held over "change the status in the database, then start or stop the worker", so that
         # nobody sees the one without the other.
         self._lock = asyncio.Lock()
 
-    async def transact(self, work: Callable[[Lifecycle], T]) -> T:
-        """Run `work` in one transaction; runs that are past their time are closed first."""
+    async def transact(self, work: Callable[[Lifecycle], T], *, frees: bool = False) -> T:
+        """Run `work` in one transaction; runs that are past their time are closed first.
+
+        `frees`: it deletes, and so gets through on a full disk where anything can. Raises
+        `StorageFailed` if nothing can be read or written; what only reads goes on while nothing
+        can be written.
+        """
+        due: list[tuple[str, Ending]] = []
 
         def whole(session: Session) -> T:
             lifecycle = Lifecycle(session, int(self.db.clock()))
-            lifecycle.expire_due()
+            due.extend(lifecycle.due(self._workers.__contains__))
+            for run_id, ending in due:
+                lifecycle.close_run(run_id, ending)
             return work(lifecycle)
 
-        return await self.db.call(whole)
+        def alone(session: Session) -> T:
+            return work(Lifecycle(session, int(self.db.clock())))
+
+        try:
+            return await self.db.call(whole, frees=frees)
+        except StorageFailed:
+            if not due:
+                raise
+        # What failed may have been the closing of others' runs, which then has to wait.
+        return await self.db.call(alone, frees=frees)
 
     async def create(self, thread_id: str, params: Json, feed: Feed | None) -> Json:
         """Create a run and start it; returns it queued."""
@@ -100,18 +122,45 @@ class RunEngine:
                 [w for w in self._workers.values() if w.thread_id == thread_id],
                 Ending("cancelled"),
             )
-            return await self.transact(lambda s: s.delete(ThreadRow, "thread", thread_id))
+            return await self.transact(
+                lambda s: s.delete(ThreadRow, "thread", thread_id), frees=True
+            )
 
     async def stop(self) -> None:
         """End all runs, and with them the streams that show them. It may be called again."""
         async with self._lock:
             self._stopping = True
             await self._end(list(self._workers.values()), STOPPING)
+            for closer in self._closers:  # what they did not store, the next start closes
+                closer.cancel()
 
     async def _end(self, workers: list[Worker], ending: Ending) -> None:
         for worker in workers:
             worker.interrupt(ending)
         await asyncio.gather(*(worker.task for worker in workers))
+
+    def close_later(self, run_id: str, close: Callable[[Lifecycle], object]) -> None:
+        """Close a run whose end could not be stored, as soon as it can be.
+
+        Until then it is active, as the database says.
+        """
+
+        async def keep_trying() -> None:
+            while not self._stopping:
+                await asyncio.sleep(RETRY_EVERY)
+                try:
+                    await self.transact(close)
+                except StorageFailed:
+                    continue
+                except ApiError:
+                    pass  # the run was deleted meanwhile
+                except Exception:
+                    logger.exception("run %s could not be closed", run_id)
+                return
+
+        closer = asyncio.create_task(keep_trying(), name=f"close {run_id}")
+        self._closers.add(closer)
+        closer.add_done_callback(self._closers.discard)
 
     def _refuse_if_stopping(self) -> None:
         if self._stopping:

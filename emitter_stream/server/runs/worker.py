@@ -10,12 +10,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..http.errors import ApiError
-from ..models.model import Call, Input, Part, Text, Turn
+from ..models.model import BadPart, Call, Input, Part, Text, Turn, check_part
 from ..store import objects
 from ..store.objects import Json
+from ..store.store import StorageFailed
 from .feed import Feed
 from .lifecycle import Ending, Event, Interrupted, Lifecycle
 from .turns import build_turn
@@ -29,6 +30,8 @@ logger = logging.getLogger("emitter_stream.server")
 
 MAX_ROUNDS = 32
 SAVE_EVERY = 0.5  # seconds
+CLOSING = 5.0  # seconds for a model to let go of what it holds
+_END: Any = object()
 
 
 class OpenStep:
@@ -101,23 +104,29 @@ class Worker:
         loop = asyncio.get_running_loop()
         left = max(0.0, self._run["expires_at"] - self.engine.db.clock())
         timer = loop.call_later(left, self.interrupt, Ending("expired"))
+        # What a client hears whose run could not even be closed: its stream ends all the same.
+        last: list[Event] = [("error", _stream_error())]
         try:
             last = await self._drive()
-        except Exception:
+        except StorageFailed:
+            pass  # the engine ends the run when it can; the database has logged why
+        except BaseException:
             logger.exception("run %s could not be closed", self.run_id)
-            message = "The server had an error while processing your request."
-            error = ApiError(500, message, type="server_error").body()
-            last = [("error", error)]
-        timer.cancel()
-        # No await from here to the end: whoever reads the last events finds the run free.
-        self.engine.forget(self)
-        for event, data in last:
-            self.publish(event, data)
-        if self._feed is not None:
-            self._feed.end()
+        finally:
+            timer.cancel()
+            # No await from here to the end: whoever reads the last events finds the run free.
+            self.engine.forget(self)
+            for event, data in last:
+                self.publish(event, data)
+            if self._feed is not None:
+                self._feed.end()
 
     async def _drive(self) -> list[Event]:
-        """Work until the end; returns the last events, which are stored but not yet sent."""
+        """Work until the end; returns the last events, which are stored but not yet sent.
+
+        Raises `StorageFailed` if they cannot be stored; then the engine has been asked to close the
+        run as soon as that is possible again.
+        """
         try:
             last = await self._work()
             # A cancel may have come when the run had just begun to wait for the client.
@@ -125,17 +134,24 @@ class Worker:
                 return [last]
         except Interrupted:
             pass
-        except Exception as exc:
+        except StorageFailed:
+            self._ending = self._ending or Ending("failed", "The server's storage failed.")
+        # Whatever a model raises ends its run: KeyboardInterrupt is no signal on this thread.
+        except BaseException as exc:
             logger.exception("run %s failed", self.run_id)
-            message = f"The model failed: {type(exc).__name__}."
-            self._ending = self._ending or Ending("failed", message)
+            what = f"it sent {exc}" if isinstance(exc, BadPart) else type(exc).__name__
+            self._ending = self._ending or Ending("failed", f"The model failed: {what}.")
         ending = self._ending or Ending("cancelled")
 
         def close(lifecycle: Lifecycle) -> list[Event]:
             self._save(lifecycle)
             return lifecycle.close_run(self.run_id, ending)
 
-        return await self.engine.transact(close)
+        try:
+            return await self.engine.transact(close)
+        except StorageFailed:
+            self.engine.close_later(self.run_id, close)
+            raise
 
     async def _work(self) -> Event:
         transact = self.engine.transact
@@ -171,7 +187,8 @@ class Worker:
         """Stream one turn of the model into steps; true if the token limit cut it off."""
         parts = self.engine.model.respond(turn)
         try:
-            while (part := await self._wait(lambda: anext(parts, None))) is not None:
+            while (part := await self._wait(lambda: anext(parts, _END))) is not _END:
+                check_part(part)
                 if isinstance(part, (Text, Input)):
                     if not part.piece:
                         continue
@@ -185,7 +202,7 @@ class Worker:
         finally:
             close = getattr(parts, "aclose", None)
             if close is not None:
-                await close()
+                await asyncio.wait_for(close(), CLOSING)
 
     async def _wait(self, begin: Callable[[], Awaitable[T]]) -> T:
         """Begin something that an interrupt may break off, and wait for it."""
@@ -197,8 +214,8 @@ class Worker:
             await asyncio.sleep(0)
             return await begin()
         except asyncio.CancelledError:
-            if self._ending is None:
-                raise
+            if self._ending is None:  # the model's own, or the event loop ends
+                raise RuntimeError("it was cancelled, and not by this server") from None
             raise Interrupted from None
         finally:
             self._interruptible = False
@@ -317,3 +334,10 @@ class Worker:
         if now - self._saved_at > SAVE_EVERY:
             self._saved_at = now
             await self.engine.transact(self._save)
+
+
+def _stream_error() -> Json:
+    """Return an `error` event's data: flat as described, and within `error` as the SDKs read it."""
+    message = "The server had an error while processing your request."
+    body = ApiError(500, message, type="server_error").body()
+    return {**body, **body["error"]}

@@ -12,6 +12,8 @@ long as the server runs, because a second server would close the first one's run
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import queue
 import threading
 import time
@@ -21,9 +23,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy import JSON, URL, ForeignKey, Index, create_engine, event, text
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import StaticPool
+
+from .reserve import LOG_PAGES, Reserve
+
+logger = logging.getLogger("emitter_stream.server")
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -92,6 +98,14 @@ class DatabaseUnusable(Exception):
     """The database cannot be opened: locked by another server, not a database, no permission."""
 
 
+class StorageFailed(Exception):
+    """The database cannot be read or written now: the disk is full or broken, the file damaged."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.full = "is full" in reason
+
+
 def _set_pragmas(connection: Any, _record: Any) -> None:
     """Set what stands in no file."""
     # EXCLUSIVE before WAL: the lock is then taken at the first write and kept, and no shared
@@ -101,6 +115,7 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
         "foreign_keys=ON",
         "locking_mode=EXCLUSIVE",
         "synchronous=NORMAL",
+        f"wal_autocheckpoint={LOG_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -147,15 +162,19 @@ class Database:
 
     def __init__(self, path: str = ":memory:", clock: Clock = time.time) -> None:
         self.clock = clock
+        self._path = path
+        self._failing = ""
+        self._reserve = Reserve(path) if path not in ("", ":memory:") else None
         self._engine = create_engine(
             URL.create("sqlite", database=path),
             poolclass=StaticPool,
             connect_args={"check_same_thread": False},
         )
-        event.listen(self._engine, "connect", _set_pragmas)
+        self._connection: Any = None
+        event.listen(self._engine, "connect", self._connected)
         self._thread = _WorkThread("assistants-db")
         try:
-            self._thread.submit(lambda: _prepare(self._engine)).result()
+            self._thread.submit(self._open).result()
         except DatabaseError as exc:
             self.close()
             reason = "another server is using it" if "locked" in str(exc.orig) else exc.orig
@@ -167,21 +186,82 @@ class Database:
             self.close()
             raise
 
-    async def call(self, work: Callable[[Session], T]) -> T:
-        """Run `work` in a transaction of its own; an exception rolls it back."""
-        return await asyncio.wrap_future(self._thread.submit(lambda: self._transact(work)))
+    async def call(self, work: Callable[[Session], T], *, frees: bool = False) -> T:
+        """Run `work` in a transaction of its own; an exception rolls it back.
+
+        `frees`: it deletes, and may use what is kept in reserve for that when the disk is full.
+        Raises `StorageFailed`, and logs one line when that begins and one when it ends.
+        """
+        submitted = self._thread.submit(lambda: self._transact(work, frees))
+        return await asyncio.wrap_future(submitted)
 
     def call_now(self, work: Callable[[Session], T]) -> T:
-        """The same for a caller outside the event loop, which is blocked until it is done."""
-        return self._thread.submit(lambda: self._transact(work)).result()
+        """The same for a caller outside the event loop, which is blocked and told, not the log."""
+        return self._thread.submit(lambda: self._once(work)).result()
 
     def close(self) -> None:
-        self._thread.submit(self._engine.dispose).result()
+        self._thread.submit(self._close).result()
         self._thread.stop()
 
-    def _transact(self, work: Callable[[Session], T]) -> T:
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            return work(session)
+    def _connected(self, connection: Any, record: Any) -> None:
+        _set_pragmas(connection, record)
+        self._connection = connection
+
+    def _open(self) -> None:
+        _prepare(self._engine)
+        if self._reserve is not None:
+            self._reserve.fill()
+
+    def _close(self) -> None:
+        self._engine.dispose()
+        if self._reserve is not None:
+            self._reserve.release()
+
+    def _transact(self, work: Callable[[Session], T], frees: bool) -> T:
+        changes = self._connection.total_changes
+        try:
+            result = self._in_reserve(work) if frees else self._once(work)
+        except StorageFailed as failure:
+            if str(failure) != self._failing:
+                logger.error("the database %s fails: %s", self._path, failure)
+            self._failing = str(failure)
+            raise
+        # What only reads may have gone well all the time.
+        if self._failing and self._connection.total_changes > changes:
+            logger.warning("the database %s works again", self._path)
+            self._failing = ""
+        return result
+
+    def _in_reserve(self, work: Callable[[Session], T]) -> T:
+        """Run `work`; if the disk is full, once more in the room that is kept for it."""
+        try:
+            return self._once(work)
+        except StorageFailed as failure:
+            if not failure.full or self._reserve is None:
+                raise
+        self._reserve.release()
+        try:
+            with contextlib.suppress(DatabaseError):
+                self._shorten_log()
+            return self._once(work)
+        finally:
+            with contextlib.suppress(DatabaseError):
+                self._shorten_log()
+            self._reserve.fill()
+
+    def _once(self, work: Callable[[Session], T]) -> T:
+        try:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                return work(session)
+        except (IntegrityError, ProgrammingError, DataError):
+            raise  # a mistake of this server's
+        except DatabaseError as exc:
+            raise StorageFailed(str(exc.orig)) from exc
+
+    def _shorten_log(self) -> None:
+        """Move what is in the write-ahead log into the database, and cut the log off."""
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _prepare(engine: Engine) -> None:
