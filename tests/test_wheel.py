@@ -50,10 +50,7 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> str:
 def test_wheel(tmp_path):
     """The wheel in a fresh environment, with its four dependencies and no source, streams."""
     built = tmp_path / "built"
-    source = tmp_path / "source"
-    # A copy, since a build leaves its traces, and what an earlier one left would go into the wheel.
-    for name in ("emitter_stream", "pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
-        copy(ROOT / name, source / name)
+    source = copy_of_the_source(tmp_path / "source")
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
     run(*pip, "wheel", "--no-deps", "--wheel-dir", built, source, cwd=tmp_path)
     (wheel,) = built.iterdir()
@@ -73,6 +70,26 @@ def test_wheel(tmp_path):
     assert Path(package).is_relative_to(home.resolve()) or Path(package).is_relative_to(home)
     assert typed == "True"
     assert answer.startswith('Hello! You asked: "Hello, wheel".')
+
+
+def test_an_editable_install_is_a_plain_path(tmp_path):
+    """mypy and pyright see the package after `pip install -e`: they read no import hooks."""
+    source = copy_of_the_source(tmp_path / "source")
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=False)
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
+    options = ("--quiet", "--no-deps", "--editable", source)
+    run(*pip, "--python", python, "install", *options, cwd=tmp_path)
+    (link,) = home.rglob("__editable__*.pth")
+    assert link.read_text(encoding="utf-8").split() == [str(source)]
+
+
+def copy_of_the_source(target: Path) -> Path:
+    """Copy what is built: a build leaves its traces, and what an earlier one left would go into it."""
+    for name in ("emitter_stream", "pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
+        copy(ROOT / name, target / name)
+    return target
 
 
 def copy(source: Path, target: Path) -> None:
