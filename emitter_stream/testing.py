@@ -276,6 +276,9 @@ class _Replayed:
     def open(self) -> None:
         self.player.connect()
 
+    def ready(self, seconds: float) -> bool:
+        return self.player.ready(seconds)
+
     def read(self) -> bytes:
         entry = self.player.next()
         return b"" if entry is None else b"".join(_frame(entry.name, entry.data))

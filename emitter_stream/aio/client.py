@@ -66,6 +66,7 @@ def _open(
     core: AssistantCore,
     handler: AsyncAssistantEventHandler | None,
     signal: AbortSignal | None,
+    inline: bool,
 ) -> AsyncAssistantStream | AsyncAssistantStreamManager[Any]:
     def start() -> AsyncAssistantStream:
         return AsyncAssistantStream(ThreadReader(source), core, signal=signal)

@@ -190,6 +190,7 @@ class AsyncThreads(_AsyncResource):
             *,
             event_handler: None = ...,
             signal: AbortSignal | None = ...,
+            inline: bool = ...,
             **params: Unpack[ThreadRunParams],
         ) -> AsyncAssistantStream: ...
         @overload
@@ -198,6 +199,7 @@ class AsyncThreads(_AsyncResource):
             *,
             event_handler: _H,
             signal: AbortSignal | None = ...,
+            inline: bool = ...,
             **params: Unpack[ThreadRunParams],
         ) -> AsyncAssistantStreamManager[_H]: ...
         def create_and_run_stream(self, **params: Any) -> Any: ...
@@ -249,6 +251,7 @@ class AsyncRuns(_AsyncResource):
             *,
             event_handler: None = ...,
             signal: AbortSignal | None = ...,
+            inline: bool = ...,
             **params: Unpack[RunParams],
         ) -> AsyncAssistantStream: ...
         @overload
@@ -258,6 +261,7 @@ class AsyncRuns(_AsyncResource):
             *,
             event_handler: _H,
             signal: AbortSignal | None = ...,
+            inline: bool = ...,
             **params: Unpack[RunParams],
         ) -> AsyncAssistantStreamManager[_H]: ...
         def stream(self, thread_id: str, **params: Any) -> Any: ...
@@ -276,6 +280,7 @@ class AsyncRuns(_AsyncResource):
             send_tools: bool = ...,
             event_handler: None = ...,
             signal: AbortSignal | None = ...,
+            inline: bool = ...,
             **params: Unpack[RunToolsParams],
         ) -> AsyncAssistantStream: ...
         @overload
@@ -290,6 +295,7 @@ class AsyncRuns(_AsyncResource):
             send_tools: bool = ...,
             event_handler: _H,
             signal: AbortSignal | None = ...,
+            inline: bool = ...,
             **params: Unpack[RunToolsParams],
         ) -> AsyncAssistantStreamManager[_H]: ...
         def run_tools(self, thread_id: str, **params: Any) -> Any: ...
@@ -319,6 +325,7 @@ class AsyncRuns(_AsyncResource):
             *,
             event_handler: None = ...,
             signal: AbortSignal | None = ...,
+            inline: bool = ...,
             **params: Unpack[SubmitParams],
         ) -> AsyncAssistantStream: ...
         @overload
@@ -328,6 +335,7 @@ class AsyncRuns(_AsyncResource):
             *,
             event_handler: _H,
             signal: AbortSignal | None = ...,
+            inline: bool = ...,
             **params: Unpack[SubmitParams],
         ) -> AsyncAssistantStreamManager[_H]: ...
         def submit_tool_outputs_stream(self, run_id: str, **params: Any) -> Any: ...

@@ -35,7 +35,7 @@ from .core import Emission, EventLog
 from .emitter import Emitter, Registration, _nothing, find
 from .history import KEEP, History
 
-__all__ = ["Buffer", "Delivery"]
+__all__ = ["Buffer", "Delivery", "listener_error", "report"]
 
 TICK = 0.020  # seconds between the last listener of a chain and the first delivery
 BUFFER_BOUND = 256  # events that an iterator may lag behind before the reader is held back
@@ -62,8 +62,9 @@ class Delivery:
     """The rules of delivery of one stream.
 
     ``everything`` contains each name that may be emitted, ``aliases`` those that only repeat what
-    another says. ``interrupt`` ends a read that the reader sits in. Methods marked *token* may only
-    be called by who holds the token.
+    another says. ``interrupt`` ends a read that the reader sits in. ``inline`` says that nothing is
+    delivered unless somebody waits, and that then exceptions are told to who does. Methods marked
+    *token* may only be called by who holds the token.
     """
 
     def __init__(
@@ -72,8 +73,11 @@ class Delivery:
         everything: Container[str],
         aliases: Container[str],
         interrupt: Callable[[], None],
+        *,
+        inline: bool = False,
     ) -> None:
         self.emitter = emitter
+        self.inline = inline
         self._everything = everything
         self._aliases = aliases
         self._interrupt = interrupt
@@ -98,6 +102,10 @@ class Delivery:
         self.ended = False
         self._finished = False  # ended, and the listeners of `end` have been called
         self.error: OpenAIError | None = None
+        self._last: deque[tuple[str, tuple[Any, ...]]] | None = None  # calls still to be made
+        self.raised: BaseException | None = None  # by a listener, which ended the stream
+        self.raised_last: list[BaseException] = []  # inline: by listeners of the last calls
+        self.told = False  # whether somebody was raised what the stream ended in
         self.made_at = time.monotonic()
         self.recorder: EventLog | None = None  # set while nothing has begun
         _until_exit.add(self)
@@ -242,15 +250,29 @@ class Delivery:
             return True
         return self._finished and not self._late and not self._token.locked()
 
+    def watch(self, is_so: Callable[[], object], seconds: float | None) -> None:
+        """Wait until ``is_so()``, so many seconds at most, looking at each ``notify``."""
+        self._changed.wait_for(is_so, seconds)
+
+    def failure(self) -> BaseException | None:
+        """Return what a wait raises after the end, if anything; it counts as told."""
+        failure: BaseException | None = self.error
+        if self.inline and isinstance(self.raised, Exception):
+            failure = self.raised
+        self.told = self.told or failure is not None
+        return failure
+
     def notify(self) -> None:
         """Wake everybody who waits, to look again."""
         self._changed.ring()
 
-    def open_buffer(self, buffer: Buffer) -> None:
-        """Let a buffer hold the reader back."""
+    def open_buffer(self) -> Buffer:
+        """Return a buffer that holds the reader back."""
+        buffer = Buffer(self)
         with self.lock:
             self._buffers.append(buffer)
             self.attention = True
+        return buffer
 
     def close_buffer(self, buffer: Buffer) -> None:
         """Forget a buffer; twice is once."""
@@ -270,10 +292,12 @@ class Delivery:
         """The names whose events are to be made: all of them as long as they are kept."""
         return self.emitter.ready if self._going else self._everything
 
-    def acquire(self) -> None:
-        """Take the token, waiting for it."""
-        self._token.acquire()
+    def acquire(self, seconds: float = -1) -> bool:
+        """Take the token, waiting for it, so many seconds at most if not for ever."""
+        if not self._token.acquire(timeout=seconds):
+            return False
         self._holder = threading.get_ident()
+        return True
 
     def release(self) -> None:
         """Give the token back (*token*)."""
@@ -325,6 +349,7 @@ class Delivery:
             except BaseException as error:
                 if self.left:  # it is the child's own, of whatever it forked for
                     raise
+                self.raised = error
                 raise listener_error(name, error) from error
 
     def attend(self) -> None:
@@ -348,27 +373,16 @@ class Delivery:
     def finish(self, error: OpenAIError | None) -> None:
         """End the stream: ``error`` or ``abort`` if there is one, then ``end`` (*token*).
 
-        The first call counts.
+        The first call counts. A further one goes on where an exception has ended this: inline, a
+        handler of an operating system signal may raise at any moment.
         """
-        if self.ended:
-            return
-        with self.lock:
-            self._begun = True  # who attaches from now on is late, also if nothing came before
-        self.error = error
-        if self.recorder is not None:
-            try:
-                self.recorder.finish(error)
-            except BaseException as raised:  # noqa: BLE001 - the stream ends in any case
-                _report(raised)
-        if error is not None:
-            name = "abort" if isinstance(error, APIUserAbortError) else "error"
-            with self.lock:
-                heard = self._waiters or self._buffers or name in self.emitter.ready
-            if name == "error" and not heard:
-                _report(error)
-            self._emit_last(name, (error,))
-        self.ended = True
-        self._emit_last("end", ())
+        if self._last is None:
+            self._begin_to_end(error)
+        assert self._last is not None
+        while self._last:
+            name, args = self._last.popleft()
+            self.ended = name == "end"
+            self._emit_last(name, args)
         with self.lock:
             self._finished = True
             self._changed.ring()
@@ -397,14 +411,40 @@ class Delivery:
                     raise
                 if name in names:
                     history.cut_short(recipe, ingredient, name)
+                self.raised = error
                 raise listener_error(name, error) from error
         history.end_event()
 
+    def _begin_to_end(self, error: OpenAIError | None) -> None:
+        with self.lock:
+            self._begun = True  # who attaches from now on is late, also if nothing came before
+        self.error = error
+        if self.recorder is not None:
+            try:
+                self.recorder.finish(error)
+            except BaseException as raised:  # noqa: BLE001 - the stream ends in any case
+                report(raised)
+        last: deque[tuple[str, tuple[Any, ...]]] = deque([("end", ())])
+        if error is not None:
+            name = "abort" if isinstance(error, APIUserAbortError) else "error"
+            with self.lock:
+                heard = self._waiters or self._buffers or name in self.emitter.ready
+            if name == "error" and not heard and not self.inline:
+                report(error)
+            last.appendleft((name, (error,)))
+        self._last = last
+
     def _emit_last(self, name: str, args: tuple[Any, ...]) -> None:
+        ended_by = self.raised
         try:
             self.emit(name, args)
-        except OpenAIError as error:  # the stream has ended: there is no one else to tell
-            _report(error.__cause__ or error)
+        except OpenAIError as error:
+            raised = error if error.__cause__ is None else error.__cause__
+            self.raised = ended_by
+            if self.inline:
+                self.raised_last.append(raised)
+            else:  # the stream has ended: there is no one else to tell
+                report(raised)
 
     def _begins_at(self) -> float:
         """Return when delivery begins, by ``time.monotonic()``, as things are now."""
@@ -442,7 +482,7 @@ class Delivery:
                 if self.left:
                     raise
                 if self.ended:
-                    _report(error)
+                    report(error)
                 else:
                     wrapped = listener_error(registration.event, error)
                     wrapped.__cause__ = error
@@ -457,6 +497,8 @@ class Delivery:
 
     def _serve_soon(self) -> None:
         """See to it that late listeners and an abort are served, whoever holds the token."""
+        if self.inline:
+            return  # whoever waits next does
         if not self._token.acquire(blocking=False):
             return  # its holder looks after them before it lets go, or at its next event
         thread = threading.Thread(target=self._serve, name="emitter-stream-serve")
@@ -501,6 +543,10 @@ class Buffer:
         if self.waiters:
             self.delivery.notify()
 
+    def close(self) -> None:
+        """Hold nobody back any more; twice is once."""
+        self.delivery.close_buffer(self)
+
     def take(self) -> tuple[Any, ...] | None:
         """Wait for the next event's arguments; ``None`` when the stream has ended."""
         items = self.items
@@ -530,7 +576,7 @@ def listener_error(name: str, error: BaseException) -> OpenAIError:
     return OpenAIError(f"A listener for {name!r} raised {described(error)}")
 
 
-def _report(error: BaseException) -> None:
+def report(error: BaseException) -> None:
     """Hand an exception that nobody hears to ``threading.excepthook``."""
     thread = threading.current_thread()
     hook_args = threading.ExceptHookArgs((type(error), error, error.__traceback__, thread))

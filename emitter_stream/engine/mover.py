@@ -6,7 +6,9 @@ never stops, or whoever waits, for as long as it waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import time
+from collections.abc import Callable, Iterator
 
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error, redacted
@@ -22,7 +24,8 @@ class Mover:
     """Reads a source, feeds a core, has the listeners called. One thread at a time.
 
     ``open``, ``connect``, then ``move`` until there is no more, then ``end``. Between two events it
-    can be left and taken up again, by another thread as well: where it stands is in here.
+    can be left and taken up again, by another thread as well: where it stands is in here. A
+    ``deadline`` is a time of ``time.monotonic()``.
     """
 
     def __init__(self, source: Source, core: Core, delivery: Delivery) -> None:
@@ -30,53 +33,72 @@ class Mover:
         self._core = core
         self._delivery = delivery
         self._batch: Iterator[WireEvent] = iter(())  # what was read and not delivered yet
+        self.is_connected = False
 
     @property
     def left(self) -> bool:
         """Whether this is a child, and the stream moves on in the process that made it."""
         return self._delivery.left
 
-    def open(self) -> None:
-        """Wait until the source can be read."""
+    def open(self, deadline: float | None = None) -> bool:
+        """Wait until the source can be read; return whether that was before ``deadline``."""
         if self._delivery.stopping is not None:
             raise self._delivery.stopping
+        if not self._is_ready(deadline):
+            return False
         self._source.open()
+        return True
 
     def connect(self) -> None:
-        """Take the token for the first time, and begin."""
+        """Begin to deliver."""
         core, delivery = self._core, self._delivery
+        self.is_connected = True
         delivery.begin()
         delivery.acquire()
-        if delivery.ended:
-            return
-        if delivery.recorder is not None:
-            self._source = delivery.recorder.tap(self._source, core)
-        core.wanted, core.listened = delivery.wanted, delivery.emitter.ready
-        delivery.emit("connect", ())
+        if not delivery.ended:
+            if delivery.recorder is not None:
+                self._source = delivery.recorder.tap(self._source, core)
+            core.wanted, core.listened = delivery.wanted, delivery.emitter.ready
+            delivery.emit("connect", ())
+        delivery.release()
 
-    def move(self) -> None:
-        """Read and deliver until the end (*token*); let go of the token while reading.
+    def move(
+        self, is_so: Callable[[], object] | None = None, deadline: float | None = None
+    ) -> bool:
+        """Read and deliver until the end, or until it is so after some event, or ``deadline``.
 
-        Raises what ends the stream: an ``OpenAIError``, or anything that came out of the source.
+        Return whether there may be more. Raises what ends the stream: an ``OpenAIError``, or
+        anything that came out of the source.
         """
         source, delivery = self._source, self._delivery
         feed, deliver = self._core.feed, delivery.deliver
+        delivery.acquire()  # let go while it reads
         while not delivery.attention or self._attend():
             for event, data in self._batch:
                 deliver(feed(event, data))
                 if delivery.attention and not self._attend():
-                    return
+                    return False
+                if is_so is not None and (
+                    is_so() or (deadline is not None and time.monotonic() >= deadline)
+                ):
+                    delivery.release()
+                    return True
             delivery.release()
             try:
+                if deadline is not None and not self._is_ready(deadline):
+                    return True
                 events = source.read()
-            finally:
+            except BaseException:
                 delivery.acquire()
+                raise
+            delivery.acquire()
             if delivery.attention and not self._attend():
-                return
+                return False
             if events is None:
                 deliver(self._core.finish())
-                return
+                return False
             self._batch = iter(events)
+        return False
 
     def end(self, error: OpenAIError | None) -> None:
         """Close the source, make the last calls and let go of the token."""
@@ -98,6 +120,17 @@ class Mover:
             error = delivery.stopping or error  # the one that knows the reason
         delivery.finish(error)
         delivery.release()
+
+    def abandon(self, error: APIUserAbortError) -> None:
+        """Close the source without a call to anybody."""
+        with contextlib.suppress(Exception):
+            self._source.close()
+        if self._delivery.recorder is not None:
+            with contextlib.suppress(Exception):
+                self._delivery.recorder.finish(error)
+
+    def _is_ready(self, deadline: float | None) -> bool:
+        return deadline is None or self._source.ready(max(0.0, deadline - time.monotonic()))
 
     def _attend(self) -> bool:
         """See to what came up meanwhile; return whether to read on. Raises the abort."""

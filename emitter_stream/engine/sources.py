@@ -19,10 +19,19 @@ __all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "plain", "to_l
 
 
 class Source(Protocol):
-    """What a stream reads. All but ``interrupt`` is called by the stream's thread alone."""
+    """What a stream reads. All but ``interrupt`` is called by one thread at a time."""
+
+    opens_at_once: bool
+    """Whether ``open`` never waits, and sends nothing."""
 
     def open(self) -> None:
         """Wait until events can be read."""
+
+    def ready(self, seconds: float) -> bool:
+        """Wait until ``open`` or else ``read`` would not wait, so many seconds at most.
+
+        Return whether it is so; also where nothing tells. Raises what ``read`` would.
+        """
 
     def read(self) -> Iterable[WireEvent] | None:
         """Wait for more; return what came, perhaps nothing yet, or ``None`` at the end."""
@@ -44,6 +53,8 @@ class HTTPSource:
     says.
     """
 
+    opens_at_once = False
+
     def __init__(self, exchange: Exchange, core: Core) -> None:
         self._exchange = exchange
         self._codec = core.codec
@@ -55,6 +66,9 @@ class HTTPSource:
 
     def open(self) -> None:
         self._exchange.open()
+
+    def ready(self, seconds: float) -> bool:
+        return self._at_end or self._exchange.ready(seconds)
 
     def read(self) -> Iterable[WireEvent] | None:
         if self._at_end:
@@ -123,12 +137,18 @@ class HTTPSource:
 class _IterableSource:
     """What the sources that read somebody's iterable have in common."""
 
+    opens_at_once = True
+
     def __init__(self, iterable: Iterable[Any], codec: Codec) -> None:
         self._iterator = iter(iterable)
         self._codec = codec
 
     def open(self) -> None:
         """Do nothing: an iterable is open."""
+
+    def ready(self, seconds: float) -> bool:
+        """Return ``True``: nobody can tell whether an iterable would wait."""
+        return True
 
     def interrupt(self) -> None:
         """Do nothing: nobody can wake somebody else's iterable."""

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from .._fork import LeftBehind
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
+from .ahead import OpenedAhead
 from .core import Core
 from .delivery import Buffer, Delivery
 from .emitter import Emitter
+from .inline import InlineBuffer, InlineDriver, LastOnly, never
 from .mover import Aborts, Mover
 from .sources import Source
 
@@ -40,17 +42,41 @@ class EventStream:
 
     Subclasses name their events and their core. The background thread starts with the object; it
     does not hold the object, so that a stream nobody can listen to any more runs on by itself.
+
+    With ``inline=True`` there is none. The request is sent at once all the same, on a short-lived
+    thread that waits for the headers and calls nobody; what goes wrong with it is raised by the
+    first wait. Nothing is delivered unless somebody waits or iterates, and that thread then reads
+    the answer and calls the listeners, in its own context. ``timeout`` of a wait is looked at
+    between events, and limits each wait for the server. An exception of a listener leaves the wait
+    as it is, ``error`` still gets the ``OpenAIError``; one that is no ``Exception`` aborts. What is
+    left when the stream and its iterators are dropped, or the program ends, is aborted.
     """
 
-    def __init__(self, source: Source, core: Core, *, signal: AbortSignal | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        core: Core,
+        *,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
+    ) -> None:
         everything = {**BASE_EVENTS, **core.events}
         self.controller = AbortController()
+        if inline and not source.opens_at_once:
+            source = OpenedAhead(source)
         self._core = core
         self._source = source
         self._emitter = Emitter(everything, hint="; those of emitter_stream.aio.AsyncOpenAI can")
-        self._delivery = Delivery(self._emitter, everything, core.aliases, source.interrupt)
-        aborts = Aborts(self._delivery, self.controller, signal)
-        reader = _Reader(Mover(source, core, self._delivery), aborts)
+        delivery = self._delivery = Delivery(
+            self._emitter, everything, core.aliases, source.interrupt, inline=inline
+        )
+        mover = Mover(source, core, delivery)
+        aborts = Aborts(delivery, self.controller, signal)
+        self._waits: Delivery | InlineDriver = delivery  # who is asked to wait
+        if inline:
+            self._waits = InlineDriver(mover, delivery, self.controller, aborts)
+            return
+        reader = _Reader(mover, aborts)
         name = f"emitter-stream-{next(_numbers)}"
         # Not a daemon: a script that attaches listeners and ends runs to the end of the stream.
         try:
@@ -69,6 +95,8 @@ class EventStream:
 
         def on(self, event: str, listener: Callable[..., object] | None = None) -> Any:
             """Call ``listener`` at each ``event``, on the stream's thread; return the stream.
+
+            (Inline, on the thread of whoever waits.)
 
             Listeners of one event are called in the order they were attached, each with as many of
             the event's arguments as it takes. Without ``listener``, return a decorator that returns
@@ -120,13 +148,19 @@ class EventStream:
         """Whether an abort ended the stream. Node: ``aborted``."""
         return isinstance(self._delivery.error, APIUserAbortError)
 
+    @property
+    def was_told(self) -> bool:
+        """Whether a wait or an iteration has raised what ended the stream."""
+        return self._delivery.told
+
     # Going, waiting, ending
 
     def start(self) -> Self:
         """Begin to deliver now; return the stream.
 
         Without it, delivery begins 20 ms after the last ``on`` of a chain, or when somebody waits
-        or iterates. Afterwards a listener hears only what comes after it, as in Node.
+        or iterates. Afterwards a listener hears only what comes after it, as in Node. An inline
+        stream still needs somebody who waits.
         """
         self._delivery.go()
         return self
@@ -134,7 +168,8 @@ class EventStream:
     def abort(self) -> None:
         """End the request: ``abort``, then ``end``; waiting methods raise ``APIUserAbortError``.
 
-        From any thread, from a listener, from a signal handler; again does nothing. Node: ``abort``.
+        From any thread, from a listener, from a signal handler; again does nothing. Inline, the
+        listeners are called by the next wait, iteration or end of the ``with``. Node: ``abort``.
         """
         self.controller.abort()
 
@@ -144,9 +179,10 @@ class EventStream:
         Raises the stream's error; ``TimeoutError`` after ``timeout`` seconds, which leaves the
         stream running; ``RuntimeError`` in a listener of this stream. Node: ``done``.
         """
-        self._wait(lambda: False, timeout)
-        if self._delivery.error is not None:
-            raise self._delivery.error
+        self._wait(never, timeout)
+        failure = self._delivery.failure()
+        if failure is not None:
+            raise failure
 
     def until_done(self, timeout: float | None = None) -> None:
         """Do what ``done`` does, by the official Python SDK's name for it."""
@@ -177,7 +213,10 @@ class EventStream:
         if heard:
             args = heard[0]
             return args[0] if len(args) == 1 else args or None
-        raise delivery.error or OpenAIError(f"The stream ended without the event {event!r}.")
+        failure = delivery.failure()
+        if failure is None:
+            failure = OpenAIError(f"The stream ended without the event {event!r}.")
+        raise failure
 
     def events(self, event: str) -> EventIterator[tuple[Any, ...]]:
         """Return an iterator over the arguments of each ``event``, always as a tuple.
@@ -187,7 +226,25 @@ class EventStream:
         yield theirs. Leaving it early only detaches it. Node: ``events``.
         """
         own = {"error": OpenAIError, "abort": APIUserAbortError}.get(event)
-        return EventIterator(self._delivery, event, _same, self.controller.abort, quiet=own)
+        return self._iterator(EventIterator, event, _same, quiet=own)
+
+    def _iterator(
+        self,
+        kind: type[EventIterator[_T]],
+        event: str,
+        convert: Callable[[tuple[Any, ...]], _T],
+        *,
+        last_only: bool = False,
+        **options: Any,
+    ) -> EventIterator[_T]:
+        self._emitter.check(event)
+        waits = self._waits
+        buffer: Buffer | InlineBuffer
+        if last_only and isinstance(waits, InlineDriver):
+            buffer = LastOnly(waits)
+        else:
+            buffer = waits.open_buffer()
+        return kind(self._delivery, buffer, event, convert, self.controller.abort, **options)
 
     def __enter__(self) -> Self:
         return self
@@ -205,13 +262,21 @@ class EventStream:
         if self._delivery.left:
             return
         if kind is not None:
-            self.abort()
+            self.leave()
             return
         with contextlib.suppress(APIUserAbortError):
             self.done()
 
+    def leave(self) -> None:
+        """Abort what is left, without error; inline this makes the calls that follow of it."""
+        if isinstance(self._waits, InlineDriver):
+            self._waits.leave()
+        else:
+            self.abort()
+
     def __del__(self) -> None:
-        # Nobody can attach a listener any more, so there is no reason to wait for one.
+        # Nobody can attach a listener any more, so there is no reason to wait for one. (Inline, what
+        # becomes of it is up to the driver, which iterators may still have.)
         delivery = getattr(self, "_delivery", None)
         if delivery is not None:
             delivery.go()
@@ -222,10 +287,10 @@ class EventStream:
 
     def _wait(self, is_so: Callable[[], bool], timeout: float | None) -> None:
         try:
-            if not self._delivery.wait_until(is_so, _seconds(timeout)):
+            if not self._waits.wait_until(is_so, _seconds(timeout)):
                 raise TimeoutError(f"the stream was still running after {timeout} seconds")
         except KeyboardInterrupt:
-            self.abort()
+            self.leave()
             raise
 
 
@@ -239,6 +304,7 @@ class EventIterator(Generic[_T]):
     def __init__(
         self,
         delivery: Delivery,
+        buffer: Buffer | InlineBuffer,
         event: str,
         convert: Callable[[tuple[Any, ...]], _T],
         abort: Callable[[], None],
@@ -246,18 +312,16 @@ class EventIterator(Generic[_T]):
         abort_on_leave: bool = False,
         quiet: type[OpenAIError] | None = None,
     ) -> None:
-        self._buffer: Buffer | None = None  # first of all: __del__ looks at it
+        self._buffer: Buffer | InlineBuffer | None = None  # first of all: __del__ looks at it
         self._delivery = delivery
         self._convert = convert
         self._abort = abort
         self._abort_on_leave = abort_on_leave
         self._quiet = quiet
         delivery.refuse_left()
-        buffer = Buffer(delivery)
         self._registration = delivery.emitter.register(event, buffer.push)
-        delivery.open_buffer(buffer)
         self._buffer = buffer
-        delivery.attach(self._registration, stacklevel=4)
+        delivery.attach(self._registration, stacklevel=5)
 
     def __iter__(self) -> EventIterator[_T]:
         return self
@@ -272,12 +336,17 @@ class EventIterator(Generic[_T]):
             self._abort()
             self._detach()
             raise
+        except BaseException:
+            if self._delivery.settled():  # it ended in this, inline
+                self._detach()
+            raise
         if args is not None:
             return self._convert(args)
         self._detach()
         error = self._delivery.error
         if error is not None and (self._quiet is None or not isinstance(error, self._quiet)):
-            raise error
+            failure = self._delivery.failure()
+            raise error if failure is None else failure
         raise StopIteration
 
     def close(self) -> None:
@@ -293,7 +362,7 @@ class EventIterator(Generic[_T]):
         buffer = self._buffer
         if buffer is not None:
             self._delivery.emitter.detach(self._registration)
-            self._delivery.close_buffer(buffer)
+            buffer.close()
             self._buffer = None
 
     def __enter__(self) -> EventIterator[_T]:

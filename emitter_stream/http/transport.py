@@ -17,7 +17,9 @@ import queue
 import random
 import re
 import socket
+import ssl
 import threading
+import time
 import urllib.parse
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +28,7 @@ from typing import Any, TypeVar
 import requests
 import requests.adapters
 import urllib3.exceptions
+import urllib3.util
 
 from .. import _fork
 from .._bell import Flag
@@ -214,6 +217,7 @@ class Exchange:
         # objects alive with requests' own, for the garbage collector to go through.
         self._raw: Any = None  # urllib3's response
         self._at_end = False  # whether the body was read to its end
+        self._waited = 0.0  # seconds that ready() has waited for the next bytes
         self.is_reused = False  # whether the connection has served another request before
         self.headers: Mapping[str, str] = {}  # of the answer, with lower-case names
         self._interrupted = Flag()
@@ -242,6 +246,64 @@ class Exchange:
                 response=facts,
             )
         self._read1 = _reader_of(response)
+
+    def ready(self, seconds: float) -> bool:
+        """Wait until there are bytes to be read, or the end; return whether it came to that.
+
+        It waits so many seconds at most. They count towards the time that the server may stand
+        still, and end in the same error as a read that waits for too long.
+        """
+        longest = self._timeout[1] if isinstance(self._timeout, tuple) else self._timeout
+        left = threading.TIMEOUT_MAX if longest is None else max(0.0, longest - self._waited)
+        if self._at_end or self._has_come(min(seconds, left)):
+            self._waited = 0.0
+            return True
+        if seconds < left:
+            self._waited += seconds
+            return False
+        raise APITimeoutError(f"The server stood still for too long: for {longest} seconds")
+
+    def _has_come(self, seconds: float) -> bool:
+        """Return whether bytes to be read, or the end, come within so many seconds."""
+        raw, connection = self._raw, self._socket
+        buffer: Any = getattr(raw, "_decoded_buffer", None)  # urllib3's, of what was compressed
+        if raw is None or connection is None or (buffer is not None and len(buffer)):
+            return True
+        until = time.monotonic() + seconds
+        # What http.client has read ahead is not in the socket any more, and TLS has bytes of its
+        # own there; so both are asked before and, TLS, after each wait.
+        try:
+            while not (found := self._peek(raw._original_response, connection)):
+                left = max(0.0, until - time.monotonic())
+                if not urllib3.util.wait_for_read(connection, left):
+                    return False
+                if found is False or not isinstance(connection, ssl.SSLSocket):
+                    return True
+        except (AttributeError, OSError, ValueError):  # it was closed: the read will tell
+            pass
+        return True
+
+    def _peek(self, body: Any, connection: socket.socket) -> bool | None:
+        """Return whether there is something to be read without a wait, as far as that shows.
+
+        ``None`` where nothing at all has come, ``False`` where it is a part of a chunk's framing,
+        behind which more cannot be peeked at.
+        """
+        patience = connection.gettimeout()
+        connection.settimeout(0)
+        try:
+            found = body.fp.peek(1)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+        finally:
+            connection.settimeout(patience)
+        if not found:  # the end, to TLS; a plain socket says the same of nothing yet
+            return True if isinstance(connection, ssl.SSLSocket) else None
+        if not body.chunked or body.chunk_left:
+            return True
+        # Before the data comes the size in a line of its own, before that the end of the last chunk.
+        line_end = found.find(b"\n", 0 if body.chunk_left is None else 2)
+        return 0 <= line_end < len(found) - 1 or _pending(connection)
 
     def read(self) -> bytes:
         """Wait for the next bytes of the body and return them; ``b""`` at its end."""
@@ -837,6 +899,10 @@ class _Watched:
             _watcher.exchange.watch(self, twin=twin)
         elif twin is not None:
             twin.close()
+
+
+def _pending(connection: socket.socket) -> bool:
+    return isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
 
 
 _SHOWS_HEADERS = (requests.exceptions.InvalidHeader,)

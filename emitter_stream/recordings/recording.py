@@ -183,7 +183,9 @@ class _Tapped:
         self._source = source
         self._core = core
         self._recorder = recorder
+        self.opens_at_once = source.opens_at_once
         self.open = source.open
+        self.ready = source.ready
         self.interrupt = source.interrupt
         self.close = source.close
         self.redact = source.redact
@@ -481,11 +483,8 @@ class Player:
 
     def next(self) -> Entry | None:
         """Wait for the next event and return it, ``None`` at the end; raises a recorded error."""
-        if self._start is None:
-            self._start = self._clock() - self._connected_at / (self.speed or 1.0)
-        entry, self._first = self._first or next(self._entries, None), None
-        while entry is not None and entry.kind == "connect":
-            entry = next(self._entries, None)
+        self._begin()
+        entry, self._first = self._next_entry(), None
         if entry is None:
             return None
         self._wait_for(entry)
@@ -493,13 +492,38 @@ class Player:
             raise entry.error
         return entry if entry.kind == "event" else None
 
+    def ready(self, seconds: float) -> bool:
+        """Wait until ``next`` would not wait, so many seconds at most; return whether it is so."""
+        if self.speed is None:
+            return True
+        self._begin()
+        entry = self._first = self._next_entry()
+        if entry is None or self._interrupted.is_set():
+            return True
+        left = self._due(entry) - self._clock()
+        return left <= 0 or self._wait(min(left, seconds)) or left <= seconds
+
     def interrupt(self) -> None:
         """Wake who waits, from any thread: that raises ``APIUserAbortError``, as does all after."""
         self._interrupted.set()
 
+    def _begin(self) -> None:
+        if self._start is None:
+            self._start = self._clock() - self._connected_at / (self.speed or 1.0)
+
+    def _next_entry(self) -> Entry | None:
+        entry = self._first or next(self._entries, None)
+        while entry is not None and entry.kind == "connect":
+            entry = next(self._entries, None)
+        return entry
+
+    def _due(self, entry: Entry) -> float:
+        assert self._start is not None
+        return self._start + entry.t / (self.speed or 1.0)
+
     def _wait_for(self, entry: Entry) -> None:
         if self.speed is not None and self._start is not None:
-            due = self._start + entry.t / self.speed
+            due = self._due(entry)
             while (left := due - self._clock()) > 0:
                 if self._wait(min(left, threading.TIMEOUT_MAX)):
                     break
@@ -525,8 +549,13 @@ class ReplaySource:
         self._player = player
         self._made = made or {}
 
+    opens_at_once = False
+
     def open(self) -> None:
         self._player.connect()
+
+    def ready(self, seconds: float) -> bool:
+        return self._player.ready(seconds)
 
     def read(self) -> Iterable[WireEvent] | None:
         if self._player.speed is None:

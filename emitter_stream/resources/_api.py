@@ -48,9 +48,9 @@ class Api:
     max_retries: int | None = None
     sleep: Callable[[float], object] = time.sleep
     """What polling waits with; a test puts its own here."""
-    opener: Callable[[Any, Any, Any, Any], Any] | None = None
-    """What makes a stream of a source, a core, an event handler (or ``None``) and a signal (or
-    ``None``), where that is not an ``AssistantStream``."""
+    opener: Callable[[Any, Any, Any, Any, bool], Any] | None = None
+    """What makes a stream of a source, a core, an event handler (or ``None``), a signal (or
+    ``None``) and whether it is to be inline, where that is not an ``AssistantStream``."""
     tool_caller: Callable[[], Call] | None = None
     """What gives a run the means to call its functions, where these may be coroutines."""
 

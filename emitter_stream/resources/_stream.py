@@ -27,6 +27,7 @@ def open_stream(
     extras: Extras,
     event_handler: None = ...,
     signal: AbortSignal | None = ...,
+    inline: bool = ...,
 ) -> AssistantStream: ...
 @overload
 def open_stream(
@@ -38,6 +39,7 @@ def open_stream(
     extras: Extras,
     event_handler: _H | None,
     signal: AbortSignal | None = ...,
+    inline: bool = ...,
 ) -> AssistantStream | AssistantStreamManager[_H]: ...
 def open_stream(
     api: Api,
@@ -48,6 +50,7 @@ def open_stream(
     extras: Extras,
     event_handler: _H | None = None,
     signal: AbortSignal | None = None,
+    inline: bool = False,
 ) -> AssistantStream | AssistantStreamManager[_H]:
     """Post ``body`` with ``"stream": true``, at once or, for an event handler, by its ``with``.
 
@@ -56,7 +59,7 @@ def open_stream(
     exchange = api.exchange("POST", path, query=query, body={**body, "stream": True}, extras=extras)
     core = AssistantCore()
     source = HTTPSource(exchange, core)
-    return open_source(api, source, core, event_handler=event_handler, signal=signal)
+    return open_source(api, source, core, event_handler=event_handler, signal=signal, inline=inline)
 
 
 def open_source(
@@ -66,13 +69,14 @@ def open_source(
     *,
     event_handler: _H | None,
     signal: AbortSignal | None,
+    inline: bool,
 ) -> AssistantStream | AssistantStreamManager[_H]:
     """Return the stream of a source, of the client's kind: of threads or of asyncio."""
     if api.opener is not None:
-        opened: AssistantStream = api.opener(source, core, event_handler, signal)
+        opened: AssistantStream = api.opener(source, core, event_handler, signal, inline)
         return opened
     if event_handler is None:
-        return AssistantStream(source, core, signal=signal)
+        return AssistantStream(source, core, signal=signal, inline=inline)
     return AssistantStreamManager(
-        lambda: AssistantStream(source, core, signal=signal), event_handler
+        lambda: AssistantStream(source, core, signal=signal, inline=True), event_handler
     )

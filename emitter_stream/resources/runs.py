@@ -130,6 +130,7 @@ class Runs(Resource):
         *,
         event_handler: None = ...,
         signal: AbortSignal | None = ...,
+        inline: bool = ...,
         **params: Unpack[RunParams],
     ) -> AssistantStream: ...
     @overload
@@ -139,6 +140,7 @@ class Runs(Resource):
         *,
         event_handler: _H,
         signal: AbortSignal | None = ...,
+        inline: bool = ...,
         **params: Unpack[RunParams],
     ) -> AssistantStreamManager[_H]: ...
     def stream(
@@ -164,6 +166,7 @@ class Runs(Resource):
         truncation_strategy: TruncationStrategyParam | NotGiven | None = NOT_GIVEN,
         event_handler: _H | None = None,
         signal: AbortSignal | None = None,
+        inline: bool = False,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, object] | None = None,
         extra_body: Mapping[str, object] | None = None,
@@ -173,6 +176,8 @@ class Runs(Resource):
 
         The request is sent at once; chain listeners to what comes back, or iterate over it. With
         ``event_handler`` it is sent by ``with ... as handler:``. ``signal`` aborts the stream.
+        With ``inline=True`` whoever waits or iterates calls the listeners, on its own thread
+        (``EventStream`` says more); an event handler is always called so.
         The other arguments are those of ``create``. ``timeout`` is the longest wait for the
         connection and between two reads, in seconds.
         """
@@ -202,6 +207,7 @@ class Runs(Resource):
             extras=Extras(extra_headers, extra_query, extra_body, timeout),
             event_handler=event_handler,
             signal=signal,
+            inline=inline,
         )
 
     create_and_stream = stream
@@ -219,6 +225,7 @@ class Runs(Resource):
         send_tools: bool = ...,
         event_handler: None = ...,
         signal: AbortSignal | None = ...,
+        inline: bool = ...,
         **params: Unpack[RunToolsParams],
     ) -> AssistantStream: ...
     @overload
@@ -233,6 +240,7 @@ class Runs(Resource):
         send_tools: bool = ...,
         event_handler: _H,
         signal: AbortSignal | None = ...,
+        inline: bool = ...,
         **params: Unpack[RunToolsParams],
     ) -> AssistantStreamManager[_H]: ...
     def run_tools(
@@ -262,6 +270,7 @@ class Runs(Resource):
         truncation_strategy: TruncationStrategyParam | NotGiven | None = NOT_GIVEN,
         event_handler: _H | None = None,
         signal: AbortSignal | None = None,
+        inline: bool = False,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, object] | None = None,
         extra_body: Mapping[str, object] | None = None,
@@ -334,8 +343,11 @@ class Runs(Resource):
             max_rounds=max_rounds,
             on_tool_error=on_tool_error,
             call=call_directly if caller is None else caller(),
+            inline=caller is None and (inline or event_handler is not None),
         )
-        return open_source(self._api, source, core, event_handler=event_handler, signal=signal)
+        return open_source(
+            self._api, source, core, event_handler=event_handler, signal=signal, inline=inline
+        )
 
     def create_and_poll(
         self,
@@ -551,6 +563,7 @@ class Runs(Resource):
         *,
         event_handler: None = ...,
         signal: AbortSignal | None = ...,
+        inline: bool = ...,
         **params: Unpack[SubmitParams],
     ) -> AssistantStream: ...
     @overload
@@ -560,6 +573,7 @@ class Runs(Resource):
         *,
         event_handler: _H,
         signal: AbortSignal | None = ...,
+        inline: bool = ...,
         **params: Unpack[SubmitParams],
     ) -> AssistantStreamManager[_H]: ...
     def submit_tool_outputs_stream(
@@ -570,6 +584,7 @@ class Runs(Resource):
         tool_outputs: Iterable[ToolOutput | Mapping[str, str]],
         event_handler: _H | None = None,
         signal: AbortSignal | None = None,
+        inline: bool = False,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, object] | None = None,
         extra_body: Mapping[str, object] | None = None,
@@ -586,6 +601,7 @@ class Runs(Resource):
             extras=Extras(extra_headers, extra_query, extra_body, timeout),
             event_handler=event_handler,
             signal=signal,
+            inline=inline,
         )
 
     def submit_tool_outputs_and_poll(

@@ -201,6 +201,7 @@ class Threads(Resource):
         *,
         event_handler: None = ...,
         signal: AbortSignal | None = ...,
+        inline: bool = ...,
         **params: Unpack[ThreadRunParams],
     ) -> AssistantStream: ...
     @overload
@@ -209,6 +210,7 @@ class Threads(Resource):
         *,
         event_handler: _H,
         signal: AbortSignal | None = ...,
+        inline: bool = ...,
         **params: Unpack[ThreadRunParams],
     ) -> AssistantStreamManager[_H]: ...
     def create_and_run_stream(
@@ -231,6 +233,7 @@ class Threads(Resource):
         truncation_strategy: TruncationStrategyParam | NotGiven | None = NOT_GIVEN,
         event_handler: _H | None = None,
         signal: AbortSignal | None = None,
+        inline: bool = False,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, object] | None = None,
         extra_body: Mapping[str, object] | None = None,
@@ -264,6 +267,7 @@ class Threads(Resource):
             extras=Extras(extra_headers, extra_query, extra_body, timeout),
             event_handler=event_handler,
             signal=signal,
+            inline=inline,
         )
 
     def create_and_run_poll(

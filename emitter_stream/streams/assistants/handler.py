@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -49,12 +50,17 @@ LISTENERS = {
 class AssistantEventHandler:
     """Listeners as methods, as in the official Python SDK; a subclass overrides what it wants.
 
-    One handler serves one stream. Its methods are called as listeners are: on the stream's
-    thread, in the Node SDK's order. A method that raises ends the stream.
+    One handler serves one stream. Its methods are called, in the Node SDK's order, by whoever waits
+    or iterates (``until_done``, ``get_final_*``, ``for``, ``text_deltas``, the end of the ``with``),
+    on that thread and in its context, as with the official SDK; the stream is ``inline``. A method
+    that raises ends the stream; its exception leaves the wait as it is, and ``on_exception`` gets
+    the ``OpenAIError`` whose ``__cause__`` it is.
     """
 
     _stream: AssistantStream | None = None
     _iterator: EventIterator[AssistantStreamEvent] | None = None
+    _texts: Iterator[str] | None = None
+    _iterated = False
 
     # The state of the stream
 
@@ -96,22 +102,31 @@ class AssistantEventHandler:
 
     @property
     def text_deltas(self) -> Iterator[str]:
-        """The pieces of text as they arrive, from now on."""
-        return self._streaming().text_deltas
+        """The pieces of text as they arrive, from where the stream is; it shares the iteration."""
+        self._streaming()
+        if self._texts is None:
+            self._texts = _Texts(self)
+        return self._texts
 
     def close(self) -> None:
         """Abort the stream if it still runs."""
         self._streaming().abort()
 
     def __iter__(self) -> Iterator[AssistantStreamEvent]:
-        # One iterator for all: as in the official SDK, a loop that is left can be taken up again,
+        # One position for all: as in the official SDK, a loop that is left can be taken up again,
         # and until_done() goes on from there.
-        if self._iterator is None:
-            self._iterator = self._streaming().iterate(abort_on_leave=False)
-        return self._iterator
+        self._streaming()
+        return self
 
     def __next__(self) -> AssistantStreamEvent:
-        return next(iter(self))
+        """Have the calls of one event made, and return it."""
+        stream = self._streaming()
+        if stream.was_told:  # what ended it was raised before
+            raise StopIteration
+        if self._iterator is None:
+            self._iterator = stream.iterate_on()
+            self._iterated = True
+        return next(self._iterator)
 
     # To be overridden
 
@@ -201,7 +216,9 @@ class AssistantEventHandler:
 class AssistantStreamManager(Generic[H]):
     """What ``stream(..., event_handler=handler)`` returns: ``with`` starts it, gives the handler.
 
-    The block's end waits for the stream's; a block left by an exception aborts it.
+    The ``with`` sends the request. The block's end waits for the stream's, with all the calls that
+    are still to be made, and raises what ends the stream if nothing in the block has. If the block
+    iterated, or is left by an exception, what is left of the stream is aborted, without error.
     """
 
     def __init__(self, start: Callable[[], AssistantStream], handler: H) -> None:
@@ -228,5 +245,30 @@ class AssistantStreamManager(Generic[H]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._stream is not None:
-            self._stream.__exit__(kind, error, traceback)
+        stream = self._stream
+        if stream is None:
+            return
+        if kind is not None or self._handler._iterated or stream.was_told:
+            stream.leave()
+        else:
+            stream.__exit__(kind, error, traceback)
+
+
+class _Texts:
+    """The pieces of text of the events that it moves a handler's stream on to."""
+
+    def __init__(self, handler: AssistantEventHandler) -> None:
+        self._handler = handler
+        self._pieces: deque[str] = deque()  # of the last event
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        while not self._pieces:
+            event = next(self._handler)
+            if event.event == "thread.message.delta":
+                for block in event.data.delta.content or ():
+                    if block.type == "text" and block.text and block.text.value:
+                        self._pieces.append(block.text.value)
+        return self._pieces.popleft()

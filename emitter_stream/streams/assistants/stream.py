@@ -103,35 +103,49 @@ class AssistantStream(EventStream):
     _core: AssistantCore
 
     def __init__(
-        self, source: Source, core: AssistantCore, *, signal: AbortSignal | None = None
+        self,
+        source: Source,
+        core: AssistantCore,
+        *,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
     ) -> None:
-        super().__init__(source, core, signal=signal)
+        super().__init__(source, core, signal=signal, inline=inline)
 
     @classmethod
-    def from_exchange(cls, exchange: Exchange, *, signal: AbortSignal | None = None) -> Self:
+    def from_exchange(
+        cls, exchange: Exchange, *, signal: AbortSignal | None = None, inline: bool = False
+    ) -> Self:
         """Send a streaming request and return its stream."""
         core = AssistantCore()
-        return cls(HTTPSource(exchange, core), core, signal=signal)
+        return cls(HTTPSource(exchange, core), core, signal=signal, inline=inline)
 
     @classmethod
     def from_readable_stream(
-        cls, chunks: Iterable[bytes], *, signal: AbortSignal | None = None
+        cls,
+        chunks: Iterable[bytes],
+        *,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
     ) -> Self:
         """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
 
-        ``chunks`` is any iterable of bytes, cut anywhere; it is read on the stream's thread.
-        Node: ``AssistantStream.fromReadableStream``.
+        ``chunks`` is any iterable of bytes, cut anywhere; it is read on the stream's thread, with
+        ``inline=True`` by whoever waits. Node: ``AssistantStream.fromReadableStream``.
         """
-        return cls(LinesSource(chunks, CODEC), AssistantCore(), signal=signal)
+        return cls(LinesSource(chunks, CODEC), AssistantCore(), signal=signal, inline=inline)
 
     @classmethod
-    def from_events(cls, events: Iterable[Any], *, signal: AbortSignal | None = None) -> Self:
+    def from_events(
+        cls, events: Iterable[Any], *, signal: AbortSignal | None = None, inline: bool = False
+    ) -> Self:
         """Return a stream of events that are there as objects.
 
         Each is a dict with ``event`` and ``data``, an ``AssistantStreamEvent``, or an event
-        object of the official Python SDK. The iterable is read on the stream's thread.
+        object of the official Python SDK. The iterable is read on the stream's thread, with
+        ``inline=True`` by whoever waits.
         """
-        return cls(EventsSource(events, CODEC), AssistantCore(), signal=signal)
+        return cls(EventsSource(events, CODEC), AssistantCore(), signal=signal, inline=inline)
 
     @classmethod
     def replay(
@@ -140,6 +154,7 @@ class AssistantStream(EventStream):
         speed: float | None = 1.0,
         *,
         signal: AbortSignal | None = None,
+        inline: bool = False,
     ) -> Self:
         """Return a stream of what ``record()`` wrote to a file: a stream like any other.
 
@@ -150,7 +165,7 @@ class AssistantStream(EventStream):
         recording or was made by a newer version, ``ValueError`` for a speed of 0 or less.
         """
         source, core = replayed(path, speed)
-        return cls(source, core, signal=signal)
+        return cls(source, core, signal=signal, inline=inline)
 
     def record(self, path: str | os.PathLike[str]) -> Self:
         """Write every event to a file as it is received, with its time; return the stream.
@@ -171,9 +186,7 @@ class AssistantStream(EventStream):
         The same bytes as Node's ``toReadableStream()``. It is an iterator over the stream like
         any other: leaving it early aborts the request.
         """
-        return EventIterator(
-            self._delivery, "event", _to_line, self.controller.abort, abort_on_leave=True
-        )
+        return self._iterator(EventIterator, "event", _to_line, abort_on_leave=True)
 
     def __iter__(self) -> Iterator[AssistantStreamEvent]:
         """Iterate over every event; leaving early aborts the request, as in Node."""
@@ -181,14 +194,19 @@ class AssistantStream(EventStream):
 
     def iterate(self, *, abort_on_leave: bool) -> EventIterator[AssistantStreamEvent]:
         """Return an iterator over every event, which aborts the request when left, or not."""
-        return EventIterator(
-            self._delivery, "event", _event, self.controller.abort, abort_on_leave=abort_on_leave
-        )
+        return self._iterator(EventIterator, "event", _event, abort_on_leave=abort_on_leave)
+
+    def iterate_on(self) -> EventIterator[AssistantStreamEvent]:
+        """Return an iterator over every event of an inline stream, from where that is each time.
+
+        What others have moved the stream past meanwhile, it does not give. Left, it stays.
+        """
+        return self._iterator(EventIterator, "event", _event, last_only=True)
 
     @property
     def text_deltas(self) -> Iterator[str]:
         """The pieces of text as they arrive, from now on. Leaving early only detaches."""
-        return _TextDeltas(self._delivery, "textDelta", _piece, self.controller.abort)
+        return self._iterator(_TextDeltas, "textDelta", _piece)
 
     if TYPE_CHECKING:
         # One overload for each signature, so that a listener is checked against its event.

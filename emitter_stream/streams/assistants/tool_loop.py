@@ -9,15 +9,17 @@ core takes each exchange for what the Node SDK would take it for, a stream of it
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from ... import _fork
 from ..._bell import Bell
+from ...engine.ahead import OpenedAhead
 from ...engine.codec import WireEvent
 from ...engine.core import Emission
-from ...engine.sources import HTTPSource
+from ...engine.sources import HTTPSource, Source
 from ...exceptions import APIUserAbortError, OpenAIError
 from ...http.transport import Exchange
 from ...tools.functions import Call, Toolbox, call_directly
@@ -131,6 +133,8 @@ class ToolLoopSource:
     ``first`` starts the run, ``submit`` makes the exchanges after it. ``call`` calls a function.
     """
 
+    opens_at_once = False
+
     def __init__(
         self,
         first: Exchange,
@@ -142,6 +146,7 @@ class ToolLoopSource:
         max_rounds: int = 10,
         on_tool_error: OnToolError = "raise",
         call: Call = call_directly,
+        inline: bool = False,
     ) -> None:
         if max_rounds < 1:
             raise ValueError(f"max_rounds is 1 or more, not {max_rounds!r}")
@@ -154,16 +159,22 @@ class ToolLoopSource:
         self._max_rounds = max_rounds
         self._on_tool_error = on_tool_error
         self._call = call
+        self._inline = inline
         # No lock: who interrupts says so before it looks what there is, and what is put there looks
         # afterwards whether that was said.
         self._interrupted = False
         self._http = self._source_of(first)
+        self._ready = self._http.ready  # for what comes next
         self._crew: _Crew | None = None
         self._events = self._all_rounds()
 
     def open(self) -> None:
         """Start the run."""
         self._http.open()
+
+    def ready(self, seconds: float) -> bool:
+        """Wait, so many seconds at most, for the server, or for a function's result."""
+        return self._ready(seconds)
 
     def read(self) -> Iterable[WireEvent] | None:
         """Read on in this round, call functions, or go on to the next round."""
@@ -188,7 +199,7 @@ class ToolLoopSource:
         """Return JSON-like ``value`` without the API key."""
         return self._http.redact(value)
 
-    def _source_of(self, exchange: Exchange) -> HTTPSource:
+    def _source_of(self, exchange: Exchange) -> Source:
         return HTTPSource(exchange, self._core)
 
     def _all_rounds(self) -> Generator[Iterable[WireEvent], None, None]:
@@ -212,9 +223,14 @@ class ToolLoopSource:
                 yield [(CALL, call) for call in group]
                 yield from self._results(run_id, group, outputs)
             following = self._source_of(self._submit(run_id, outputs))
+            if self._inline:  # who waits can leave, also while the server is silent
+                following = OpenedAhead(following)
             self._http = following
             if self._interrupted:
+                following.interrupt()
                 raise APIUserAbortError()
+            self._ready = following.ready
+            yield ()
             following.open()
             yield ((NEXT_ROUND, None),)
 
@@ -228,6 +244,8 @@ class ToolLoopSource:
             raise APIUserAbortError()
         crew.start()
         for index, call in enumerate(calls):
+            self._ready = functools.partial(crew.has_outcome, index)
+            yield ()
             output = crew.outcome(index)
             if isinstance(output, BaseException):
                 crew.wait()  # as in Node: no function of the round is left behind
@@ -273,6 +291,13 @@ class _Crew:
                 if not started:
                     self._work()
                 return
+
+    def has_outcome(self, index: int, seconds: float) -> bool:
+        """Wait for an outcome so many seconds at most; return whether it came, or the dismissal."""
+        outcomes = self._outcomes
+        return self._changed.wait_for(
+            lambda: self._dismissed or outcomes[index] is not None or self._is_left(), seconds
+        )
 
     def outcome(self, index: int) -> str | BaseException:
         """Wait for a job's result or exception; ``APIUserAbortError`` once dismissed."""

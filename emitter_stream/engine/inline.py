@@ -1,0 +1,282 @@
+"""Streams that are moved on by whoever waits for them, on its own thread and in its own context.
+
+Nothing is delivered unless somebody waits or iterates. One thread at a time is *at the wheel*: it
+reads, feeds the core and calls the listeners. Others wait until what they wait for is so, or until
+the wheel is free.
+
+    who waits               for what                            who wakes it
+    at the wheel            the source, or its opening          the source; abort, by interrupt
+    wait_until(), others    it is so, the end, the wheel        notify, leaving the wheel, stop
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from ..abort import AbortController
+from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
+from .delivery import Delivery, report
+from .mover import Aborts, Mover
+
+__all__ = ["InlineBuffer", "InlineDriver", "LastOnly", "never"]
+
+
+class InlineDriver:
+    """Drives one stream, from within the waits for it.
+
+    The stream and its iterators hold it, and it is held by nothing else: once they are gone nobody
+    can wait any more, and the request is closed.
+    """
+
+    def __init__(
+        self, mover: Mover, delivery: Delivery, controller: AbortController, aborts: Aborts
+    ) -> None:
+        self._mover = mover
+        self._delivery = delivery
+        self._controller = controller
+        self._aborts = aborts
+        self._at_wheel: int | None = None  # id of the thread; guarded by the delivery's lock
+        self._others = 0  # threads that wait for the wheel
+        self._outcome: _Outcome | None = None  # once there is nothing more to be read
+        _open_drivers.add(self)
+
+    def wait_until(self, is_so: Callable[[], object], timeout: float | None) -> bool:
+        """Move the stream on until ``is_so()`` or the end; return whether that came in time.
+
+        The time is looked at after each event's calls, and limits each wait for the server.
+        Raises what a listener raised in a call that was made from here.
+        """
+        delivery = self._delivery
+        if delivery.left:
+            return bool(is_so()) or delivery.settled()
+        if self._at_wheel == threading.get_ident():
+            raise RuntimeError(
+                "a listener cannot wait for its own stream: the stream waits for the listener"
+            )
+        deadline = None if timeout is None else time.monotonic() + timeout
+        delivery.go()
+        while not is_so() and not delivery.settled():
+            # An exception may come at any moment, out of a signal's handler. So the wheel is left
+            # also where it was just about to be taken.
+            try:
+                if self._take_wheel():
+                    self._drive(is_so, deadline)
+                else:
+                    self._let_drive(is_so, deadline)
+            finally:
+                self._leave_wheel()
+            if deadline is not None and time.monotonic() >= deadline:
+                break
+        return bool(is_so() or delivery.settled())
+
+    def open_buffer(self) -> InlineBuffer:
+        """Return a buffer for an iterator."""
+        return InlineBuffer(self)
+
+    def settled(self) -> bool:
+        """Return whether the stream has ended and every listener has been given everything."""
+        return self._delivery.settled()
+
+    def leave(self) -> None:
+        """Abort what is left, with the calls that follow of it, and raise no error."""
+        if self._delivery.left:
+            return
+        self._controller.abort()
+        try:
+            self.wait_until(never, None)
+        except Exception as error:  # noqa: BLE001 - of a listener of the last calls
+            report(error)
+
+    def close(self) -> None:
+        """Abort what is left of a stream that nobody will wait for; nobody is called."""
+        if self._delivery.left or self._delivery.settled():
+            return
+        error = APIUserAbortError()
+        self._aborts.remove()
+        self._delivery.stop(error)
+        if self._at_wheel is None:
+            self._mover.abandon(error)
+
+    def __del__(self) -> None:
+        self.close()
+
+    def wake_others(self) -> None:
+        """Let threads that wait for the wheel look whether what they wait for is so."""
+        if self._others:
+            self._delivery.notify()
+
+    def _take_wheel(self) -> bool:
+        with self._delivery.lock:
+            if self._at_wheel is None:
+                self._at_wheel = threading.get_ident()
+                return True
+            return False
+
+    def _leave_wheel(self) -> None:
+        if self._at_wheel != threading.get_ident():
+            return
+        delivery = self._delivery
+        if delivery.inside():
+            delivery.release()
+        with delivery.lock:
+            self._at_wheel = None
+        self.wake_others()
+
+    def _drive(self, is_so: Callable[[], object], deadline: float | None) -> None:
+        """Move on; at the end make the last calls (at the wheel)."""
+        if self._outcome is None:
+            raised: BaseException | None = None
+            try:
+                if self._move(is_so, deadline):
+                    return
+            except BaseException as error:
+                if self._delivery.left:  # it is the child's own, of whatever it forked for
+                    raise
+                raised = error  # passed on when all is told
+            self._outcome = self._outcome_of(raised)
+        outcome = self._outcome
+        self._mover.end(outcome.error)
+        self._aborts.remove()
+        self._pass_on(outcome)
+
+    def _move(self, is_so: Callable[[], object], deadline: float | None) -> bool:
+        mover = self._mover
+        if not mover.is_connected:
+            if not mover.open(deadline):
+                return True
+            mover.connect()
+            if is_so():
+                return True
+        return mover.move(None if is_so is never and deadline is None else is_so, deadline)
+
+    def _outcome_of(self, raised: BaseException | None) -> _Outcome:
+        if raised is None:
+            return _Outcome(None, None)
+        delivery = self._delivery
+        own = raised if delivery.raised is None else delivery.raised  # a listener's came wrapped
+        if isinstance(own, Exception):
+            error = as_openai_error(raised)
+            return _Outcome(error, None if own is error else own)
+        self._controller.abort(own)
+        return _Outcome(delivery.stopping or as_openai_error(raised), own)
+
+    def _pass_on(self, outcome: _Outcome) -> None:
+        """Raise what leaves the wait as it is: a listener's exception, Ctrl-C."""
+        passing, outcome.passing = outcome.passing, None
+        for raised in self._delivery.raised_last:
+            if passing is not None and not isinstance(passing, Exception):
+                report(raised)
+                continue
+            earlier = outcome.error if passing is None else passing
+            if raised.__context__ is None and raised is not earlier:
+                raised.__context__ = earlier
+            passing = raised
+        self._delivery.raised_last.clear()
+        if passing is not None:
+            self._delivery.told = True
+            raise passing
+
+    def _let_drive(self, is_so: Callable[[], object], deadline: float | None) -> None:
+        """Wait while another thread is at the wheel."""
+        delivery = self._delivery
+        seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+        with delivery.lock:
+            self._others += 1
+        try:
+            delivery.watch(
+                lambda: (
+                    self._at_wheel is None
+                    or delivery.stopping is not None
+                    or is_so()
+                    or delivery.settled()
+                ),
+                seconds,
+            )
+        finally:
+            with delivery.lock:
+                self._others -= 1
+        if delivery.stopping is None or delivery.settled():
+            return
+        # The other may sit where nothing wakes it, in somebody's iterable: it reads without the
+        # token. Where it calls a listener, that is waited for.
+        if delivery.acquire(-1 if seconds is None else min(seconds, threading.TIMEOUT_MAX)):
+            try:
+                delivery.finish(delivery.stopping)
+            finally:
+                delivery.release()
+            self._pass_on(_Outcome(delivery.stopping, None))
+
+
+@attrs.define
+class _Outcome:
+    """What a stream ended in: its error, and what leaves the wait in the place of that."""
+
+    error: OpenAIError | None
+    passing: BaseException | None
+
+
+@attrs.define(eq=False)
+class InlineBuffer:
+    """What an iterator has not taken yet: one event, but for what others have moved the stream on."""
+
+    driver: InlineDriver
+    items: deque[tuple[Any, ...]] = attrs.field(factory=deque)
+
+    def push(self, *args: Any) -> None:
+        """Take an event's arguments (a listener)."""
+        self.items.append(args)
+        self.driver.wake_others()
+
+    def take(self) -> tuple[Any, ...] | None:
+        """Wait for the next event's arguments; ``None`` when the stream has ended."""
+        items = self.items
+        while not items:
+            self.driver.wait_until(items.__len__, None)
+            if not items and self.driver.settled():
+                return None
+        try:
+            return items.popleft()
+        except IndexError:  # another thread that uses the same iterator was faster
+            return self.take()
+
+    def close(self) -> None:
+        """Do nothing: it holds nobody back."""
+
+
+class LastOnly(InlineBuffer):
+    """The buffer of an iterator that goes on from where the stream is, whoever moved it there."""
+
+    def take(self) -> tuple[Any, ...] | None:
+        """Wait for the next event from now on."""
+        self.items.clear()
+        return super().take()
+
+
+def never() -> bool:
+    """Return ``False``: wait for the end."""
+    return False
+
+
+_open_drivers: weakref.WeakSet[InlineDriver] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    """Abort what nobody waits for at the end of the program.
+
+    The program's own threads have ended by now, but for daemons.
+    """
+    with contextlib.suppress(RuntimeError):  # a daemon thread has just made a stream
+        for driver in list(_open_drivers):
+            driver.close()
+
+
+atexit.register(_close_all)
