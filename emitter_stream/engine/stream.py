@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from .._fork import LeftBehind
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
+from ..types._model import untouched
 from .ahead import OpenedAhead
 from .core import Core
 from .delivery import Buffer, Delivery
@@ -398,7 +399,7 @@ class _Reader:
 
 
 def _same(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    return args
+    return tuple(map(untouched, args))  # as they came, whatever a listener wrote to them
 
 
 def _seconds(timeout: float | None) -> float | None:
