@@ -6,6 +6,8 @@ Nothing in here knows what the events mean: a core does (streams/), and a subcla
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import functools
 import itertools
 import math
 import threading
@@ -80,8 +82,11 @@ class EventStream:
         reader = _Reader(mover, aborts)
         name = f"emitter-stream-{next(_numbers)}"
         # Not a daemon: a script that attaches listeners and ends runs to the end of the stream.
+        # What the source calls (somebody's iterable, hooks of the HTTP library) has a copy of the
+        # caller's context as well, one of its own.
+        run = functools.partial(contextvars.copy_context().run, reader.run)
         try:
-            threading.Thread(target=reader.run, name=name, daemon=False).start()
+            threading.Thread(target=run, name=name, daemon=False).start()
         except RuntimeError as error:
             source.close()
             raise OpenAIError(
