@@ -1,32 +1,38 @@
 """Run a piece of Python apart from the server: the code interpreter's other half.
 
 The code gets an interpreter of its own without site-packages, an empty environment, an empty
-directory that goes away afterwards, and limits on time, memory, file size, processes and output.
-That stops accidents, not an attacker: it is no place for code from strangers. The scripted model
-only ever sends code that it wrote itself.
+directory that goes away afterwards, and limits on time, memory, file size and output. It cannot
+start processes, which might outlive it: on Linux the kernel refuses them to everybody, elsewhere to
+all but root. That stops accidents, not an attacker: it is no place for code from strangers. The
+scripted model only ever sends code that it wrote itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import os
 import signal
 import sys
 import tempfile
 from dataclasses import dataclass, field
 
+from . import forkless
+
 # The limits are set by the child, before it reads the code: setting them between fork and exec
 # would run Python in a forked copy of a process with threads, which may deadlock.
-_BOOT = """
-import sys
+_BOOT = (
+    inspect.getsource(forkless)
+    + """
 try:
     import resource
 except ImportError:
     pass
 else:
     for name, value in (
-        ("RLIMIT_CPU", {cpu}), ("RLIMIT_AS", {memory}), ("RLIMIT_FSIZE", {file}),
+        ("RLIMIT_CPU", int(sys.argv[1])), ("RLIMIT_AS", int(sys.argv[2])),
+        ("RLIMIT_FSIZE", int(sys.argv[3])),
         ("RLIMIT_NPROC", 0), ("RLIMIT_CORE", 0), ("RLIMIT_NOFILE", 32),
     ):
         # At the hard limit for CPU time it is SIGKILL, which does not say why.
@@ -36,9 +42,12 @@ else:
         except (AttributeError, ValueError, OSError):
             pass
     del resource, name, value, hard
+forbid_processes()
+del sys.argv[1:]
 source = sys.stdin.buffer.read().decode()
-exec(compile(source, "<code_interpreter>", "exec"), {{"__name__": "__main__"}})
+exec(compile(source, "<code_interpreter>", "exec"), {"__name__": "__main__"})
 """
+)
 
 
 @dataclass(frozen=True)
@@ -65,12 +74,14 @@ class Sandbox:
     async def run(self, source: str) -> str:
         """Return what the code printed, a traceback included; cancelling kills it."""
         async with self._slots:
-            with tempfile.TemporaryDirectory(prefix="emitter-stream-") as folder:
+            with tempfile.TemporaryDirectory(
+                prefix="emitter-stream-", ignore_cleanup_errors=True
+            ) as folder:
                 return await self._run_in(folder, source)
 
     async def _run_in(self, folder: str, source: str) -> str:
         limits = self.limits
-        boot = _BOOT.format(cpu=limits.cpu, memory=limits.memory, file=limits.file)
+        bounds = [str(bound) for bound in (limits.cpu, limits.memory, limits.file)]
         # Windows cannot start Python without this one variable.
         env = {key: os.environ[key] for key in ("SYSTEMROOT",) if key in os.environ}
         # Files, not pipes: nothing has to be read while the code runs, the limit on file size
@@ -82,7 +93,7 @@ class Sandbox:
             stdin.seek(0)
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-I", "-S", "-B", "-u", "-X", "utf8", "-c", boot),
+                *("-I", "-S", "-B", "-u", "-X", "utf8", "-c", _BOOT, *bounds),
                 cwd=folder,
                 env=env,
                 stdin=stdin,
