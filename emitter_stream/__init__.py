@@ -12,6 +12,7 @@ from ._not_given import NOT_GIVEN, NotGiven
 from ._typing import override
 from .abort import AbortController, AbortSignal
 from .client import OpenAI
+from .engine.plain import Stream
 from .engine.stream import EventStream
 from .exceptions import (
     APIConnectionError,
@@ -22,8 +23,10 @@ from .exceptions import (
     AuthenticationError,
     BadRequestError,
     ConflictError,
+    ContentFilterFinishReasonError,
     InternalServerError,
     LateListenerWarning,
+    LengthFinishReasonError,
     NotFoundError,
     OpenAIError,
     PermissionDeniedError,
@@ -35,6 +38,7 @@ from .sse import EventSource, ServerSentEvent
 from .streams.assistants.handler import AssistantEventHandler, AssistantStreamManager
 from .streams.assistants.stream import AssistantStream
 from .streams.assistants.tool_loop import FunctionCall
+from .streams.chat.stream import ChatCompletionStream
 from .tools.functions import function_tool
 
 __all__ = [
@@ -51,12 +55,15 @@ __all__ = [
     "AssistantStreamManager",
     "AuthenticationError",
     "BadRequestError",
+    "ChatCompletionStream",
     "ConflictError",
+    "ContentFilterFinishReasonError",
     "EventSource",
     "EventStream",
     "FunctionCall",
     "InternalServerError",
     "LateListenerWarning",
+    "LengthFinishReasonError",
     "NotFoundError",
     "NotGiven",
     "OpenAI",
@@ -65,6 +72,7 @@ __all__ = [
     "RateLimitError",
     "RecordingWarning",
     "ServerSentEvent",
+    "Stream",
     "UnprocessableEntityError",
     "function_tool",
     "override",

@@ -14,7 +14,7 @@ from ._not_given import NOT_GIVEN, NotGiven
 from .exceptions import OpenAIError
 from .http.secrets import Secret, hidden, hide_headers
 from .http.transport import DEFAULT_TIMEOUT, Session, Timeout, Transport, checked_headers
-from .resources import Api, Beta
+from .resources import Api, Beta, Chat
 from .resources._body import merge_headers
 from .sse import MAX_EVENT_BYTES
 
@@ -175,6 +175,7 @@ class OpenAI(BaseClient):
     def _connect(self, transport: Transport) -> None:
         super()._connect(transport)
         self.beta = Beta(self._api)
+        self.chat = Chat(self._api)
 
     def close(self) -> None:
         """Close the connections. Streams that are under way are not ended."""

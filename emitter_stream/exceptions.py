@@ -1,6 +1,8 @@
 """Every error and warning of the library.
 
     OpenAIError                          anything that went wrong; a listener that raised is its __cause__
+    |-- LengthFinishReasonError          an answer that was to be parsed was cut off at its limit
+    |-- ContentFilterFinishReasonError   or by the content filter
     `-- APIError                         the server said so, or could not be reached
         |-- APIConnectionError           no connection, or it broke
         |   `-- APITimeoutError          no answer within the time allowed
@@ -37,9 +39,11 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "ConflictError",
+    "ContentFilterFinishReasonError",
     "HTTPResponse",
     "InternalServerError",
     "LateListenerWarning",
+    "LengthFinishReasonError",
     "NotFoundError",
     "OpenAIError",
     "PermissionDeniedError",
@@ -68,6 +72,38 @@ class HTTPResponse:
 
 class OpenAIError(Exception):
     """The base of every error this library raises."""
+
+
+class LengthFinishReasonError(OpenAIError):
+    """An answer that was to be parsed, or a turn of ``run_tools``, ended at its limit of tokens.
+
+    ``completion`` is what came.
+    """
+
+    def __init__(
+        self,
+        message: str = "The answer cannot be parsed: it ended at the limit of tokens.",
+        *,
+        completion: Any = None,
+    ) -> None:
+        super().__init__(message)
+        self.completion = completion
+
+
+class ContentFilterFinishReasonError(OpenAIError):
+    """An answer that was to be parsed, or a turn of ``run_tools``, was ended by the content filter.
+
+    ``completion`` is what came.
+    """
+
+    def __init__(
+        self,
+        message: str = "The answer cannot be parsed: the content filter has ended it.",
+        *,
+        completion: Any = None,
+    ) -> None:
+        super().__init__(message)
+        self.completion = completion
 
 
 class APIError(OpenAIError):

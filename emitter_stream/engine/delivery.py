@@ -16,7 +16,6 @@ waits does so at a bell, which is rung after a change.
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import functools
 import math
 import threading
@@ -25,7 +24,6 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Container, Iterable
-from threading import get_ident
 from typing import Any
 
 import attrs
@@ -110,11 +108,6 @@ class Delivery:
         self.told = False  # whether somebody was raised what the stream ended in
         self.made_at = time.monotonic()
         self.recorder: EventLog | None = None  # set while nothing has begun
-        # Calls what calls listeners: inline as it is, else in one copy of its maker's context, which
-        # they share. Only one thread at a time can be in a context; the token sees to that (*token*).
-        self.in_context: Callable[..., Any] = (
-            _directly if inline else contextvars.copy_context().run
-        )
         _until_exit.add(self)
 
     # For the user's side: any thread
@@ -221,7 +214,7 @@ class Delivery:
 
     def inside(self) -> bool:
         """Return whether this thread is the one that calls the listeners."""
-        return self._holder == get_ident()
+        return self._holder == threading.get_ident()
 
     def refuse_inside(self) -> None:
         """Raise ``RuntimeError`` in a listener of this stream."""
@@ -303,7 +296,7 @@ class Delivery:
         """Take the token, waiting for it, so many seconds at most if not for ever."""
         if not self._token.acquire(timeout=seconds):
             return False
-        self._holder = get_ident()
+        self._holder = threading.get_ident()
         return True
 
     def release(self) -> None:
@@ -316,7 +309,7 @@ class Delivery:
             # Somebody may have found the token taken just before, and left its work to us.
             if not self._late or not self._token.acquire(blocking=False):
                 return
-            self._holder = get_ident()
+            self._holder = threading.get_ident()
             self._serve_late()
 
     def begin(self) -> None:
@@ -333,11 +326,11 @@ class Delivery:
             )
 
     def emit(self, name: str, args: tuple[Any, ...]) -> None:
-        """Call the listeners of one event, in their context (*token*). Raises what ``deliver`` does."""
-        self.in_context(self.deliver, [(name, args)])
+        """Call the listeners of one event outside of ``deliver`` (*token*). Raises what it raises."""
+        self.deliver([(name, args)])
 
     def deliver(self, emissions: Iterable[Emission]) -> None:
-        """Call the listeners of each emission before the next is made (*token*, ``in_context``).
+        """Call the listeners of each emission before the next is made (*token*).
 
         An emission under the name ``KEEP`` keeps those that follow it, as far as its recipe makes
         them; of these only what somebody listens to need be made now.
@@ -373,7 +366,7 @@ class Delivery:
                     self._going = True
                     self._history.clear()
                 if not self._is_held_back():
-                    self.attention = self.stopping is not None or self.left
+                    self.attention = bool(self._buffers) or self.stopping is not None or self.left
                     return
             self._changed.wait_for(lambda: self._late or not self._is_held_back())
 
@@ -430,14 +423,14 @@ class Delivery:
             try:
                 self.recorder.finish(error)
             except BaseException as raised:  # noqa: BLE001 - the stream ends in any case
-                self.in_context(report, raised)
+                report(raised)
         last: deque[tuple[str, tuple[Any, ...]]] = deque([("end", ())])
         if error is not None:
             name = "abort" if isinstance(error, APIUserAbortError) else "error"
             with self.lock:
                 heard = self._waiters or self._buffers or name in self.emitter.ready
             if name == "error" and not heard and not self.inline:
-                self.in_context(report, error)
+                report(error)
             last.appendleft((name, (error,)))
         self._last = last
 
@@ -451,7 +444,7 @@ class Delivery:
             if self.inline:
                 self.raised_last.append(raised)
             else:  # the stream has ended: there is no one else to tell
-                self.in_context(report, raised)
+                report(raised)
 
     def _begins_at(self) -> float:
         """Return when delivery begins, by ``time.monotonic()``, as things are now."""
@@ -482,14 +475,14 @@ class Delivery:
                 for args in self._history.of(registration.event):
                     if registration.call != late.hold:  # taken away, perhaps by itself
                         break
-                    self.in_context(late.call, *args)
+                    late.call(*args)
                 while late.held and registration.call == late.hold:
-                    self.in_context(late.call, *late.held.popleft())
+                    late.call(*late.held.popleft())
             except BaseException as error:
                 if self.left:
                     raise
                 if self.ended:
-                    self.in_context(report, error)
+                    report(error)
                 else:
                     wrapped = listener_error(registration.event, error)
                     wrapped.__cause__ = error
@@ -523,7 +516,7 @@ class Delivery:
                 )
 
     def _serve(self) -> None:
-        self._holder = get_ident()
+        self._holder = threading.get_ident()
         self._serve_late()
         if self.left:
             return
@@ -546,8 +539,6 @@ class Buffer:
     def push(self, *args: Any) -> None:
         """Take an event's arguments (a listener)."""
         self.items.append(args)
-        if len(self.items) >= BUFFER_BOUND:
-            self.delivery.attention = True
         # The consumer is counted before it looks at `items`, so one of us sees the other.
         if self.waiters:
             self.delivery.notify()
@@ -591,11 +582,6 @@ def report(error: BaseException) -> None:
     hook_args = threading.ExceptHookArgs((type(error), error, error.__traceback__, thread))
     with contextlib.suppress(BaseException):  # a hook that raises must not keep `end` back
         threading.excepthook(hook_args)
-
-
-def _directly(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function where its caller is, inline."""
-    return function(*args)
 
 
 _until_exit: weakref.WeakSet[Delivery] = weakref.WeakSet()

@@ -4,6 +4,7 @@ from ._api import Api
 from ._page import CursorPage
 from .assistants import Assistants
 from .beta import Beta
+from .chat import Chat
 from .messages import Messages
 from .runs import Runs
 from .steps import Steps
@@ -13,6 +14,7 @@ __all__ = [
     "Api",
     "Assistants",
     "Beta",
+    "Chat",
     "CursorPage",
     "Messages",
     "Runs",

@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from .._not_given import NOT_GIVEN, NotGiven
-from ..exceptions import APIError
+from ..engine.stream import EventStream
+from ..exceptions import APIError, APIUserAbortError
 from ..types import Model
 from ._body import json_body, merge_headers, query_parameters
 from ._page import CursorPage
 
 if TYPE_CHECKING:
+    from ..abort import AbortSignal
+    from ..engine.sources import Source
     from ..http.transport import Exchange, Timeout, Transport
     from ..tools.functions import Call
 
 __all__ = ["Api", "Extras", "Resource"]
 
 _M = TypeVar("_M", bound=Model)
+_S = TypeVar("_S", bound=EventStream)
 
 
 @attrs.frozen
@@ -31,6 +35,7 @@ class Extras:
     query: Mapping[str, object] | None = None
     body: Mapping[str, object] | None = None
     timeout: Timeout | NotGiven = NOT_GIVEN
+    signal: AbortSignal | None = None
 
 
 @attrs.frozen
@@ -51,8 +56,26 @@ class Api:
     opener: Callable[[Any, Any, Any, Any, bool], Any] | None = None
     """What makes a stream of a source, a core, an event handler (or ``None``), a signal (or
     ``None``) and whether it is to be inline, where that is not an ``AssistantStream``."""
+    stream_maker: Callable[[Any, Source, Any, AbortSignal | None], Any] | None = None
+    """What makes a stream of a stream class, a source, a core and a signal, where that is not the
+    class itself."""
     tool_caller: Callable[[], Call] | None = None
     """What gives a run the means to call its functions, where these may be coroutines."""
+
+    def make_stream(
+        self,
+        kind: type[_S],
+        source: Source,
+        core: Any,
+        signal: AbortSignal | None,
+        *,
+        inline: bool = False,
+    ) -> _S:
+        """Return the stream of a source, of the client's sort: of threads or of asyncio."""
+        if self.stream_maker is None:
+            return kind(source, core, signal=signal, inline=inline)
+        made: _S = self.stream_maker(kind, source, core, signal)
+        return made
 
     def fetch(
         self,
@@ -66,7 +89,11 @@ class Api:
     ) -> _M:
         """Do one request and return the object that it answers with."""
         request = self._request(query, body, extras)
-        return view(_json_object(self.transport.request(method, path, **request), method, path))
+        return view(_json_object(self._answer(method, path, request, extras), method, path))
+
+    def send(self, method: str, path: str, *, extras: Extras) -> None:
+        """Do one request whose answer says no more than that it was done."""
+        self._answer(method, path, self._request(None, None, extras), extras)
 
     def fetch_with_headers(
         self, view: type[_M], method: str, path: str, *, extras: Extras
@@ -86,7 +113,7 @@ class Api:
         def fetch(cursor: str | None) -> dict[str, Any]:
             if cursor is not None:
                 request["query"] = {**request["query"], "after": cursor}
-            return _json_object(self.transport.request("GET", path, **request), "GET", path)
+            return _json_object(self._answer("GET", path, request, extras), "GET", path)
 
         return CursorPage(fetch(None), item, fetch)
 
@@ -101,6 +128,21 @@ class Api:
     ) -> Exchange:
         """Return a request whose answer is a stream; it is not sent yet."""
         return self.transport.exchange(method, path, **self._request(query, body, extras))
+
+    def _answer(self, method: str, path: str, request: Mapping[str, Any], extras: Extras) -> object:
+        """Return the decoded JSON that a request is answered with; a signal may end it."""
+        signal = extras.signal
+        if signal is None:
+            return self.transport.request(method, path, **request)
+        exchange = self.transport.exchange(method, path, **request)
+        signal.add_callback(exchange.interrupt)
+        try:
+            return exchange.json()
+        except APIUserAbortError as error:
+            reason = signal.reason
+            raise error from (reason if isinstance(reason, BaseException) else None)
+        finally:
+            signal.remove_callback(exchange.interrupt)
 
     def _request(
         self,

@@ -7,7 +7,6 @@ from typing import Any, Generic, TypeVar
 
 from ..exceptions import OpenAIError
 from ..types import ListView, Model
-from ..types._model import received
 
 __all__ = ["CursorPage"]
 
@@ -80,13 +79,9 @@ class CursorPage(Model, Generic[_T]):
         )
 
     def _cursor(self) -> str | None:
-        # By what the server sent: the program may have turned `data` round, or emptied it.
-        sent = received(self)
-        items = sent.get("data")
-        if type(items) is not list or not items:
+        if not self.data:
             return None
-        last = items[-1].get("id") if type(items[-1]) is dict else None
-        last = last or sent.get("last_id")
+        last = getattr(self.data[-1], "id", None) or self.last_id
         return last if isinstance(last, str) else None
 
     def _view_class(self, name: str) -> type[Model] | None:

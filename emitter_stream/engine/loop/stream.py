@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...abort import AbortController, AbortSignal
 from ...exceptions import APIUserAbortError, OpenAIError
-from ...types._model import untouched
 from ..core import Core
 from ..emitter import Emitter
 from ..stream import BASE_EVENTS
@@ -225,4 +224,4 @@ def _never() -> bool:
 
 
 def _same(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(map(untouched, args))  # as they came, whatever a listener wrote to them
+    return args

@@ -29,7 +29,6 @@ from ...types import (
     ToolCall,
     ToolCallDelta,
 )
-from ...types._model import untouched
 from .codec import CODEC
 from .core import AssistantCore
 from .stream import replayed
@@ -255,12 +254,12 @@ def _reader_of(source: Callable[[Any, Codec], Source], items: Any) -> Reader:
 
 
 def _event(args: tuple[Any, ...]) -> AssistantStreamEvent:
-    event: AssistantStreamEvent = untouched(args[0])
+    event: AssistantStreamEvent = args[0]
     return event
 
 
 def _piece(args: tuple[Any, ...]) -> Any:
-    return untouched(args[0]).value
+    return args[0].value
 
 
 def _to_line(args: tuple[Any, ...]) -> bytes:

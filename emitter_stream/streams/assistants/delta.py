@@ -22,15 +22,12 @@ MAX_LENGTH = 65_536
 _UNSAFE_KEYS = frozenset(("__proto__", "constructor", "prototype"))
 
 
-def growing(container: Any, key: str) -> GrowingText | None:
-    """Return the string ``container[key]`` as one that can be appended to, made so if need be.
-
-    ``None`` if there is no string: a listener may have put in anything.
-    """
-    text = container.get(key) if type(container) is dict else None
-    if type(text) is str:
+def growing(container: dict[str, Any], key: str) -> GrowingText:
+    """Return the string ``container[key]`` as one that can be appended to, made so if need be."""
+    text = container[key]
+    if type(text) is not GrowingText:
         text = container[key] = GrowingText(text)
-    return text if type(text) is GrowingText else None
+    return text
 
 
 def accumulate(snapshot: dict[str, Any], delta: Any) -> None:
@@ -46,11 +43,9 @@ def accumulate(snapshot: dict[str, Any], delta: Any) -> None:
         if old is None or key == "index" or key == "type":
             snapshot[key] = plain_copy(value)
         elif type(value) is str and type(old) is GrowingText:
-            if not old.append(value):  # a program is just writing to an object around it
-                snapshot[key] = old.read() + value
+            old.append(value)
         elif type(value) is str and type(old) is str:
-            snapshot[key] = text = GrowingText(old)
-            text.append(value)
+            growing(snapshot, key).append(value)
         elif type(old) is dict and type(value) is dict:
             accumulate(old, value)
         elif type(old) is list and type(value) is list:

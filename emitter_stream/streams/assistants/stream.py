@@ -26,7 +26,6 @@ from ...types import (
     ToolCall,
     ToolCallDelta,
 )
-from ...types._model import untouched
 from .codec import CODEC
 from .core import AssistantCore
 
@@ -335,12 +334,12 @@ class _TextDeltas(EventIterator[str]):
 
 
 def _event(args: tuple[Any, ...]) -> AssistantStreamEvent:
-    event: AssistantStreamEvent = untouched(args[0])
+    event: AssistantStreamEvent = args[0]
     return event
 
 
 def _piece(args: tuple[Any, ...]) -> Any:
-    return untouched(args[0]).value
+    return args[0].value
 
 
 def _to_line(args: tuple[Any, ...]) -> bytes:

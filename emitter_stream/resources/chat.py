@@ -1,0 +1,219 @@
+"""``client.chat``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, overload
+
+from .._not_given import NOT_GIVEN, NotGiven
+from ..engine.plain import Stream
+from ..engine.sources import HTTPSource
+from ..exceptions import OpenAIError
+from ..streams.chat.core import ChatCore
+from ..streams.chat.finals import Parsing, parsed_completion
+from ..streams.chat.stream import ChatCompletionStream
+from ..streams.structured import chat_format, chat_tool, is_structure, tool_parsers
+from ..types.chat import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChatCompletionDeleted,
+    ChatCompletionStoreMessage,
+    ParsedChatCompletion,
+)
+from ._api import Extras, Resource
+from ._page import CursorPage
+from ._path import url_path
+
+__all__ = ["Chat", "CompletionMessages", "Completions"]
+
+_PATH = "/chat/completions"
+_EXTRAS = ("extra_headers", "extra_query", "extra_body", "timeout", "signal")
+
+
+class Chat(Resource):
+    """Answers of a model to a list of messages."""
+
+    @property
+    def completions(self) -> Completions:
+        """The answers."""
+        return Completions(self._api)
+
+
+class Completions(Resource):
+    """Answers of a model to a list of messages.
+
+    Parameters are the API's, by keyword; those that this library does not know are sent as they
+    are. Every method takes ``extra_headers``, ``extra_query``, ``extra_body``, ``timeout`` and
+    ``signal`` too. Objects that this library returned may stand among the messages.
+    """
+
+    @property
+    def messages(self) -> CompletionMessages:
+        """The messages of completions that the server has kept."""
+        return CompletionMessages(self._api)
+
+    @overload
+    def create(
+        self,
+        *,
+        messages: Iterable[Any],
+        model: str,
+        stream: Literal[False] | NotGiven | None = ...,
+        **params: Any,
+    ) -> ChatCompletion: ...
+    @overload
+    def create(
+        self, *, messages: Iterable[Any], model: str, stream: Literal[True], **params: Any
+    ) -> Stream[ChatCompletionChunk]: ...
+    @overload
+    def create(
+        self, *, messages: Iterable[Any], model: str, stream: bool, **params: Any
+    ) -> ChatCompletion | Stream[ChatCompletionChunk]: ...
+    def create(
+        self,
+        *,
+        messages: Iterable[Any],
+        model: str,
+        stream: bool | NotGiven | None = NOT_GIVEN,
+        **params: Any,
+    ) -> ChatCompletion | Stream[ChatCompletionChunk]:
+        """Ask for an answer; with ``stream=True`` for its chunks, as the server sends them.
+
+        What comes back then can be iterated over once, on the caller's thread, and closed; nothing
+        in it is repaired. Node: ``chat.completions.create``.
+        """
+        body, extras = _split({"messages": messages, "model": model, **params})
+        if is_structure(body.get("response_format")):
+            raise TypeError(
+                "create() does not parse the answer; pass the class to parse() or stream()"
+            )
+        body = {**_prepared(body), "stream": stream}
+        if not stream:
+            return self._api.fetch(ChatCompletion, "POST", _PATH, body=body, extras=extras)
+        exchange = self._api.exchange("POST", _PATH, body=body, extras=extras)
+        return Stream(HTTPSource(exchange, ChatCore()), _chunk_view, signal=extras.signal)
+
+    def parse(self, *, messages: Iterable[Any], model: str, **params: Any) -> ParsedChatCompletion:
+        """Ask for an answer and parse it: ``choices[0].message.parsed``, and tools' arguments.
+
+        ``response_format`` is a pydantic model, a dataclass, an attrs class, a ``TypedDict``, a
+        JSON schema or a format of ``emitter_stream.helpers``; function tools must be strict. An
+        answer that was cut off is a ``LengthFinishReasonError`` or a
+        ``ContentFilterFinishReasonError``. Node: ``chat.completions.parse``.
+        """
+        body, extras = _split({"messages": messages, "model": model, **params})
+        body = _prepared(body)
+        for name, parser in tool_parsers(body.get("tools")).items():
+            if parser is None:
+                raise OpenAIError(f"The tool {name!r} is not strict: its arguments are not parsed.")
+        completion = self._api.fetch(ChatCompletion, "POST", _PATH, body=body, extras=extras)
+        return parsed_completion(completion.to_dict(), Parsing.of(body))
+
+    def stream(
+        self, *, messages: Iterable[Any], model: str, inline: bool = False, **params: Any
+    ) -> ChatCompletionStream:
+        """Ask for an answer and return its stream, to which listeners can be attached.
+
+        ``response_format`` may be what ``parse`` takes. The request is sent at once. Node:
+        ``chat.completions.stream``; with ``with``, the official Python SDK's method of that name.
+        ``inline=True``: see ``EventStream``.
+        """
+        params.pop("stream", None)
+        body, extras = _split({"messages": messages, "model": model, **params})
+        body = _prepared(body)
+        core = ChatCore(Parsing.of(body))
+        core.conversation.messages.extend(body["messages"])
+        exchange = self._api.exchange(
+            "POST", _PATH, body={**_sent(body), "stream": True}, extras=extras
+        )
+        source = HTTPSource(exchange, core)
+        return self._api.make_stream(
+            ChatCompletionStream, source, core, extras.signal, inline=inline
+        )
+
+    def retrieve(self, completion_id: str, **extras: Any) -> ChatCompletion:
+        """Get a completion that the server has kept. Node: ``retrieve``."""
+        path = url_path("/chat/completions/{}", completion_id)
+        return self._api.fetch(ChatCompletion, "GET", path, extras=_only_extras(extras))
+
+    def update(
+        self, completion_id: str, *, metadata: Mapping[str, str] | None, **params: Any
+    ) -> ChatCompletion:
+        """Change a completion that the server has kept. Node: ``update``."""
+        body, extras = _split({"metadata": metadata, **params})
+        path = url_path("/chat/completions/{}", completion_id)
+        return self._api.fetch(ChatCompletion, "POST", path, body=body, extras=extras)
+
+    def list(self, **params: Any) -> CursorPage[ChatCompletion]:
+        """List the completions that the server has kept: ``model``, ``metadata``, ``after``,
+        ``limit``, ``order``. Node: ``list``."""
+        query, extras = _split(params)
+        return self._api.fetch_page(ChatCompletion, _PATH, query=query, extras=extras)
+
+    def delete(self, completion_id: str, **extras: Any) -> ChatCompletionDeleted:
+        """Delete a completion that the server has kept. Node: ``delete``."""
+        path = url_path("/chat/completions/{}", completion_id)
+        return self._api.fetch(ChatCompletionDeleted, "DELETE", path, extras=_only_extras(extras))
+
+
+class CompletionMessages(Resource):
+    """The messages of completions that the server has kept."""
+
+    def list(self, completion_id: str, **params: Any) -> CursorPage[ChatCompletionStoreMessage]:
+        """List them: ``after``, ``limit``, ``order``. Node: ``messages.list``."""
+        query, extras = _split(params)
+        path = url_path("/chat/completions/{}/messages", completion_id)
+        return self._api.fetch_page(ChatCompletionStoreMessage, path, query=query, extras=extras)
+
+
+def _split(params: Mapping[str, Any]) -> tuple[dict[str, Any], Extras]:
+    """Part what is sent from the options of the call."""
+    sent = {
+        name: value
+        for name, value in params.items()
+        if name not in _EXTRAS and value is not NOT_GIVEN
+    }
+    given = {name.removeprefix("extra_"): params[name] for name in _EXTRAS if name in params}
+    return sent, Extras(**given)
+
+
+def _only_extras(params: Mapping[str, Any]) -> Extras:
+    sent, extras = _split(params)
+    if sent:
+        raise TypeError(f"unexpected keyword arguments: {', '.join(sent)}")
+    return extras
+
+
+def _prepared(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body with classes as formats and lists in the place of iterables."""
+    made = {**body, "messages": list(body["messages"])}
+    if "response_format" in made:
+        made["response_format"] = chat_format(made["response_format"])
+    if isinstance(made.get("tools"), Iterable):
+        made["tools"] = [chat_tool(tool) for tool in made["tools"]]
+    return made
+
+
+def _sent(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body whose messages are as they are sent."""
+    return {**body, "messages": [_message(message) for message in body["messages"]]}
+
+
+def _message(message: Any) -> Any:
+    """Return a message without what only helpers add to one that came out of them."""
+    if isinstance(message, Mapping):
+        return message
+    to_dict = getattr(message, "to_dict", None)
+    if to_dict is None:
+        return message
+    made = to_dict()
+    made.pop("parsed", None)
+    for call in made.get("tool_calls") or ():
+        function = call.get("function")
+        if isinstance(function, dict):
+            function.pop("parsed_arguments", None)
+    return made
+
+
+def _chunk_view(name: Any, data: Any) -> ChatCompletionChunk:
+    return ChatCompletionChunk(data)

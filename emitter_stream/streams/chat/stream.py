@@ -1,0 +1,396 @@
+"""The stream of a chat completion: the Node SDK's ``ChatCompletionStream``, and its finals.
+
+The Python SDK's side of it, which iterates typed events, is what ``with`` gives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from ..._typing import Listener0, Listener1, Listener2
+from ...abort import AbortSignal
+from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
+from ...engine.stream import EventIterator, EventStream
+from ...exceptions import APIUserAbortError, OpenAIError
+from ...http.transport import Exchange
+from ...types.chat import (
+    ChatCompletionChunk,
+    ChatCompletionStreamEvent,
+    ChunkEvent,
+    CompletionUsage,
+    ContentDeltaEvent,
+    ContentDoneEvent,
+    FunctionToolCallArgumentsDeltaEvent,
+    FunctionToolCallArgumentsDoneEvent,
+    LogprobsContentDeltaEvent,
+    LogprobsContentDoneEvent,
+    LogprobsRefusalDeltaEvent,
+    LogprobsRefusalDoneEvent,
+    ParsedChatCompletion,
+    ParsedChatCompletionMessage,
+    ParsedChatCompletionSnapshot,
+    ParsedFunction,
+    RefusalDeltaEvent,
+    RefusalDoneEvent,
+)
+from .codec import CODEC, carrier_of
+from .core import ChatCore
+from .finals import Parsing
+from .listeners import EVERYTHING, TYPED_EVENTS
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["ChatCompletionStream", "ConversationStream", "TypedChatEvents"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class ConversationStream(EventStream):
+    """What the streams of one completion, and of several with tools, have in common."""
+
+    _core: Any
+
+    @property
+    def messages(self) -> list[Any]:
+        """The conversation: the request's messages, then the model's and the results of tools.
+
+        It is the list itself. Node: ``messages``.
+        """
+        messages: list[Any] = self._core.conversation.messages
+        return messages
+
+    def all_chat_completions(self) -> list[ParsedChatCompletion]:
+        """Return the completions so far. Node: ``allChatCompletions``."""
+        return list(self._core.conversation.completions)
+
+    # Finals
+
+    def final_chat_completion(self, timeout: float | None = None) -> ParsedChatCompletion:
+        """Wait for the end and return the last completion; raises what ``done`` raises.
+
+        Node: ``finalChatCompletion``.
+        """
+        self.done(timeout)
+        completion: ParsedChatCompletion = self._core.conversation.final_chat_completion()
+        return completion
+
+    def final_message(self, timeout: float | None = None) -> ParsedChatCompletionMessage:
+        """Wait for the end and return the model's last message. Node: ``finalMessage``."""
+        self.done(timeout)
+        message: ParsedChatCompletionMessage = self._core.conversation.final_message()
+        return message
+
+    def final_content(self, timeout: float | None = None) -> str | None:
+        """Wait for the end and return the last message's content. Node: ``finalContent``."""
+        return self.final_message(timeout).content
+
+    def final_function_tool_call(self, timeout: float | None = None) -> ParsedFunction | None:
+        """Wait for the end and return the last function call, if there was one.
+
+        Node: ``finalFunctionToolCall``.
+        """
+        self.done(timeout)
+        call: ParsedFunction | None = self._core.conversation.final_function_tool_call()
+        return call
+
+    def final_function_tool_call_result(self, timeout: float | None = None) -> str | None:
+        """Wait for the end and return the last result of a function, if there was one.
+
+        Node: ``finalFunctionToolCallResult``.
+        """
+        self.done(timeout)
+        result: str | None = self._core.conversation.final_function_tool_call_result()
+        return result
+
+    def total_usage(self, timeout: float | None = None) -> CompletionUsage:
+        """Wait for the end and return the sums over all completions. Node: ``totalUsage``."""
+        self.done(timeout)
+        usage: CompletionUsage = self._core.conversation.total_usage()
+        return usage
+
+
+class ChatCompletionStream(ConversationStream):
+    """A completion's stream, with the listeners of the Node SDK's class of the same name.
+
+    Events: ``connect chunk content content.delta content.done refusal.delta refusal.done
+    tool_calls.function.arguments.delta tool_calls.function.arguments.done logprobs.content.delta
+    logprobs.content.done logprobs.refusal.delta logprobs.refusal.done chatCompletion message
+    functionToolCall functionToolCallResult finalChatCompletion finalMessage finalContent
+    finalFunctionToolCall finalFunctionToolCallResult totalUsage error abort end``.
+
+    Iterating gives the raw chunks, as in Node; leaving the loop early aborts the request. ``with``
+    gives the official Python SDK's side of the same stream, which iterates typed events.
+    """
+
+    _core: ChatCore
+
+    def __init__(
+        self,
+        source: Source,
+        core: ChatCore,
+        *,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
+    ) -> None:
+        super().__init__(source, core, signal=signal, inline=inline)
+        self._iterated = False  # the typed side was
+
+    @classmethod
+    def from_exchange(
+        cls,
+        exchange: Exchange,
+        params: Mapping[str, Any],
+        *,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
+    ) -> Self:
+        """Send a streaming request with ``params`` and return its stream."""
+        core = ChatCore(Parsing.of(params))
+        core.conversation.messages.extend(params.get("messages") or ())
+        return cls(HTTPSource(exchange, core), core, signal=signal, inline=inline)
+
+    @classmethod
+    def from_readable_stream(
+        cls,
+        chunks: Iterable[bytes],
+        *,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
+    ) -> Self:
+        """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
+
+        ``chunks`` is any iterable of bytes, cut anywhere; it is read on the stream's thread. The
+        request's messages are not in it, and nothing is parsed. Node: ``fromReadableStream``.
+        """
+        core = ChatCore(replays=True)
+        return cls(LinesSource(chunks, CODEC), core, signal=signal, inline=inline)
+
+    @classmethod
+    def from_events(
+        cls, events: Iterable[Any], *, signal: AbortSignal | None = None, inline: bool = False
+    ) -> Self:
+        """Return a stream of chunks that are there as objects.
+
+        Each is a dict, a ``ChatCompletionChunk``, or a chunk of the official Python SDK. The
+        iterable is read on the stream's thread.
+        """
+        return cls(EventsSource(events, CODEC), ChatCore(), signal=signal, inline=inline)
+
+    def to_readable_stream(self) -> Iterator[bytes]:
+        """Return an iterator over the chunks as newline-delimited JSON, a line at a time.
+
+        The same bytes as Node's ``toReadableStream()``. It is an iterator over the stream like
+        any other: leaving it early aborts the request.
+        """
+        return self._iterator(EventIterator, "chunk", _to_line, abort_on_leave=True)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the raw chunks; leaving early aborts the request, as in Node."""
+        return self._iterator(EventIterator, "chunk", _chunk, abort_on_leave=True)
+
+    # Snapshots
+
+    @property
+    def current_chat_completion_snapshot(self) -> ParsedChatCompletionSnapshot | None:
+        """The completion so far, which grows; ``None`` before the first chunk and after the last.
+
+        After an error it is what came. Node: ``currentChatCompletionSnapshot``.
+        """
+        return self._core.current_snapshot
+
+    @property
+    def current_completion_snapshot(self) -> ParsedChatCompletionSnapshot | None:
+        """The completion so far, by the official Python SDK's name; also after the last chunk."""
+        return self._core.last_snapshot
+
+    @property
+    def repairs(self) -> Mapping[str, int]:
+        """How often chunks were repaired, by the names C1 to C5; see ``streams/chat/repairs.py``."""
+        return self._core.repairs
+
+    # The Python SDK's side
+
+    def get_final_completion(self, timeout: float | None = None) -> ParsedChatCompletion:
+        """Do what ``final_chat_completion`` does, by the official Python SDK's name for it."""
+        return self.final_chat_completion(timeout)
+
+    def close(self) -> None:
+        """End the request, by the official Python SDK's name: what ``abort`` does."""
+        self.abort()
+
+    def __enter__(self) -> TypedChatEvents:
+        side: TypedChatEvents = object.__new__(_typed(type(self)))
+        side.__dict__ = self.__dict__  # the same stream
+        return side
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Wait for the end and raise the stream's error; abort if an exception left the block.
+
+        If the typed events were iterated, what is left of them is closed instead, without error.
+        """
+        if kind is None and not self._iterated:
+            super().__exit__(kind, error, traceback)
+            return
+        if self._delivery.left:
+            return
+        self.leave()
+        if kind is None:
+            with contextlib.suppress(OpenAIError):
+                self.done()
+
+    if TYPE_CHECKING:
+        # One overload for each signature, so that a listener is checked against its event.
+        # fmt: off
+        @overload
+        def on(self, event: Literal["connect", "end"], listener: Listener0) -> Self: ...
+        @overload
+        def on(self, event: Literal["error"], listener: Listener1[OpenAIError]) -> Self: ...
+        @overload
+        def on(self, event: Literal["abort"], listener: Listener1[APIUserAbortError]) -> Self: ...
+        @overload
+        def on(self, event: Literal["chunk"], listener: Listener2[ChatCompletionChunk, ParsedChatCompletionSnapshot]) -> Self: ...
+        @overload
+        def on(self, event: Literal["content"], listener: Listener2[str, str]) -> Self: ...
+        @overload
+        def on(self, event: Literal["content.delta"], listener: Listener1[ContentDeltaEvent]) -> Self: ...
+        @overload
+        def on(self, event: Literal["content.done"], listener: Listener1[ContentDoneEvent]) -> Self: ...
+        @overload
+        def on(self, event: Literal["refusal.delta"], listener: Listener1[RefusalDeltaEvent]) -> Self: ...
+        @overload
+        def on(self, event: Literal["refusal.done"], listener: Listener1[RefusalDoneEvent]) -> Self: ...
+        @overload
+        def on(self, event: Literal["tool_calls.function.arguments.delta"], listener: Listener1[FunctionToolCallArgumentsDeltaEvent]) -> Self: ...
+        @overload
+        def on(self, event: Literal["tool_calls.function.arguments.done"], listener: Listener1[FunctionToolCallArgumentsDoneEvent]) -> Self: ...
+        @overload
+        def on(self, event: Literal["logprobs.content.delta"], listener: Listener1[LogprobsContentDeltaEvent]) -> Self: ...
+        @overload
+        def on(self, event: Literal["logprobs.content.done"], listener: Listener1[LogprobsContentDoneEvent]) -> Self: ...
+        @overload
+        def on(self, event: Literal["logprobs.refusal.delta"], listener: Listener1[LogprobsRefusalDeltaEvent]) -> Self: ...
+        @overload
+        def on(self, event: Literal["logprobs.refusal.done"], listener: Listener1[LogprobsRefusalDoneEvent]) -> Self: ...
+        @overload
+        def on(self, event: Literal["chatCompletion", "finalChatCompletion"], listener: Listener1[ParsedChatCompletion]) -> Self: ...
+        @overload
+        def on(self, event: Literal["message"], listener: Listener1[Any]) -> Self: ...
+        @overload
+        def on(self, event: Literal["finalMessage"], listener: Listener1[ParsedChatCompletionMessage]) -> Self: ...
+        @overload
+        def on(self, event: Literal["functionToolCall", "finalFunctionToolCall"], listener: Listener1[ParsedFunction]) -> Self: ...
+        @overload
+        def on(self, event: Literal["functionToolCallResult", "finalFunctionToolCallResult", "finalContent"], listener: Listener1[str]) -> Self: ...
+        @overload
+        def on(self, event: Literal["totalUsage"], listener: Listener1[CompletionUsage]) -> Self: ...
+        @overload
+        def on(self, event: str, listener: None = None) -> Callable[[_F], _F]: ...
+        def on(self, event: Any, listener: Any = None) -> Any: ...
+        # fmt: on
+
+        once = on
+
+
+class TypedChatEvents(ChatCompletionStream):
+    """The official Python SDK's side of a chat stream: it iterates typed events.
+
+    It is the same stream as the one whose ``with`` gave it, and has all that that has.
+    """
+
+    def __iter__(self) -> Iterator[ChatCompletionStreamEvent]:
+        return self
+
+    def __next__(self) -> ChatCompletionStreamEvent:
+        iterator = self.__dict__.get("_typed_events")
+        if iterator is None:
+            self._iterated = True
+            iterator = self._iterator(_TypedEvents, EVERYTHING, _typed_event)
+            self._typed_events = iterator
+        event: ChatCompletionStreamEvent = next(iterator)
+        return event
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __del__(self) -> None:
+        """Do nothing: the stream itself tells when nobody can listen to it any more."""
+
+
+class _TypedEvents(EventIterator[Any]):
+    """The typed events, in the listeners' order."""
+
+    def __next__(self) -> Any:
+        while (event := super().__next__()) is None:
+            pass
+        return event
+
+
+def _typed(kind: type[ChatCompletionStream]) -> type[TypedChatEvents]:
+    """Return the class of the typed side of a stream."""
+    if issubclass(kind, TypedChatEvents):
+        return kind
+    found = _TYPED.get(kind)
+    if found is None:
+        bases = (TypedChatEvents,) if kind is ChatCompletionStream else (TypedChatEvents, kind)
+        found = _TYPED[kind] = type(
+            f"Typed{kind.__name__}", bases, {"__doc__": TypedChatEvents.__doc__}
+        )
+    return found
+
+
+_TYPED: dict[type[ChatCompletionStream], type[TypedChatEvents]] = {}
+
+
+def _typed_event(args: tuple[Any, ...]) -> Any:
+    name, passed = args
+    if name == "chunk":
+        chunk, snapshot = passed
+        return ChunkEvent({"chunk": chunk._data, "snapshot": snapshot._data})
+    return passed[0] if name in _TYPED_NAMES else None
+
+
+_TYPED_NAMES = frozenset(TYPED_EVENTS)
+
+
+def _chunk(args: tuple[Any, ...]) -> Any:
+    return args[0]
+
+
+def _to_line(args: tuple[Any, ...]) -> bytes:
+    return to_line(CODEC.to_object(CODEC.of_emission(args)))
+
+
+class ReadableRun(EventIterator[bytes]):
+    """The lines of a run of tools: chunks, and between them the results of tools."""
+
+    _last: dict[str, Any] | None = None
+    _call_ids: list[Any] | None = None
+
+    def __next__(self) -> bytes:
+        while (line := self._line(*super().__next__())) is None:
+            pass
+        return line
+
+    def _line(self, name: str, args: Any) -> bytes | None:
+        if name == "chunk":
+            self._last = args[0].to_dict()
+            return to_line(self._last)
+        message = args[0].to_dict() if name == "message" else {}
+        if message.get("role") == "assistant":
+            calls = message.get("tool_calls")
+            self._call_ids = None if calls is None else [call.get("id") for call in calls]
+        elif message.get("role") == "tool":
+            if self._last is None:
+                raise OpenAIError("A tool's result came before any chunk: no line can carry it.")
+            ids, self._call_ids = self._call_ids, None
+            return to_line(carrier_of(self._last, message, ids))
+        return None
