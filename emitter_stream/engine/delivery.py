@@ -114,7 +114,7 @@ class Delivery:
 
     def attach(self, registration: Registration, stacklevel: int = 3) -> None:
         """Attach a listener, with what it missed if it is late and the user has not said go."""
-        if self.left:
+        if self.elsewhere:
             return
         unkept = 0
         with self.lock:
@@ -144,7 +144,7 @@ class Delivery:
 
     def go(self) -> None:
         """Begin to deliver; from now on a listener hears what comes after it."""
-        if self.left:
+        if self.elsewhere:
             return
         with self.lock:
             if not self._go_said:
@@ -157,13 +157,13 @@ class Delivery:
         return self.lock
 
     @property
-    def left(self) -> bool:
+    def elsewhere(self) -> bool:
         """Whether the stream lives on in another process, of which this one is a child."""
         return self._generation != _fork.generation
 
-    def refuse_left(self) -> None:
+    def refuse_elsewhere(self) -> None:
         """Raise ``OpenAIError`` in a child of the process that made the stream."""
-        if self.left:
+        if self.elsewhere:
             raise _fork.LeftBehind("stream")
 
     def begin_anew(self) -> None:
@@ -188,7 +188,7 @@ class Delivery:
 
     def detach(self, event: str, listener: Callable[..., object]) -> None:
         """Take the oldest registration of ``listener`` away, if there is one."""
-        if self.left:
+        if self.elsewhere:
             return
         with self.lock:
             registration = self.emitter.find(event, listener)
@@ -200,7 +200,7 @@ class Delivery:
 
     def stop(self, error: APIUserAbortError) -> None:
         """Abort. The first call counts; one that was broken off is completed by the next."""
-        if self.left:
+        if self.elsewhere:
             return
         with self.lock:
             if self.ended:
@@ -225,7 +225,7 @@ class Delivery:
 
     def wait_until(self, is_so: Callable[[], bool], timeout: float | None) -> bool:
         """Say go and wait until ``is_so()`` or the end; return whether that came in time."""
-        if self.left:
+        if self.elsewhere:
             return bool(is_so()) or self.settled()
         self.refuse_inside()
         waiter = object()
@@ -244,9 +244,9 @@ class Delivery:
 
         Raises ``OpenAIError`` where it will never be so: in a child of the process that made it.
         """
-        if self.left:
+        if self.elsewhere:
             if not self.ended:
-                self.refuse_left()
+                self.refuse_elsewhere()
             return True
         return self._finished and not self._late and not self._token.locked()
 
@@ -347,7 +347,7 @@ class Delivery:
                 for registration in ready.get(name, ()):
                     registration.call(*args)
             except BaseException as error:
-                if self.left:  # it is the child's own, of whatever it forked for
+                if self.elsewhere:  # it is the child's own, of whatever it forked for
                     raise
                 self.raised = error
                 raise listener_error(name, error) from error
@@ -366,7 +366,9 @@ class Delivery:
                     self._going = True
                     self._history.clear()
                 if not self._is_held_back():
-                    self.attention = bool(self._buffers) or self.stopping is not None or self.left
+                    self.attention = (
+                        bool(self._buffers) or self.stopping is not None or self.elsewhere
+                    )
                     return
             self._changed.wait_for(lambda: self._late or not self._is_held_back())
 
@@ -407,7 +409,7 @@ class Delivery:
                 for registration in registrations:
                     registration.call(*args)
             except BaseException as error:
-                if self.left:
+                if self.elsewhere:
                     raise
                 if name in names:
                     history.cut_short(recipe, ingredient, name)
@@ -448,7 +450,7 @@ class Delivery:
 
     def _begins_at(self) -> float:
         """Return when delivery begins, by ``time.monotonic()``, as things are now."""
-        if self._go_said or self.stopping is not None or self.left:
+        if self._go_said or self.stopping is not None or self.elsewhere:
             return -math.inf
         if not self.emitter.ready and not _exiting.is_set():
             return math.inf
@@ -460,7 +462,7 @@ class Delivery:
     def _is_held_back(self) -> bool:
         return (
             not self._waiters
-            and not self.left
+            and not self.elsewhere
             and not _exiting.is_set()
             and self.stopping is None
             and any(len(buffer.items) >= BUFFER_BOUND for buffer in self._buffers)
@@ -479,7 +481,7 @@ class Delivery:
                 while late.held and registration.call == late.hold:
                     late.call(*late.held.popleft())
             except BaseException as error:
-                if self.left:
+                if self.elsewhere:
                     raise
                 if self.ended:
                     report(error)
@@ -518,7 +520,7 @@ class Delivery:
     def _serve(self) -> None:
         self._holder = threading.get_ident()
         self._serve_late()
-        if self.left:
+        if self.elsewhere:
             return
         if self.stopping is not None:
             self.finish(self.stopping)

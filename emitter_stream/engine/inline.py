@@ -56,7 +56,7 @@ class InlineDriver:
         Raises what a listener raised in a call that was made from here.
         """
         delivery = self._delivery
-        if delivery.left:
+        if delivery.elsewhere:
             return bool(is_so()) or delivery.settled()
         if self._at_wheel == threading.get_ident():
             raise RuntimeError(
@@ -88,7 +88,7 @@ class InlineDriver:
 
     def leave(self) -> None:
         """Abort what is left, with the calls that follow of it, and raise no error."""
-        if self._delivery.left:
+        if self._delivery.elsewhere:
             return
         self._controller.abort()
         try:
@@ -98,7 +98,7 @@ class InlineDriver:
 
     def close(self) -> None:
         """Abort what is left of a stream that nobody will wait for; nobody is called."""
-        if self._delivery.left or self._delivery.settled():
+        if self._delivery.elsewhere or self._delivery.settled():
             return
         error = APIUserAbortError()
         self._aborts.remove()
@@ -139,7 +139,7 @@ class InlineDriver:
                 if self._move(is_so, deadline):
                     return
             except BaseException as error:
-                if self._delivery.left:  # it is the child's own, of whatever it forked for
+                if self._delivery.elsewhere:  # it is the child's own, of whatever it forked for
                     raise
                 raised = error  # passed on when all is told
             self._outcome = self._outcome_of(raised)

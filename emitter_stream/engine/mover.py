@@ -36,9 +36,9 @@ class Mover:
         self.is_connected = False
 
     @property
-    def left(self) -> bool:
+    def elsewhere(self) -> bool:
         """Whether this is a child, and the stream moves on in the process that made it."""
-        return self._delivery.left
+        return self._delivery.elsewhere
 
     def open(self, deadline: float | None = None) -> bool:
         """Wait until the source can be read; return whether that was before ``deadline``."""
@@ -103,7 +103,7 @@ class Mover:
     def end(self, error: OpenAIError | None) -> None:
         """Close the source, make the last calls and let go of the token."""
         delivery = self._delivery
-        if delivery.left:
+        if delivery.elsewhere:
             return
         try:
             self._source.close()
@@ -137,7 +137,7 @@ class Mover:
         delivery = self._delivery
         delivery.attend()
         self._core.wanted = delivery.wanted
-        if delivery.ended or delivery.left:
+        if delivery.ended or delivery.elsewhere:
             return False
         if delivery.stopping is not None:
             raise delivery.stopping

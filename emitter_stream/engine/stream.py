@@ -202,7 +202,7 @@ class EventStream:
             heard.append(args)
             delivery.notify()
 
-        delivery.refuse_left()
+        delivery.refuse_elsewhere()
         delivery.refuse_inside()
         registration = self._emitter.register(event, hear, once=True)
         delivery.attach(registration)
@@ -259,7 +259,7 @@ class EventStream:
 
         In a child of the process that made the stream it does nothing.
         """
-        if self._delivery.left:
+        if self._delivery.elsewhere:
             return
         if kind is not None:
             self.leave()
@@ -318,7 +318,7 @@ class EventIterator(Generic[_T]):
         self._abort = abort
         self._abort_on_leave = abort_on_leave
         self._quiet = quiet
-        delivery.refuse_left()
+        delivery.refuse_elsewhere()
         self._registration = delivery.emitter.register(event, buffer.push)
         self._buffer = buffer
         delivery.attach(self._registration, stacklevel=5)
@@ -390,7 +390,7 @@ class _Reader:
             mover.connect()
             mover.move()
         except BaseException as raised:
-            if mover.left and not isinstance(raised, LeftBehind):
+            if mover.elsewhere and not isinstance(raised, LeftBehind):
                 raise  # in a child that a listener forked: nobody is to make a stream's error of it
             error = as_openai_error(raised)
         mover.end(error)

@@ -321,7 +321,7 @@ class Exchange:
         body = getattr(self._raw, "_original_response", None)
         # urllib3 has given the connection of a body that it read to its end to the pool by now, so
         # that it may be another exchange's.
-        if self._is_left() or body is None or body.isclosed() or self._socket is None:
+        if self._is_elsewhere() or body is None or body.isclosed() or self._socket is None:
             return
         # Whatever goes wrong: the connection is closed then, and nothing is lost.
         with contextlib.suppress(Exception):
@@ -402,7 +402,9 @@ class Exchange:
 
     def close(self) -> None:
         """Give the connection back if the answer was read to its end, close it if not."""
-        if self._is_left():  # closed here already; and what reads it may wait for a lost thread
+        if (
+            self._is_elsewhere()
+        ):  # closed here already; and what reads it may wait for a lost thread
             return
         with _owners:
             if self._connection is not None and self._connection.owner is self:
@@ -415,7 +417,7 @@ class Exchange:
                 raw.close()
             raw.release_conn()
 
-    def _is_left(self) -> bool:
+    def _is_elsewhere(self) -> bool:
         return self._generation != _fork.generation
 
     def _send(self) -> requests.Response:
@@ -522,7 +524,7 @@ class Exchange:
         # What an interrupted read ends in depends on the framing, so only the flag tells.
         if self._interrupted.is_set():
             raise APIUserAbortError()
-        if self._is_left():  # forked while it waited: the answer is the parent's
+        if self._is_elsewhere():  # forked while it waited: the answer is the parent's
             raise _fork.LeftBehind("request")
         # Outside of `except`: there what may show the API key would stay attached to the error.
         if failure is not None:

@@ -204,7 +204,7 @@ def attach_recorder(
     with the time at which it is; not so where the core has events that are ``made``, which have no
     common order with the others then.
     """
-    delivery.refuse_left()
+    delivery.refuse_elsewhere()
     with delivery.still():
         if delivery.recorder is not None:
             raise RuntimeError("this stream is being recorded already")

@@ -19,6 +19,7 @@ from typing import Any
 
 import attrs
 
+from ... import _bell, _fork
 from ...abort import AbortController, AbortSignal
 from ...exceptions import APIUserAbortError, OpenAIError, as_openai_error, redacted
 from ..core import Core, Emission, EventLog
@@ -98,6 +99,7 @@ class LoopDelivery:
         self.made_at = time.monotonic()
         self.ended = False
         self.finished = False  # ended, and the listeners of `end` have been called
+        self._generation = _fork.generation
         self._task = begun_task(self.loop, self._run(), "emitter-stream")
         _running.add(self)  # a loop keeps no task alive
         reader.start(Inlet(self.loop, self._arrive, self._close))
@@ -109,15 +111,35 @@ class LoopDelivery:
 
     def attach(self, registration: Registration) -> None:
         """Attach a listener (safe)."""
+        if self.elsewhere:
+            return
         self.emitter.attach(registration)
         if not self.begun:
             self._own_bell.ring_from_anywhere()
 
     def go(self) -> None:
         """Begin to deliver, if need be to nobody (safe)."""
-        if not self._go_said:
+        if not self._go_said and not self.elsewhere:
             self._go_said = True
             self._own_bell.ring_from_anywhere()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the stream lives on in another process, of which this one is a child (safe)."""
+        return self._generation != _fork.generation
+
+    def begin_anew(self) -> None:
+        """Stand still, in a child; tasks that it goes on with see that nothing comes any more."""
+        self.emitter.begin_anew()
+        self.finished = self.ended
+        with contextlib.suppress(RuntimeError):  # it was not a thread of the loop that forked
+            self._bell.ring()
+            self._own_bell.ring()
+
+    def refuse_elsewhere(self) -> None:
+        """Raise ``OpenAIError`` in a child of the process that made the stream (safe)."""
+        if self.elsewhere:
+            raise _fork.LeftBehind("stream")
 
     def still(self) -> contextlib.AbstractContextManager[object]:
         """Return a context in which delivery does not begin: the loop is one by itself."""
@@ -144,6 +166,8 @@ class LoopDelivery:
             raise RuntimeError(_INSIDE)
 
     def _check_loop(self) -> None:
+        if self.elsewhere:  # what has ended can be read on any loop
+            return
         if asyncio.get_running_loop() is not self.loop:
             raise RuntimeError("this stream belongs to another event loop, the one that made it")
 
@@ -157,8 +181,12 @@ class LoopDelivery:
             self._bell.ring()
 
         def settled() -> object:
-            return self.finished or is_so()
+            if self.elsewhere and not self.ended and not is_so():
+                self.refuse_elsewhere()
+            return self.finished or self.elsewhere or is_so()
 
+        if self.elsewhere:
+            return bool(settled())
         self._waiters += 1
         self.go()
         self._own_bell.ring()  # a waiter lifts the bound of the buffers
@@ -182,12 +210,14 @@ class LoopDelivery:
     def close_buffer(self, buffer: Buffer) -> None:
         """Forget a buffer; twice is once (safe)."""
         self._buffers = [other for other in self._buffers if other is not buffer]
-        self._own_bell.ring_from_anywhere()
-        self._bell.ring_from_anywhere()
+        if not self.elsewhere:
+            self._own_bell.ring_from_anywhere()
+            self._bell.ring_from_anywhere()
 
     def made_room(self) -> None:
         """Hear that a buffer is full no longer."""
-        self._own_bell.ring()
+        if not self.elsewhere:
+            self._own_bell.ring()
 
     # From the reader and the abort signals
 
@@ -203,13 +233,13 @@ class LoopDelivery:
     def lose(self) -> None:
         """Take note that the loop is closed, and that nothing will ever run there again (safe)."""
         _running.discard(self)
-        if not self.finished:
+        if not self.finished and not self.elsewhere:
             self.error = self.error or self.stopping or APIUserAbortError(_LOST)
             self.ended = self.finished = True
             self._reader.stop()
 
     def _stop(self) -> None:
-        if self.stopping is not None or self.ended:
+        if self.stopping is not None or self.ended or self.elsewhere:
             return
         error = APIUserAbortError()
         reason = self._controller.signal.reason
@@ -235,7 +265,11 @@ class LoopDelivery:
         except GeneratorExit:  # the loop is gone, and the garbage collector cleans up behind it
             self.lose()
             raise
-        except BaseException as raised:  # noqa: BLE001 - cancelled, or Ctrl-C
+        except BaseException as raised:  # cancelled, or Ctrl-C
+            if self.elsewhere:
+                if isinstance(raised, _fork.LeftBehind):
+                    return
+                raise
             self._controller.abort(raised)
             error = self.stopping
             fatal = raised
@@ -259,13 +293,15 @@ class LoopDelivery:
             await self._read()
         except (KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError):
             raise
-        except BaseException as raised:  # noqa: BLE001 - nothing else would hear of it
+        except BaseException as raised:
+            if self.elsewhere:
+                raise
             error = as_openai_error(raised)
             if error.__cause__ is None:  # a core does not know what it must not show
                 error = redacted(error, self._reader.redact)
             self._reader.stop()
         # An aborted reader may sit where nothing wakes it.
-        await self._own_bell.until(lambda: self._closed or self.stopping is not None)
+        await self._until(lambda: self._closed or self.stopping is not None)
         if not self.begun:
             await self._begin()
             error = self.stopping or error  # aborted before anybody heard of the error
@@ -299,15 +335,19 @@ class LoopDelivery:
                 if number % _AT_ONCE == _AT_ONCE - 1:
                     await asyncio.sleep(0)  # others on the loop want their turn
                 if self._buffers:
-                    await self._own_bell.until(self._has_room)
+                    await self._until(self._has_room)
                 if self.stopping is not None:
                     raise self.stopping
         await deliver(core.finish())
 
+    async def _until(self, is_so: Callable[[], object]) -> None:
+        await self._own_bell.until(lambda: self.elsewhere or is_so())
+        self.refuse_elsewhere()
+
     async def _next(self) -> Batch | None:
         """Wait for what the reader hands over next; ``None`` at the end."""
         inbox = self._inbox
-        await self._own_bell.until(lambda: inbox or self._closed or self.stopping is not None)
+        await self._until(lambda: inbox or self._closed or self.stopping is not None)
         if self.stopping is not None:
             raise self.stopping
         if inbox:
@@ -319,7 +359,7 @@ class LoopDelivery:
     async def _begin(self) -> None:
         """Wait until there is a listener, or go, or an abort."""
         ready = self.emitter.ready
-        await self._own_bell.until(lambda: ready or self._go_said or self.stopping is not None)
+        await self._until(lambda: ready or self._go_said or self.stopping is not None)
         self.begun = True
 
     def _has_room(self) -> bool:
@@ -355,6 +395,8 @@ class LoopDelivery:
                     raise
                 raise listener_error(name, error) from error  # of something it waited for
             except BaseException as error:
+                if self.elsewhere:  # it is the child's own, of whatever it forked for
+                    raise
                 raise listener_error(name, error) from error
 
     def _is_cancelled(self) -> bool:
@@ -448,13 +490,14 @@ class _Running:
     PERIOD = 0.5  # seconds
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._deliveries: set[LoopDelivery] = set()
+        self._lock = threading.RLock()
+        self._bell = _bell.Bell()
+        self.deliveries: set[LoopDelivery] = set()
         self._thread: threading.Thread | None = None
 
     def add(self, delivery: LoopDelivery) -> None:
-        with self._changed:
-            self._deliveries.add(delivery)
+        with self._lock:
+            self.deliveries.add(delivery)
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._watch, name="emitter-stream-aio-watch", daemon=True
@@ -462,22 +505,33 @@ class _Running:
                 self._thread.start()
 
     def discard(self, delivery: LoopDelivery) -> None:
-        with self._changed:
-            self._deliveries.discard(delivery)
-            if not self._deliveries:
-                self._changed.notify_all()
+        with self._lock:
+            self.deliveries.discard(delivery)
+        self._bell.ring()
 
     def _watch(self) -> None:
         while True:
-            with self._changed:
-                if self._deliveries:
-                    self._changed.wait(self.PERIOD)
-                if not self._deliveries:
+            self._bell.wait_for(lambda: not self.deliveries, self.PERIOD)
+            with self._lock:
+                if not self.deliveries:
                     self._thread = None
                     return
-                lost = [delivery for delivery in self._deliveries if delivery.loop.is_closed()]
+                lost = [delivery for delivery in self.deliveries if delivery.loop.is_closed()]
             for delivery in lost:
                 delivery.lose()
 
 
 _running = _Running()
+_elsewhere: list[LoopDelivery] = []  # not let go of: a task that is freed before its end complains
+
+
+def _begin_anew() -> None:
+    """Leave the parent's streams alone, in a child."""
+    global _running
+    for delivery in _running.deliveries:
+        delivery.begin_anew()
+    _elsewhere.extend(_running.deliveries)
+    _running = _Running()
+
+
+_fork.renew(_begin_anew)

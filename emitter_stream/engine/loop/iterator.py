@@ -41,6 +41,7 @@ class AsyncEventIterator(Generic[_T]):
         self._abort_on_leave = abort_on_leave
         self._quiet = quiet
         self._skip_empty = skip_empty
+        delivery.refuse_elsewhere()
         buffer = Buffer(delivery)
         self._registration = delivery.emitter.register(event, buffer.push)
         delivery.open_buffer(buffer)
@@ -59,8 +60,8 @@ class AsyncEventIterator(Generic[_T]):
             try:
                 args = await buffer.take()
             except asyncio.CancelledError:
-                self._detach()
                 self._abort()
+                self._detach()
                 raise
             if args is None:
                 break

@@ -153,6 +153,7 @@ class AsyncEventStream:
             heard.append(args)
             self._delivery.notify()
 
+        self._delivery.refuse_elsewhere()
         registration = self._emitter.register(event, hear, once=True)
         self._delivery.attach(registration)
 
@@ -196,7 +197,12 @@ class AsyncEventStream:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Wait for the end and raise the stream's error; abort if an exception left the block."""
+        """Wait for the end and raise the stream's error; abort if an exception left the block.
+
+        In a child of the process that made the stream it does nothing.
+        """
+        if self._delivery.elsewhere:
+            return
         if kind is not None:
             self.abort()
             return

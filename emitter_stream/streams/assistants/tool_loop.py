@@ -303,9 +303,9 @@ class _Crew:
         """Wait for a job's result or exception; ``APIUserAbortError`` once dismissed."""
         outcomes = self._outcomes
         self._changed.wait_for(
-            lambda: self._dismissed or outcomes[index] is not None or self._is_left()
+            lambda: self._dismissed or outcomes[index] is not None or self._is_elsewhere()
         )
-        if self._is_left():
+        if self._is_elsewhere():
             raise _fork.LeftBehind("stream")
         outcome = outcomes[index]
         if self._dismissed or outcome is None:
@@ -322,7 +322,7 @@ class _Crew:
         self._dismissed = True
         self._changed.ring()
 
-    def _is_left(self) -> bool:
+    def _is_elsewhere(self) -> bool:
         return self._generation != _fork.generation
 
     def _work(self) -> None:
@@ -335,10 +335,10 @@ class _Crew:
             try:
                 outcome = self._jobs[index]()
             except BaseException as error:
-                if self._is_left():  # in a child that the function forked
+                if self._is_elsewhere():  # in a child that the function forked
                     raise
                 outcome = error
-            if self._is_left():  # the parent goes on with the others
+            if self._is_elsewhere():  # the parent goes on with the others
                 return
             self._outcomes[index] = outcome
             self._changed.ring()
