@@ -54,12 +54,16 @@ class Bell:
 
 
 class Flag:
-    """What is raised once, from any thread or handler; threads can wait for it."""
+    """What is raised once, from any thread or handler; threads can wait for it.
 
-    __slots__ = ("_bell", "_is_set")
+    A wait that is under way when its own thread forks ends in the child: nobody would wake it.
+    """
+
+    __slots__ = ("_bell", "_generation", "_is_set")
 
     def __init__(self) -> None:
         self._bell = Bell()
+        self._generation = _fork.generation
         self._is_set = False
 
     def is_set(self) -> bool:
@@ -71,7 +75,8 @@ class Flag:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set; return whether that came within ``timeout`` seconds."""
-        return self._bell.wait_for(self.is_set, timeout)
+        self._bell.wait_for(lambda: self._is_set or self._generation != _fork.generation, timeout)
+        return self._is_set
 
 
 _bells: weakref.WeakSet[Bell] = weakref.WeakSet()

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .._bell import Flag
+from .._fork import LeftBehind
 from ..exceptions import APIUserAbortError
 from .codec import WireEvent
 from .sources import Source
@@ -46,7 +47,8 @@ class OpenedAhead:
             self._open()
 
     def open(self) -> None:
-        self._turned.wait()
+        if not self._turned.wait():
+            raise LeftBehind("stream")
         if self._is_interrupted:
             raise APIUserAbortError()
         if self._error is not None:

@@ -301,6 +301,8 @@ class Delivery:
 
     def release(self) -> None:
         """Give the token back (*token*)."""
+        if self.elsewhere:  # forked by a listener: the token that is here now is nobody's
+            return
         while True:
             self._holder = None
             self._token.release()

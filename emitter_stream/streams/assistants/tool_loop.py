@@ -296,7 +296,7 @@ class _Crew:
         """Wait for an outcome so many seconds at most; return whether it came, or the dismissal."""
         outcomes = self._outcomes
         return self._changed.wait_for(
-            lambda: self._dismissed or outcomes[index] is not None or self._is_left(), seconds
+            lambda: self._dismissed or outcomes[index] is not None or self._is_elsewhere(), seconds
         )
 
     def outcome(self, index: int) -> str | BaseException:
