@@ -240,7 +240,7 @@ class ChatCompletionStream(ConversationStream):
         if kind is None and not self._iterated:
             super().__exit__(kind, error, traceback)
             return
-        if self._delivery.left:
+        if self._delivery.elsewhere:
             return
         self.leave()
         if kind is None:
