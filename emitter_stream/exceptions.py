@@ -52,7 +52,9 @@ __all__ = [
     "UnprocessableEntityError",
     "as_openai_error",
     "described",
+    "message_of",
     "redacted",
+    "shown",
     "status_error",
 ]
 
@@ -226,12 +228,32 @@ def status_error(status: int) -> type[APIStatusError]:
     return _BY_STATUS.get(status, APIStatusError)
 
 
+# What is somebody else's may raise anything where it is to be shown. None of that may take the place
+# of what is to be said: a stream whose error cannot be told would never end.
+
+
 def described(error: BaseException) -> str:
-    """Return an exception's class and message, also if its own ``__str__`` raises."""
+    """Return an exception's class and message, or the class alone if its ``__str__`` raises."""
     try:
         return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - it is somebody else's
+    except BaseException:  # noqa: BLE001
         return type(error).__name__
+
+
+def message_of(error: BaseException) -> str:
+    """Return an exception's message, or its class if it has none or its ``__str__`` raises."""
+    try:
+        return str(error) or type(error).__name__
+    except BaseException:  # noqa: BLE001
+        return type(error).__name__
+
+
+def shown(value: object, limit: int | None = None) -> str:
+    """Return ``repr(value)``, so many characters at most, or the class if its ``__repr__`` raises."""
+    try:
+        return repr(value)[:limit]
+    except BaseException:  # noqa: BLE001
+        return f"<{type(value).__name__}>"
 
 
 def as_openai_error(error: BaseException) -> OpenAIError:
@@ -245,7 +267,10 @@ def as_openai_error(error: BaseException) -> OpenAIError:
 
 def redacted(error: OpenAIError, redact: Callable[[Any], Any]) -> OpenAIError:
     """Return an error that came of what a server sent, with ``redact`` done to all that it shows."""
-    message = str(error)
+    try:
+        message = str(error)
+    except BaseException:  # noqa: BLE001 - see described()
+        return error
     body = error.body if isinstance(error, APIError) else None
     if redact(message) == message and redact(body) == body:
         return error

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .._bell import Flag
+from ..exceptions import shown
 from ..http.transport import Exchange, Transport
 
 __all__ = ["InterruptibleTransport", "in_thread", "sleep"]
@@ -92,7 +93,7 @@ async def in_thread(function: Callable[[], _T]) -> _T:
         try:
             value = function()
         except StopIteration as raised:  # a future does not take one
-            error = RuntimeError(f"the call raised {raised!r}")
+            error = RuntimeError(f"the call raised {shown(raised)}")
         except BaseException as raised:  # noqa: BLE001 - the task is told
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop is closed

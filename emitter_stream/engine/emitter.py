@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Mapping
 import attrs
 import pyee
 
+from ..exceptions import shown
+
 __all__ = ["Emitter", "Registration", "find"]
 
 Listener = Callable[..., object]
@@ -179,7 +181,7 @@ def fit(event: str, listener: Listener, count: int) -> Callable[..., object]:
     tells what it takes: a guess would fail in the middle of the stream.
     """
     if not callable(listener):
-        raise TypeError(f"the listener for {event!r} is not callable: {listener!r}")
+        raise TypeError(f"the listener for {event!r} is not callable: {shown(listener)}")
     if _innermost(listener) is print:  # it takes everything, but Python 3.10 has no signature of it
         return listener
     try:
@@ -187,7 +189,7 @@ def fit(event: str, listener: Listener, count: int) -> Callable[..., object]:
     except (TypeError, ValueError):  # some builtins have none, and `__signature__` may be anything
         instead = "`lambda first: f(first)`" if count else "`lambda: f()`"
         raise TypeError(
-            f"nothing tells how many arguments the listener for {event!r} takes, {listener!r}; put a "
+            f"nothing tells how many arguments the listener for {event!r} takes, {shown(listener)}; put a "
             f"function around it that does, such as {instead}"
         ) from None
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -196,7 +198,7 @@ def fit(event: str, listener: Listener, count: int) -> Callable[..., object]:
     if needed > count or keywords:
         wants = f"{needed} arguments" + "".join(f", keyword {name!r}" for name in keywords)
         raise TypeError(
-            f"the listener for {event!r} needs {wants}, but {event!r} passes {count}: {listener!r}"
+            f"the listener for {event!r} needs {wants}, but {event!r} passes {count}: {shown(listener)}"
         )
     if len(positional) >= count or any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return listener

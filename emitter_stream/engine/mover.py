@@ -108,7 +108,7 @@ class Mover:
         try:
             self._source.close()
         except BaseException as raised:  # noqa: BLE001 - nothing else would hear of it
-            error = error or as_openai_error(raised)
+            error = as_openai_error(raised) if error is None else error
         # A core does not know what it must not show. What has a cause is no core's.
         if error is not None and error.__cause__ is None:
             error = redacted(error, self._source.redact)

@@ -41,7 +41,9 @@ from ..exceptions import (
     APIUserAbortError,
     HTTPResponse,
     OpenAIError,
+    message_of,
     redacted,
+    shown,
     status_error,
 )
 from ..sse import MAX_EVENT_BYTES
@@ -538,8 +540,8 @@ class Exchange:
         if mapped is None:
             return error
         safe = self.redacted(mapped)
-        shown = "".join(map(repr, _chain(error)))
-        if safe is mapped and not isinstance(error, _SHOWS_HEADERS) and self.redact(shown) == shown:
+        trace = "".join(map(shown, _chain(error)))
+        if safe is mapped and not isinstance(error, _SHOWS_HEADERS) and self.redact(trace) == trace:
             safe.__cause__ = error
         return safe
 
@@ -935,13 +937,13 @@ def _map(error: Exception) -> OpenAIError | None:
         return None
     if isinstance(error, requests.exceptions.InvalidHeader):
         if error.args and isinstance(error.args[0], urllib3.exceptions.InvalidHeader):
-            return APIConnectionError(f"The server's answer is no HTTP: {error}")
+            return APIConnectionError(f"The server's answer is no HTTP: {message_of(error)}")
         return OpenAIError("A header of the request has characters that HTTP does not allow.")
     # requests' own errors about the request itself (no scheme, a bad URL) are ValueErrors.
     if isinstance(error, requests.exceptions.RequestException) and isinstance(error, ValueError):
-        return OpenAIError(f"The request cannot be sent: {error}")
+        return OpenAIError(f"The request cannot be sent: {message_of(error)}")
     if isinstance(error, ValueError):  # http.client's way with numbers that are none
-        return APIConnectionError(f"The server's answer is no HTTP: {error}")
+        return APIConnectionError(f"The server's answer is no HTTP: {message_of(error)}")
     for foreign, ours, what in _MAPPED:
         if isinstance(error, foreign):
             return ours(f"{what}: {_innermost(error)}")
@@ -964,7 +966,7 @@ def _innermost(error: BaseException) -> str:
             break
         error = inner
         seen += 1
-    return str(error) or type(error).__name__
+    return message_of(error)
 
 
 def _checked_timeout(timeout: Timeout) -> Timeout:

@@ -59,6 +59,8 @@ from ..exceptions import (
     HTTPResponse,
     OpenAIError,
     RecordingWarning,
+    message_of,
+    shown,
 )
 from .files import open_recording, release
 
@@ -269,13 +271,13 @@ def _is_header(line: bytes) -> bool:
 
 def _facts(error: OpenAIError) -> dict[str, Any]:
     known = next(kind for kind in type(error).__mro__ if kind.__name__ in _ERRORS)
-    facts: dict[str, Any] = {"class": known.__name__, "message": str(error)}
+    facts: dict[str, Any] = {"class": known.__name__, "message": message_of(error)}
     if isinstance(error, APIError):
         try:
             dumps(error.body)
             facts["body"] = error.body
         except (TypeError, ValueError, RecursionError):
-            facts["body"] = repr(error.body)
+            facts["body"] = shown(error.body)
         for name in ("status_code", "request_id"):
             if getattr(error, name) is not None:
                 facts[name] = getattr(error, name)

@@ -15,7 +15,7 @@ import attrs
 
 from ..engine.emitter import _is_coroutine_function
 from ..engine.wire import loads
-from ..exceptions import OpenAIError
+from ..exceptions import OpenAIError, shown
 from ..types import Model
 from ..types.params import AssistantToolParam, FunctionToolParam
 from .docstrings import Documentation, class_documentation, documentation
@@ -106,7 +106,7 @@ def function_tool(
     the API does not take. Node: the ``tools`` of ``runTools`` with ``zodFunction``.
     """
     if not callable(function):
-        raise TypeError(f"function_tool() takes a function, not {function!r}")
+        raise TypeError(f"function_tool() takes a function, not {shown(function)}")
     name = _checked_name(_name_of(function) if name is None else name)
     documented = _documented(function)
     arguments = _arguments_type(function, name, documented.arguments)

@@ -121,7 +121,7 @@ class ThreadReader:
         try:
             source.close()
         except BaseException as raised:  # noqa: BLE001
-            error = error or raised
+            error = raised if error is None else error
         with contextlib.suppress(RuntimeError):
             hand_over(inlet.close, error)
 
@@ -175,7 +175,7 @@ class LoopReader:
         try:
             await self._close()
         except BaseException as raised:  # noqa: BLE001
-            error = error or raised
+            error = raised if error is None else error
         self._inlet.close(error)
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error

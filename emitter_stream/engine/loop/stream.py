@@ -168,9 +168,10 @@ class AsyncEventStream:
                 return args[0] if len(args) == 1 else args or None
             if not in_time:
                 raise TimeoutError(f"{event!r} had not come after {timeout} seconds")
-            raise self._delivery.error or OpenAIError(
-                f"The stream ended without the event {event!r}."
-            )
+            error = self._delivery.error
+            if error is None:
+                error = OpenAIError(f"The stream ended without the event {event!r}.")
+            raise error
 
         return wait()
 

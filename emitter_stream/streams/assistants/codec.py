@@ -7,7 +7,7 @@ from typing import Any, Final
 from ...engine.codec import WireEvent
 from ...engine.sources import plain
 from ...engine.wire import check_error, loads
-from ...exceptions import OpenAIError
+from ...exceptions import OpenAIError, shown
 
 __all__ = ["CODEC"]
 
@@ -31,11 +31,13 @@ class _AssistantCodec:
             if to_dict is None:
                 raise OpenAIError(
                     f"An event is a dict with `event` and `data`, or an event object of an SDK; "
-                    f"this is {value!r:.200}"
+                    f"this is {shown(value, 200)}"
                 )
             value = to_dict()
         if not isinstance(value, dict) or "event" not in value:
-            raise OpenAIError(f"An event has the keys `event` and `data`; this is {value!r:.200}")
+            raise OpenAIError(
+                f"An event has the keys `event` and `data`; this is {shown(value, 200)}"
+            )
         return value["event"], plain(value.get("data"))
 
     def of_emission(self, args: tuple[Any, ...]) -> WireEvent:

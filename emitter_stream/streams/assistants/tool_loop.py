@@ -20,7 +20,7 @@ from ...engine.ahead import OpenedAhead
 from ...engine.codec import WireEvent
 from ...engine.core import Emission
 from ...engine.sources import HTTPSource, Source
-from ...exceptions import APIUserAbortError, OpenAIError
+from ...exceptions import APIUserAbortError, OpenAIError, described
 from ...http.transport import Exchange
 from ...tools.functions import Call, Toolbox, call_directly
 from ...types import Run
@@ -250,7 +250,7 @@ class ToolLoopSource:
             if isinstance(output, BaseException):
                 crew.wait()  # as in Node: no function of the round is left behind
                 raise OpenAIError(
-                    f"The function {call['name']!r} raised {type(output).__name__}: {output}. "
+                    f"The function {call['name']!r} raised {described(output)}. "
                     f"{_still_waits(run_id)}"
                 ) from output
             outputs.append({"tool_call_id": call["id"], "output": output})
@@ -262,7 +262,7 @@ class ToolLoopSource:
             return self._toolbox.answer(call["name"], call["arguments"], self._call)
         except Exception as error:
             if self._on_tool_error == "report":
-                return f"The function {call['name']} raised {type(error).__name__}: {error}"
+                return f"The function {call['name']} raised {described(error)}"
             raise
 
 
