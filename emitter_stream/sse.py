@@ -107,7 +107,9 @@ class FrameCutter:
             # chunk would copy a long event again and again.
             pieces.append(chunk)
             self._held += len(chunk)
-            if self._held > self._max:
+            if (
+                self._held - chunk.endswith(b"\n") > self._max
+            ):  # half of its blank line does not count
                 self._refuse()
             return
         if pieces:
@@ -124,7 +126,7 @@ class FrameCutter:
             if len(frame) > self._max:
                 self._refuse()
             yield frame
-        if len(rest) > self._max:
+        if len(rest) - rest.endswith(b"\n") > self._max:
             self._refuse()
 
     def is_idle(self) -> bool:

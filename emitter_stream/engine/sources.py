@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from ..exceptions import OpenAIError
 from ..http.transport import Exchange
-from ..sse import FrameCutter, read_frame
+from ..sse import MAX_EVENT_BYTES, FrameCutter, read_frame
 from .codec import Codec, WireEvent
 from .core import Core
 from .growth import GROWTH, GrowthMatcher
@@ -61,7 +61,10 @@ class HTTPSource:
         self._growth = core.growth
         self._matcher = GrowthMatcher()
         self._cutter = FrameCutter(exchange.max_event_bytes)
+        self._shortcut = exchange.max_event_bytes + 2  # bytes; a longer read is looked at by all
         self._at_end = False
+        self._heard = False  # whether there was any event
+        self._stray: bytes | None = None  # the first frame that is none, of those that came before
         self._done = False  # the end was said, and not only come to
 
     def open(self) -> None:
@@ -72,12 +75,15 @@ class HTTPSource:
 
     def read(self) -> Iterable[WireEvent] | None:
         if self._at_end:
+            if self._stray is not None and not self._heard:
+                self._refuse(self._stray)
             return None
         chunk = self._exchange.read()
         if chunk:
             # A delta that arrives alone, by far the most common read of a live stream: without the
             # two generators it costs a sixth less.
-            if chunk.find(b"\n\n") == len(chunk) - 2 and self._cutter.is_idle():
+            is_one = chunk.find(b"\n\n") == len(chunk) - 2 and len(chunk) <= self._shortcut
+            if is_one and self._cutter.is_idle():
                 piece = self._matcher.match(chunk[:-2])
                 if piece is not None:
                     return ((GROWTH, piece),)
@@ -105,6 +111,8 @@ class HTTPSource:
                 continue
             record = read_frame(frame)
             if record is None:
+                if self._stray is None and not self._heard and _is_stray(frame):
+                    self._stray = frame
                 continue
             event, text = record
             if text == DONE:
@@ -117,12 +125,19 @@ class HTTPSource:
                 raise failure
             if decoded is None:
                 continue
+            self._heard = True
             yield decoded
             path = self._growth()
             if path is None:
                 matcher.forget()
             else:
                 matcher.learn(frame, text, decoded[1], path)
+
+    def _refuse(self, stray: bytes) -> NoReturn:
+        text = self._exchange.redact(stray.decode("utf-8", "replace"))
+        raise OpenAIError(
+            f"The server's stream has no event in it. What came instead begins with {text[:200]!r}"
+        )
 
     def _decode(self, event: str | None, text: str) -> tuple[WireEvent | None, OpenAIError | None]:
         """Return an event, ``None`` for a heartbeat; or the error that it is."""
@@ -132,6 +147,14 @@ class HTTPSource:
             failure = error
         # Outside of `except`: there the error would stay attached to the one that replaces it.
         return None, self._exchange.redacted(failure)
+
+
+def _is_stray(frame: bytes) -> bool:
+    """Return whether a frame that is no event has a line in it that no event stream has."""
+    return any(line.partition(b":")[0] not in _FIELDS for line in frame.split(b"\n"))
+
+
+_FIELDS = (b"", b"event", b"data", b"id", b"retry")
 
 
 class _IterableSource:
@@ -176,11 +199,18 @@ class EventsSource(_IterableSource):
 
 
 class LinesSource(_IterableSource):
-    """Newline-delimited JSON, as ``to_readable_stream()`` writes it here and in Node."""
+    """Newline-delimited JSON, as ``to_readable_stream()`` writes it here and in Node.
 
-    def __init__(self, iterable: Iterable[bytes], codec: Codec) -> None:
+    A line of more than ``max_event_bytes`` bytes is an ``OpenAIError``.
+    """
+
+    def __init__(
+        self, iterable: Iterable[bytes], codec: Codec, max_event_bytes: int = MAX_EVENT_BYTES
+    ) -> None:
         super().__init__(iterable, codec)
+        self._max = max_event_bytes
         self._pieces: list[bytes] = []
+        self._held = 0  # bytes in _pieces
         self._at_end = False
 
     def read(self) -> Iterable[WireEvent] | None:
@@ -193,14 +223,27 @@ class LinesSource(_IterableSource):
         if isinstance(chunk, str):
             chunk = chunk.encode("utf-8", "surrogatepass")
         self._pieces.append(chunk)
+        self._held += len(chunk)
         if b"\n" not in chunk and b"\r" not in chunk:
+            if self._held > self._max:
+                self._refuse()
             return ()
         lines = b"".join(self._pieces).replace(b"\r", b"\n").split(b"\n")
-        self._pieces = [lines.pop()]
+        rest = lines.pop()
+        self._pieces, self._held = [rest], len(rest)
         return self._events(lines)
+
+    def _refuse(self) -> NoReturn:
+        self._pieces = []
+        raise OpenAIError(
+            f"A line of the stream has more than {self._max} bytes; "
+            f"from_readable_stream(max_event_bytes=...) sets how long a line may be."
+        )
 
     def _events(self, lines: list[bytes]) -> Iterator[WireEvent]:
         for line in lines:
+            if len(line) > self._max:
+                self._refuse()
             if line:
                 yield self._codec.from_object(loads(line.decode("utf-8", "replace")))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..exceptions import APIError, OpenAIError
 
-__all__ = ["DONE", "api_error", "check_error", "loads"]
+__all__ = ["DONE", "api_error", "check_error", "is_heartbeat", "loads", "shown_event"]
 
 MAX_DEPTH = 300
 DONE = "[DONE]"
@@ -62,6 +62,24 @@ def api_error(error: Any) -> APIError:
     if not isinstance(message, str) or not message:
         message = f"The server sent an error event without a message: {error!r:.200}"
     return APIError(message, body=error)
+
+
+def is_heartbeat(event: str | None, text: str, plain_prefix: str) -> bool:
+    """Return whether a frame only keeps the connection open: one that brings no data.
+
+    Not one that is named as the API's own events are, nor ``error`` or ``done``: from those data is
+    missing.
+    """
+    if text and not text.isspace():
+        return False
+    return event not in ("error", "done") and not (event or "").startswith(plain_prefix)
+
+
+def shown_event(event: Any, data: Any) -> str:
+    """Return words for an event that was not expected, short enough for a message."""
+    name = "an event without a name" if event is None else f"the event {event!r:.100}"
+    text = json.dumps(data, ensure_ascii=False, default=repr)
+    return f"{name} and the data {text if len(text) <= 200 else f'{text[:200]}...'}"
 
 
 def _depth(text: str) -> int:

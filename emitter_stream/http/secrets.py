@@ -124,10 +124,16 @@ def passwords_in(userinfo: str | None) -> list[Secret]:
 
 
 def mask(secrets: Iterable[Secret], value: Any) -> Any:
-    """Return JSON-like ``value`` with ``[API key]`` in the place of each secret."""
+    """Return JSON-like ``value`` with ``[API key]`` in the place of each secret.
+
+    Also of the beginning of one at the end of a text, which may have been cut for a message.
+    """
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, "[API key]")
+            start = value.rfind(secret[:_SHORTEST])
+            if start >= 0 and secret.startswith(value[start:].rstrip("\"'.}]")):
+                value = value[:start] + "[API key]"
         return value
     if isinstance(value, list):
         return [mask(secrets, item) for item in value]

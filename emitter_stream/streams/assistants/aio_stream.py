@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
@@ -16,6 +17,7 @@ from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_
 from ...exceptions import APIUserAbortError, OpenAIError
 from ...http.transport import Exchange
 from ...recordings.recording import attach_recorder
+from ...sse import MAX_EVENT_BYTES
 from ...types import (
     AssistantStreamEvent,
     ImageFile,
@@ -77,14 +79,20 @@ class AsyncAssistantStream(AsyncEventStream):
 
     @classmethod
     def from_readable_stream(
-        cls, chunks: Iterable[bytes] | AsyncIterable[bytes], *, signal: AbortSignal | None = None
+        cls,
+        chunks: Iterable[bytes] | AsyncIterable[bytes],
+        *,
+        signal: AbortSignal | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> Self:
         """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
 
         ``chunks`` is any iterable of bytes, cut anywhere. An asynchronous one is read on the loop,
-        another on a thread. Node: ``AssistantStream.fromReadableStream``.
+        another on a thread. A line of more than ``max_event_bytes`` (64 MiB) is an ``OpenAIError``.
+        Node: ``AssistantStream.fromReadableStream``.
         """
-        return cls(_reader_of(LinesSource, chunks), AssistantCore(), signal=signal)
+        lines = functools.partial(LinesSource, max_event_bytes=max_event_bytes)
+        return cls(_reader_of(lines, chunks), AssistantCore(), signal=signal)
 
     @classmethod
     def from_events(

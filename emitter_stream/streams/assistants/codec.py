@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ...engine.codec import WireEvent
 from ...engine.sources import plain
-from ...engine.wire import check_error, loads
+from ...engine.wire import check_error, is_heartbeat, loads
 from ...exceptions import OpenAIError, shown
 
 __all__ = ["CODEC"]
@@ -21,6 +21,8 @@ class _AssistantCodec:
     whole = "event"
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:
+        if is_heartbeat(name, text, _PREFIX):
+            return None
         data = loads(text)
         check_error(name, data, _PREFIX)
         return name, data

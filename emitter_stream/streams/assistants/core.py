@@ -16,7 +16,7 @@ from ...engine.codec import Codec
 from ...engine.core import Emission
 from ...engine.growth import GROWTH, Path
 from ...engine.history import KEEP
-from ...engine.wire import api_error
+from ...engine.wire import api_error, shown_event
 from ...exceptions import OpenAIError
 from ...types import (
     AssistantStreamEvent,
@@ -52,6 +52,8 @@ _RUN_ENDS = frozenset(
 _RUN_EVENTS = _RUN_ENDS | {
     f"thread.run.{verb}" for verb in ("created", "queued", "in_progress", "cancelling")
 }
+
+_WITHOUT_EFFECT = ("thread.created", "done", "error")
 
 RAW_EVENTS = ("thread.created", *sorted(_RUN_EVENTS | _STEP_EVENTS | _MESSAGE_EVENTS))
 """The API's own event names, which can be listened to as well."""
@@ -106,6 +108,7 @@ class AssistantCore:
         # The last event: its name and data, or its growth and its piece; and the view that was made
         # of which event. Each is replaced whole, since any thread may ask for the current event.
         self._last: tuple[Any, Any] | None = None
+        self._stranger: tuple[Any, Any] | None = None  # the first event that is none of the API's
         self._seen: tuple[Any, AssistantStreamEvent | None] = (None, None)
         self._growth: Growth | None = None  # how the last event's text may go on
         self._message_id: str | None = None  # of the message that is open
@@ -174,6 +177,8 @@ class AssistantCore:
             handle = self._run
         else:
             handle = None
+        if handle is None and self._stranger is None and event not in _WITHOUT_EFFECT:
+            self._stranger = (event, data)
         self._last = (event, data)
         self._growth = None
         listened = self.listened
@@ -214,11 +219,19 @@ class AssistantCore:
     def finish(self) -> Iterator[Emission]:
         """Take the end of the events; raises ``OpenAIError`` if the run has not come to its end."""
         if not self.final_run and type(self.final_run) is not list:
+            if self._stranger is not None and not self._has_begun():
+                raise OpenAIError(
+                    f"Final run has not been received, nor any other event of an Assistants run. "
+                    f"What came instead begins with {shown_event(*self._stranger)}"
+                )
             raise OpenAIError(
                 "Final run has not been received: the stream stopped before the run came to an "
                 "end. The run may still go on; runs.retrieve() and messages.list() tell."
             )
         yield "run", (self.final_run,)
+
+    def _has_begun(self) -> bool:
+        return self.current_run is not None or bool(self.messages or self.run_steps)
 
     # Messages
 

@@ -13,6 +13,7 @@ from ...engine.stream import EventIterator, EventStream
 from ...exceptions import APIUserAbortError, OpenAIError
 from ...http.transport import Exchange
 from ...recordings.recording import Player, Recording, ReplaySource, attach_recorder, check_speed
+from ...sse import MAX_EVENT_BYTES
 from ...types import (
     AssistantStreamEvent,
     ImageFile,
@@ -127,13 +128,16 @@ class AssistantStream(EventStream):
         *,
         signal: AbortSignal | None = None,
         inline: bool = False,
+        max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> Self:
         """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
 
         ``chunks`` is any iterable of bytes, cut anywhere; it is read on the stream's thread, with
-        ``inline=True`` by whoever waits. Node: ``AssistantStream.fromReadableStream``.
+        ``inline=True`` by whoever waits. A line of more than ``max_event_bytes`` (64 MiB) is an
+        ``OpenAIError``. Node: ``AssistantStream.fromReadableStream``.
         """
-        return cls(LinesSource(chunks, CODEC), AssistantCore(), signal=signal, inline=inline)
+        source = LinesSource(chunks, CODEC, max_event_bytes)
+        return cls(source, AssistantCore(), signal=signal, inline=inline)
 
     @classmethod
     def from_events(
