@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
+from ._names import PythonNames
 from ._not_given import NOT_GIVEN, NotGiven
 from .exceptions import OpenAIError
 from .http.secrets import Secret, hidden, hide_headers
@@ -32,7 +33,7 @@ _SHUT_DOWN = (
 )
 
 
-class BaseClient:
+class BaseClient(PythonNames):
     """The settings of a client, and how its copies come by theirs."""
 
     _api: Api

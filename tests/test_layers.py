@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     f"emitter_stream.{name}"
     for name in (
-        *("exceptions", "_typing", "_not_given", "_fork", "_bell", "abort", "sse"),
+        *("exceptions", "_typing", "_not_given", "_names", "_fork", "_bell", "abort", "sse"),
         *("types", "http", "engine", "tools", "recordings", "streams", "resources", "client"),
     )
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, Generic, TypeVar
 
+from .._names import PythonNames
 from ..resources import CursorPage
 from ..types import ListView, Model
 from .calls import in_thread
@@ -14,7 +15,7 @@ __all__ = ["AsyncCursorPage", "AsyncPaginator"]
 _T = TypeVar("_T", bound=Model)
 
 
-class AsyncCursorPage(Generic[_T]):
+class AsyncCursorPage(PythonNames, Generic[_T]):
     """One page of a list; ``async for`` goes on through all the pages after it.
 
     The pages after it are fetched when the iteration gets to them.
@@ -72,7 +73,7 @@ class AsyncCursorPage(Generic[_T]):
         return f"Async{self._page!r}"
 
 
-class AsyncPaginator(Generic[_T]):
+class AsyncPaginator(PythonNames, Generic[_T]):
     """What ``list()`` returns: ``await`` gives the first page, ``async for`` every item."""
 
     def __init__(self, fetch: Callable[[], CursorPage[_T]]) -> None:

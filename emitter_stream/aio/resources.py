@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 
 import attrs
 
+from .._names import PythonNames
 from ..resources import Api, Assistants, Beta, CursorPage, Messages, Runs, Steps, Threads
 from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ..streams.assistants.aio_stream import AsyncAssistantStream
@@ -46,7 +47,7 @@ _H = TypeVar("_H", bound=AsyncAssistantEventHandler)
 
 
 @attrs.frozen
-class _AsyncResource:
+class _AsyncResource(PythonNames):
     """A group of methods of the API, beside the plain group that does the work."""
 
     _plain: Any = attrs.field(repr=False)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._fork import LeftBehind
+from .._names import PythonNames
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from .ahead import OpenedAhead
@@ -37,7 +38,7 @@ BASE_EVENTS: Mapping[str, int] = {"connect": 0, "error": 1, "abort": 1, "end": 0
 _numbers = itertools.count(1)
 
 
-class EventStream:
+class EventStream(PythonNames):
     """A live stream with chainable listeners, as the Node SDK's ``EventStream``.
 
     Subclasses name their events and their core. The background thread starts with the object; it

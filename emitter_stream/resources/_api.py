@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from .._names import PythonNames, in_python_order
 from .._not_given import NOT_GIVEN, NotGiven
 from ..engine.stream import EventStream
 from ..exceptions import APIError, APIUserAbortError
@@ -171,7 +173,13 @@ def _json_object(answer: object, method: str, path: str) -> dict[str, Any]:
 
 
 @attrs.frozen
-class Resource:
+class Resource(PythonNames):
     """A group of methods of the API."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name, method in list(vars(cls).items()):
+            if isinstance(method, FunctionType) and not name.startswith("_"):
+                setattr(cls, name, in_python_order(method))
 
     _api: Api = attrs.field(repr=False)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..._names import PythonNames
 from ...abort import AbortController, AbortSignal
 from ...exceptions import APIUserAbortError, OpenAIError
 from ..core import Core
@@ -28,7 +29,7 @@ __all__ = ["AsyncEventStream"]
 _T = TypeVar("_T")
 
 
-class AsyncEventStream:
+class AsyncEventStream(PythonNames):
     """A live stream on an event loop: ``EventStream``, for asyncio."""
 
     def __init__(self, reader: Reader, core: Core, *, signal: AbortSignal | None = None) -> None:

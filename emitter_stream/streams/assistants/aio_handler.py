@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Generic, TypeVar
 
+from ..._names import PythonNames
 from ...engine.loop.iterator import AsyncEventIterator
 from ...exceptions import APITimeoutError, OpenAIError
 from ...types import (
@@ -29,7 +30,7 @@ __all__ = ["AsyncAssistantEventHandler", "AsyncAssistantStreamManager"]
 H = TypeVar("H", bound="AsyncAssistantEventHandler")
 
 
-class AsyncAssistantEventHandler:
+class AsyncAssistantEventHandler(PythonNames):
     """Listeners as methods, as in the official Python SDK; a subclass overrides what it wants.
 
     One handler serves one stream. Its methods are called as listeners are: on the stream's loop,

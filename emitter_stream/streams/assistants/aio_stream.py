@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from ..._names import NodeName
 from ..._typing import Listener0, Listener1, Listener2
 from ...abort import AbortSignal
 from ...engine.codec import Codec
@@ -76,6 +77,8 @@ class AsyncAssistantStream(AsyncEventStream):
         core = AssistantCore()
         source = HTTPSource(exchange, core)
         return cls(ThreadReader(source), core, signal=signal)
+
+    fromReadableStream = NodeName()
 
     @classmethod
     def from_readable_stream(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Generic, TypeVar
 
+from ..._names import PythonNames
 from ...engine.stream import EventIterator
 from ...exceptions import APITimeoutError, OpenAIError
 from ...types import (
@@ -47,7 +48,7 @@ LISTENERS = {
 }
 
 
-class AssistantEventHandler:
+class AssistantEventHandler(PythonNames):
     """Listeners as methods, as in the official Python SDK; a subclass overrides what it wants.
 
     One handler serves one stream. Its methods are called, in the Node SDK's order, by whoever waits

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from ..._names import NodeName
 from ..._typing import Listener0, Listener1, Listener2
 from ...abort import AbortSignal
 from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
@@ -120,6 +121,8 @@ class AssistantStream(EventStream):
         """Send a streaming request and return its stream."""
         core = AssistantCore()
         return cls(HTTPSource(exchange, core), core, signal=signal, inline=inline)
+
+    fromReadableStream = NodeName()
 
     @classmethod
     def from_readable_stream(

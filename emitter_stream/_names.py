@@ -1,0 +1,113 @@
+"""What ported programs write as Node has it: an error that says how it is written here."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Callable
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+__all__ = ["NodeName", "PythonNames", "in_python_order"]
+
+
+class PythonNames:
+    """What is mixed into all that Node has under the same methods: ``finalRun`` is ``final_run``.
+
+    The ``AttributeError`` of a name that there is not has the nearest one in its message.
+    """
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # or no misspelt name would be an error any more
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise the ``AttributeError`` of a name that there is not."""
+            if hasattr(type(self), name):  # a property raised one of its own: that is to be seen
+                return object.__getattribute__(self, name)
+            raise AttributeError(_missing(f"{type(self).__name__!r} object", name, dir(self)))
+
+
+class NodeName:
+    """Stands under the Node name of a class method, which ``PythonNames`` is not asked for."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> NoReturn:
+        raise AttributeError(_missing(f"type object {owner.__name__!r}", self._name, dir(owner)))
+
+
+def _missing(whose: str, name: str, known: list[str]) -> str:
+    message = f"{whose} has no attribute {name!r}"
+    if name.startswith("_"):
+        return message
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    public = [other for other in known if not other.startswith("_") and other != name]
+    near = [snake] if snake in public else difflib.get_close_matches(snake, public, 1, 0.7)
+    return f"{message}; did you mean {near[0]!r}?" if near else message
+
+
+# By how each id begins, from the outside in: in this order Node once took them.
+_IDS = {
+    "thread_id": "thread_",
+    "run_id": "run_",
+    "message_id": "msg_",
+    "step_id": "step_",
+    "assistant_id": "asst_",
+}
+
+
+def in_python_order(function: FunctionType) -> Callable[..., Any]:
+    """Return a method of the API that refuses ids in another order, and says what to write.
+
+    Such a call would be a bare ``TypeError``, or a 404 of the server for an id in the wrong place.
+    Ids that begin like none of the API's, as other servers may give them, go anywhere.
+    """
+    code = function.__code__
+    positional = code.co_varnames[1 : code.co_argcount]
+    named = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    ids = [name for name in _IDS if name in named]
+    wrong = {n: tuple(p for other, p in _IDS.items() if other != n) for n in ids}
+
+    @functools.wraps(function)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        given = dict(zip(positional, args, strict=False))
+        misplaced = len(args) > len(positional) or not kwargs.keys().isdisjoint(given)
+        for name in ids:
+            value = given.get(name, kwargs.get(name))
+            misplaced = misplaced or (isinstance(value, str) and value.startswith(wrong[name]))
+        if misplaced:
+            call = f"{type(self).__name__.lower()}.{function.__name__}"
+            raise TypeError(_advice(call, positional, ids, args, kwargs))
+        return function(self, *args, **kwargs)
+
+    return method
+
+
+def _advice(
+    call: str,
+    positional: tuple[str, ...],
+    ids: list[str],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> str:
+    values = [value for value in args if isinstance(value, str)]
+    values += [kwargs[name] for name in ids if isinstance(kwargs.get(name), str)]
+    placed: dict[str, str] = {}
+    others = []
+    for value in values:
+        kind = next((n for n in ids if value.startswith(_IDS[n]) and n not in placed), None)
+        if kind is None:
+            others.append(value)
+        else:
+            placed[kind] = value
+    placed |= dict(zip([name for name in ids if name not in placed], others, strict=False))
+    first = [f"{placed[name]!r:.80}" if name in placed else name for name in positional]
+    rest = [f"{name}={placed[name]!r:.80}" for name in ids if name in placed.keys() - {*positional}]
+    fields = [str(key) for value in args if isinstance(value, dict) for key in value]
+    named = [name for name in (*fields, *kwargs) if name not in placed and name not in positional]
+    rest += [f"{name}=..." for name in dict.fromkeys(named)]
+    takes = f"{' and '.join(positional)} first, all else by name" if positional else "names only"
+    return f"{call}() takes {takes}. Write {call}({', '.join((*first, *rest))})"
