@@ -99,11 +99,12 @@ def _advice(
     others = []
     for value in values:
         kind = next((n for n in ids if value.startswith(_IDS[n]) and n not in placed), None)
-        if kind is None:
-            others.append(value)
-        else:
+        if kind is not None:
             placed[kind] = value
+        elif not value.startswith(tuple(_IDS.values())):  # it may be any of those that are missing
+            others.append(value)
     placed |= dict(zip([name for name in ids if name not in placed], others, strict=False))
+    positional = tuple(name for name in positional if name in ids)
     first = [f"{placed[name]!r:.80}" if name in placed else name for name in positional]
     rest = [f"{name}={placed[name]!r:.80}" for name in ids if name in placed.keys() - {*positional}]
     fields = [str(key) for value in args if isinstance(value, dict) for key in value]

@@ -199,6 +199,7 @@ class Threads(Resource):
     def create_and_run_stream(
         self,
         *,
+        stream: bool | NotGiven | None = ...,
         event_handler: None = ...,
         signal: AbortSignal | None = ...,
         inline: bool = ...,
@@ -208,6 +209,7 @@ class Threads(Resource):
     def create_and_run_stream(
         self,
         *,
+        stream: bool | NotGiven | None = ...,
         event_handler: _H,
         signal: AbortSignal | None = ...,
         inline: bool = ...,
@@ -231,6 +233,7 @@ class Threads(Resource):
         tools: Iterable[AssistantToolParam] | NotGiven | None = NOT_GIVEN,
         top_p: float | NotGiven | None = NOT_GIVEN,
         truncation_strategy: TruncationStrategyParam | NotGiven | None = NOT_GIVEN,
+        stream: bool | NotGiven | None = NOT_GIVEN,
         event_handler: _H | None = None,
         signal: AbortSignal | None = None,
         inline: bool = False,
