@@ -69,6 +69,20 @@ def in_order(values: Any) -> Any:
 LEFT_OVER_NAME = re.compile(rb"(?:^|[\r\n])event:? ?(?:\r\n?|\n)(?::[^\r\n]*(?:\r\n?|\n))*[\r\n]")
 
 
+def has_heartbeat(body: bytes) -> bool:
+    """Tell whether a frame brings no data under a name that is none of the API's: Node fails there."""
+    for frame in re.split(rb"(?:\r\n?|\n){2,}", body.removeprefix(b"\xef\xbb\xbf")):
+        lines = [line.partition(b":") for line in re.split(rb"\r\n?|\n", frame)]
+        fields = [(name, value.strip()) for name, _, value in lines]
+        if any(value for name, value in fields if name == b"data"):
+            continue
+        names = [value for name, value in fields if name == b"event"]
+        own = names and (names[-1] in (b"error", b"done") or names[-1].startswith(b"thread."))
+        if not own and any(name in (b"event", b"data") for name, _ in fields):
+            return True
+    return False
+
+
 def compare(ours: dict[str, Any], node: dict[str, Any]) -> str | None:
     """Say where the two differ that may not, or give None."""
     at = next((at for at, call in enumerate(node["trace"]) if excuse(call)), None)
@@ -108,7 +122,7 @@ def test_random_streams_give_the_calls_of_node(connect, kind):
     client = connect(script)
     problems = {}
     for name, body in bodies.items():
-        if LEFT_OVER_NAME.search(body):
+        if LEFT_OVER_NAME.search(body) or has_heartbeat(body):
             continue
         stream = client.beta.threads.runs.stream(name, assistant_id="asst_1")
         problem = compare(Recorder(stream).result(), node[name])

@@ -155,7 +155,7 @@ BETWEEN = [
     "event: thread.ping\ndata: 1\n\n",
     'data: {"x":1}\n\n',
     ": note\n\n",
-    "event: x\n\n",
+    "event: thread.x\n\n",
     "\n",
     "\r\n",
     "id: 5\n",
