@@ -890,6 +890,8 @@ def test_leaving_a_for_by_an_exception_aborts(stream_of):
         error.__traceback__ = None
     gc.collect()
     assert stream_of.server.client_closed.wait(PATIENCE)
+    with pytest.raises(APIUserAbortError):
+        stream.done()
     assert stream.aborted
 
 
