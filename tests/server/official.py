@@ -13,8 +13,6 @@ from jsonschema import Draft202012Validator
 DESCRIPTION = json.loads(
     (Path(__file__).parent / "openapi" / "assistants.json").read_text(encoding="utf-8")
 )
-# The tests cut runs at a few tokens, which a request to the hosted API could not ask for.
-SMALL_LIMITS = ("max_prompt_tokens", "max_completion_tokens")
 
 
 def _as_json_schema(schema: Any) -> Any:
@@ -25,8 +23,6 @@ def _as_json_schema(schema: Any) -> Any:
         return schema
     built = {name: _as_json_schema(part) for name, part in schema.items() if name != "nullable"}
     properties = built.get("properties", {})
-    for name in SMALL_LIMITS:
-        _drop_minimum(properties.get(name))
     # Required strings there, but null where a list is empty.
     if "has_more" in properties:
         for name in ("first_id", "last_id"):
@@ -34,13 +30,6 @@ def _as_json_schema(schema: Any) -> Any:
     if schema.get("nullable") is True and len(built) > 0:
         return {"anyOf": [built, {"type": "null"}]}
     return built
-
-
-def _drop_minimum(schema: Any) -> None:
-    if isinstance(schema, dict):
-        schema.pop("minimum", None)
-        for part in schema.get("anyOf", ()):
-            _drop_minimum(part)
 
 
 COMPONENTS = _as_json_schema(DESCRIPTION["components"])
