@@ -14,14 +14,14 @@ def test_a_thread_that_asks_for_the_current_event_cannot_hold_it_back(monkeypatc
     core = AssistantCore()
     core.wanted = core.listened = {}  # or the view would have been made already
     list(core.feed(*CREATED))
-    make = assistant.AssistantStreamEvent
+    make = assistant.shared_view
 
-    def make_slowly(document):
-        monkeypatch.setattr(assistant, "AssistantStreamEvent", make)
+    def make_slowly(model, document):
+        monkeypatch.setattr(assistant, "shared_view", make)
         list(core.feed(*COMPLETED))  # the reader goes on before the other thread is done
-        return make(document)
+        return make(model, document)
 
-    monkeypatch.setattr(assistant, "AssistantStreamEvent", make_slowly)
+    monkeypatch.setattr(assistant, "shared_view", make_slowly)
     assert core.current_event.event == "thread.run.created"
     assert core.current_event.event == "thread.run.completed"
     assert core.current_event is core.current_event

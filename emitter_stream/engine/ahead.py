@@ -7,6 +7,8 @@ wait for the headers meanwhile.
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import functools
 import itertools
 import threading
 from collections.abc import Iterable
@@ -42,7 +44,9 @@ class OpenedAhead:
         self._turned = Flag()  # open, failed or interrupted
         name = f"emitter-stream-open-{next(_numbers)}"
         try:
-            threading.Thread(target=self._open, name=name, daemon=True).start()
+            # What hooks into the request, a tracer say, sees the caller's context.
+            run = functools.partial(contextvars.copy_context().run, self._open)
+            threading.Thread(target=run, name=name, daemon=True).start()
         except RuntimeError:  # none starts any more at the end of the program
             self._open()
 

@@ -16,6 +16,7 @@ waits does so at a bell, which is rung after a change.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import math
 import threading
@@ -24,6 +25,7 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Container, Iterable
+from threading import get_ident
 from typing import Any
 
 import attrs
@@ -108,6 +110,11 @@ class Delivery:
         self.told = False  # whether somebody was raised what the stream ended in
         self.made_at = time.monotonic()
         self.recorder: EventLog | None = None  # set while nothing has begun
+        # Calls what calls listeners: inline as it is, else in one copy of its maker's context, which
+        # they share. Only one thread at a time can be in a context; the token sees to that (*token*).
+        self.in_context: Callable[..., Any] = (
+            _directly if inline else contextvars.copy_context().run
+        )
         _until_exit.add(self)
 
     # For the user's side: any thread
@@ -214,7 +221,7 @@ class Delivery:
 
     def inside(self) -> bool:
         """Return whether this thread is the one that calls the listeners."""
-        return self._holder == threading.get_ident()
+        return self._holder == get_ident()
 
     def refuse_inside(self) -> None:
         """Raise ``RuntimeError`` in a listener of this stream."""
@@ -296,7 +303,7 @@ class Delivery:
         """Take the token, waiting for it, so many seconds at most if not for ever."""
         if not self._token.acquire(timeout=seconds):
             return False
-        self._holder = threading.get_ident()
+        self._holder = get_ident()
         return True
 
     def release(self) -> None:
@@ -311,7 +318,7 @@ class Delivery:
             # Somebody may have found the token taken just before, and left its work to us.
             if not self._late or not self._token.acquire(blocking=False):
                 return
-            self._holder = threading.get_ident()
+            self._holder = get_ident()
             self._serve_late()
 
     def begin(self) -> None:
@@ -328,11 +335,11 @@ class Delivery:
             )
 
     def emit(self, name: str, args: tuple[Any, ...]) -> None:
-        """Call the listeners of one event outside of ``deliver`` (*token*). Raises what it raises."""
-        self.deliver([(name, args)])
+        """Call the listeners of one event, in their context (*token*). Raises what ``deliver`` does."""
+        self.in_context(self.deliver, [(name, args)])
 
     def deliver(self, emissions: Iterable[Emission]) -> None:
-        """Call the listeners of each emission before the next is made (*token*).
+        """Call the listeners of each emission before the next is made (*token*, ``in_context``).
 
         An emission under the name ``KEEP`` keeps those that follow it, as far as its recipe makes
         them; of these only what somebody listens to need be made now.
@@ -368,9 +375,7 @@ class Delivery:
                     self._going = True
                     self._history.clear()
                 if not self._is_held_back():
-                    self.attention = (
-                        bool(self._buffers) or self.stopping is not None or self.elsewhere
-                    )
+                    self.attention = self.stopping is not None or self.elsewhere
                     return
             self._changed.wait_for(lambda: self._late or not self._is_held_back())
 
@@ -427,14 +432,14 @@ class Delivery:
             try:
                 self.recorder.finish(error)
             except BaseException as raised:  # noqa: BLE001 - the stream ends in any case
-                report(raised)
+                self.in_context(report, raised)
         last: deque[tuple[str, tuple[Any, ...]]] = deque([("end", ())])
         if error is not None:
             name = "abort" if isinstance(error, APIUserAbortError) else "error"
             with self.lock:
                 heard = self._waiters or self._buffers or name in self.emitter.ready
             if name == "error" and not heard and not self.inline:
-                report(error)
+                self.in_context(report, error)
             last.appendleft((name, (error,)))
         self._last = last
 
@@ -448,7 +453,7 @@ class Delivery:
             if self.inline:
                 self.raised_last.append(raised)
             else:  # the stream has ended: there is no one else to tell
-                report(raised)
+                self.in_context(report, raised)
 
     def _begins_at(self) -> float:
         """Return when delivery begins, by ``time.monotonic()``, as things are now."""
@@ -479,14 +484,14 @@ class Delivery:
                 for args in self._history.of(registration.event):
                     if registration.call != late.hold:  # taken away, perhaps by itself
                         break
-                    late.call(*args)
+                    self.in_context(late.call, *args)
                 while late.held and registration.call == late.hold:
-                    late.call(*late.held.popleft())
+                    self.in_context(late.call, *late.held.popleft())
             except BaseException as error:
                 if self.elsewhere:
                     raise
                 if self.ended:
-                    report(error)
+                    self.in_context(report, error)
                 else:
                     wrapped = listener_error(registration.event, error)
                     wrapped.__cause__ = error
@@ -520,7 +525,7 @@ class Delivery:
                 )
 
     def _serve(self) -> None:
-        self._holder = threading.get_ident()
+        self._holder = get_ident()
         self._serve_late()
         if self.elsewhere:
             return
@@ -543,6 +548,8 @@ class Buffer:
     def push(self, *args: Any) -> None:
         """Take an event's arguments (a listener)."""
         self.items.append(args)
+        if len(self.items) >= BUFFER_BOUND:
+            self.delivery.attention = True
         # The consumer is counted before it looks at `items`, so one of us sees the other.
         if self.waiters:
             self.delivery.notify()
@@ -586,6 +593,11 @@ def report(error: BaseException) -> None:
     hook_args = threading.ExceptHookArgs((type(error), error, error.__traceback__, thread))
     with contextlib.suppress(BaseException):  # a hook that raises must not keep `end` back
         threading.excepthook(hook_args)
+
+
+def _directly(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function where its caller is, inline."""
+    return function(*args)
 
 
 _until_exit: weakref.WeakSet[Delivery] = weakref.WeakSet()

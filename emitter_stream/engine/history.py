@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol
 
+from ..types._model import untouched
+
 __all__ = ["KEEP", "History", "Recipe"]
 
 KEEP: Final = ""
@@ -85,7 +87,7 @@ class History:
         """Yield the arguments of each delivery of ``event``, in their order."""
         for key, value in zip(self._keys, self._values, strict=True):
             if key == event:
-                yield value
+                yield tuple(map(untouched, value))  # a listener before may have written to it
             elif not isinstance(key, str) and event in key.names:
                 yield from (args for name, args in key.again(value) if name == event)
 

@@ -71,11 +71,12 @@ class Mover:
         anything that came out of the source.
         """
         source, delivery = self._source, self._delivery
-        feed, deliver = self._core.feed, delivery.deliver
+        # An event at a time: the core's generator is worked off inside of the context, by `deliver`.
+        feed, deliver, in_context = self._core.feed, delivery.deliver, delivery.in_context
         delivery.acquire()  # let go while it reads
         while not delivery.attention or self._attend():
             for event, data in self._batch:
-                deliver(feed(event, data))
+                in_context(deliver, feed(event, data))
                 if delivery.attention and not self._attend():
                     return False
                 if is_so is not None and (
@@ -95,7 +96,7 @@ class Mover:
             if delivery.attention and not self._attend():
                 return False
             if events is None:
-                deliver(self._core.finish())
+                in_context(deliver, self._core.finish())
                 return False
             self._batch = iter(events)
         return False

@@ -6,6 +6,8 @@ Nothing in here knows what the events mean: a core does (streams/), and a subcla
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import functools
 import itertools
 import math
 import threading
@@ -17,6 +19,7 @@ from .._fork import LeftBehind
 from .._names import PythonNames
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
+from ..types._model import untouched
 from .ahead import OpenedAhead
 from .core import Core
 from .delivery import Buffer, Delivery
@@ -80,8 +83,11 @@ class EventStream(PythonNames):
         reader = _Reader(mover, aborts)
         name = f"emitter-stream-{next(_numbers)}"
         # Not a daemon: a script that attaches listeners and ends runs to the end of the stream.
+        # What the source calls (somebody's iterable, hooks of the HTTP library) has a copy of the
+        # caller's context as well, one of its own.
+        run = functools.partial(contextvars.copy_context().run, reader.run)
         try:
-            threading.Thread(target=reader.run, name=name, daemon=False).start()
+            threading.Thread(target=run, name=name, daemon=False).start()
         except RuntimeError as error:
             source.close()
             raise OpenAIError(
@@ -399,7 +405,7 @@ class _Reader:
 
 
 def _same(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    return args
+    return tuple(map(untouched, args))  # as they came, whatever a listener wrote to them
 
 
 def _seconds(timeout: float | None) -> float | None:

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from ..exceptions import OpenAIError
 from ..types import ListView, Model
+from ..types._model import received
 
 __all__ = ["CursorPage"]
 
@@ -79,9 +80,13 @@ class CursorPage(Model, Generic[_T]):
         )
 
     def _cursor(self) -> str | None:
-        if not self.data:
+        # By what the server sent: the program may have turned `data` round, or emptied it.
+        sent = received(self)
+        items = sent.get("data")
+        if type(items) is not list or not items:
             return None
-        last = getattr(self.data[-1], "id", None) or self.last_id
+        last = items[-1].get("id") if type(items[-1]) is dict else None
+        last = last or sent.get("last_id")
         return last if isinstance(last, str) else None
 
     def _view_class(self, name: str) -> type[Model] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -17,19 +16,16 @@ def loop_caller() -> Call:
     """Return what calls the functions of a tool loop, for the running event loop.
 
     A coroutine runs on that loop. A plain function runs on a thread of the tool loop, where it may
-    block. Both see the context variables of whoever asks for this now.
+    block. Both see the context variables of the thread that calls them.
     """
     loop = asyncio.get_running_loop()
-    context = contextvars.copy_context()
 
     def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        here = context.copy()
-        result = here.run(function, *args, **kwargs)
+        result = function(*args, **kwargs)
         if not inspect.isawaitable(result):
             return result
-        # The task that this makes takes over the context.
-        future = here.run(asyncio.run_coroutine_threadsafe, _finished(result), loop)
-        return future.result()
+        # The task that this makes takes over the context of this thread.
+        return asyncio.run_coroutine_threadsafe(_finished(result), loop).result()
 
     return call
 

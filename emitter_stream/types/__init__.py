@@ -1,6 +1,6 @@
 """The objects of the Assistants API.
 
-Each is a read-only view of the JSON that was received or accumulated (``Model`` says how). A family
+Each is a view of the JSON that was received or accumulated (``Model`` says how). A family
 of variants (tool calls, content blocks, ...) is one class with the fields of all; the names of its
 variants, which are the official Python SDK's, serve ``isinstance`` and annotations.
 """

@@ -2,22 +2,38 @@
 
 A view holds the very dict it shows, so nothing is copied, added or dropped on the way: a snapshot's
 view grows with its dict, ``to_dict()`` gives back what is there, and a field that this library
-does not know still reads as an attribute.
+does not know still reads as an attribute. It is copied where it is written to, and not before.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import json
 import re
 import typing
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, TypeVar, overload
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-__all__ = ["GrowingText", "ListView", "Model", "plain_copy"]
+from ._dump import Selection, select, to_text
+from ._lists import ListView, LiveList
 
-_T = TypeVar("_T")
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = [
+    "GrowingText",
+    "ListView",
+    "Model",
+    "live_view",
+    "plain_copy",
+    "received",
+    "shared_view",
+    "untouched",
+]
+
+_M = TypeVar("_M", bound="Model")
 
 
 class GrowingText:
@@ -28,7 +44,7 @@ class GrowingText:
     comes upon either: there is no lock, and no moment at which an exception does harm.
     """
 
-    __slots__ = ("_joined", "_parts")
+    __slots__ = ("_closed", "_joined", "_parts")
 
     def __init__(self, text: str) -> None:
         # The text is these, one behind the other: the list grows at its end or is replaced whole.
@@ -36,13 +52,22 @@ class GrowingText:
         # What was read last, of which list, and how many of its parts that is. It may be missing
         # or out of date, and is never more than a way to read faster.
         self._joined: tuple[str, list[str], int] | None = None
+        self._closed = False
 
-    def append(self, piece: str) -> None:
-        """Append ``piece``."""
+    def append(self, piece: str) -> bool:
+        """Append ``piece``; return whether that was possible, as it is before ``close``."""
+        if self._closed:
+            return False
         parts = self._parts
         parts.append(piece)
         if len(parts) >= 256:
             self._pack(parts)
+        return True
+
+    def close(self) -> str:
+        """Take no more pieces from now on; return the text, which goes on elsewhere."""
+        self._closed = True
+        return self.read()
 
     def read(self) -> str:
         """Return the text so far."""
@@ -98,33 +123,56 @@ def _join_halves(text: str) -> str:
 
 
 def plain_copy(value: Any) -> Any:
-    """Return a copy of JSON-like ``value`` that shares no list and no dict with it."""
+    """Return a copy of ``value`` in JSON's types, which shares no list, dict or object with it."""
     kind = type(value)
+    if kind in _ATOMS:
+        return value
     if kind is dict:
         return {key: plain_copy(item) for key, item in list(value.items())}
     if kind is list:
         return [plain_copy(item) for item in value]
-    return value.read() if kind is GrowingText else value
+    if kind is GrowingText:
+        return value.read()
+    # What a program may have put in.
+    if isinstance(value, Model):
+        return value._plain()
+    if isinstance(value, dict):
+        return {key: plain_copy(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_copy(item) for item in value]
+    return value
+
+
+_ATOMS = frozenset((str, int, float, bool, type(None)))
 
 
 class Model:
-    """A read-only view of one JSON object of the API.
+    """A view of one JSON object of the API.
 
     Subclasses declare the API's fields as annotations. Reading one that is absent gives ``None``;
     a key that no annotation names reads as an attribute too; any other name is an
-    ``AttributeError``. Objects inside are views of their own, and reading one twice gives the same
-    view as long as the same object stands there.
+    ``AttributeError``. Reading an object or a list twice gives the same one.
+
+    Fields can be set and deleted, lists and dicts inside be changed. That shows in this object and
+    what it stands in, and nowhere else: the JSON that it was made of is shared (by the deltas of one
+    text, by an event and the delta in it) and never written to. An object that ``live_view`` makes
+    is another matter: its JSON is its own, grows, and is what is written to.
     """
 
     __slots__ = ("_data", "_views")
 
+    # Of a live object the JSON itself. Else the JSON that is shared, or once a field was set a
+    # copy of its outermost level.
     _data: dict[str, Any]
-    _views: dict[str, Any] | None
+    # The objects, lists and bare dicts that were read from fields, or set: they are what counts.
+    # Under None stands `_data` as it came, once a field was set.
+    _views: dict[Any, Any] | None
     _field_names: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, data: dict[str, Any]) -> None:
-        self._data = data
-        self._views = None
+    def __init__(self, data: dict[str, Any] | None = None, /, **fields: Any) -> None:
+        """Show ``data``, which is not copied, or an object with ``fields``."""
+        _set_data(self, fields if data is None else data)
+        _set_views(self, None)
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -134,147 +182,353 @@ class Model:
         inherited = cls._field_names
         cls._field_names = (*inherited, *(name for name in own if name not in inherited))
 
-    def __getattr__(self, name: str) -> Any:
-        # Only names that are no declared field come here.
-        if name[:2] != "__" and name not in Model.__slots__ and name in self._data:
-            return _read_field(name, self)
-        raise AttributeError(
-            f"{type(self).__name__} has no attribute {name!r}: neither the API's schema nor the "
-            f"data that was received has it"
-        )
+    # Hidden from type checkers, so that a misspelt field is an error to them.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            # Only names that are no declared field come here.
+            if name[:2] != "__" and name not in Model.__slots__ and name in self._data:
+                return _read_field(name, self)
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute {name!r}: neither the API's schema nor "
+                f"the data that was received has it"
+            )
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in self._field_names or not hasattr(type(self), name):
+                _write_field(name, self, value)
+            elif name[:1] == "_":
+                object.__setattr__(self, name, value)
+            else:
+                raise AttributeError(f"{name!r} of {type(self).__name__} cannot be set")
+
+        def __delattr__(self, name: str) -> None:
+            if name not in self._data:
+                raise AttributeError(f"{type(self).__name__} has no field {name!r} to delete")
+            _write_field(name, self, _DELETED)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._data})
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return a copy of exactly what was received or accumulated, as plain dicts and lists."""
-        copy: dict[str, Any] = plain_copy(self._data)
-        return copy
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the names and values of the fields that are there: for ``dict(object)``."""
+        for name in list(self._data):
+            yield name, _read_field(name, self)
 
-    def to_json(self, *, indent: int | None = None) -> str:
+    def to_dict(
+        self,
+        *,
+        mode: str = "python",
+        use_api_names: bool = True,
+        exclude_unset: bool = True,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        warnings: bool = True,
+    ) -> dict[str, Any]:
+        """Return a copy of what was received, accumulated or set, as plain dicts and lists.
+
+        The options are the official Python SDK's. ``exclude_none`` leaves out fields that are
+        ``None``, and so does ``exclude_defaults``, as no field has another default. The others
+        change nothing: names are the API's, and a field that did not come is never there.
+        """
+        return self._dumped(None, None, exclude_none or exclude_defaults)
+
+    def to_json(
+        self,
+        *,
+        indent: int | None = 2,
+        use_api_names: bool = True,
+        exclude_unset: bool = True,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        warnings: bool = True,
+    ) -> str:
         """Return ``to_dict()`` as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+        return to_text(self._dumped(None, None, exclude_none or exclude_defaults), indent)
 
-    def model_dump(self) -> dict[str, Any]:
-        """Return ``to_dict()``, by the name that the official Python SDK's objects have for it."""
-        return self.to_dict()
+    def model_dump(
+        self,
+        *,
+        mode: str = "python",
+        include: Selection = None,
+        exclude: Selection = None,
+        context: object = None,
+        by_alias: bool | None = None,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        exclude_computed_fields: bool = False,
+        round_trip: bool = False,
+        warnings: bool | str = True,
+        fallback: object = None,
+        serialize_as_any: bool = False,
+    ) -> dict[str, Any]:
+        """Return ``to_dict()``, with pydantic's options, as the official Python SDK's objects.
 
-    def model_dump_json(self, *, indent: int | None = None) -> str:
-        """Return ``to_json()``, by the name that the official Python SDK's objects have for it."""
-        return self.to_json(indent=indent)
+        ``include`` and ``exclude`` are names of fields, or dicts of names (of indexes in a list, or
+        ``"__all__"``) and what is meant of what stands there. For the others see ``to_dict``.
+        """
+        return self._dumped(include, exclude, exclude_none or exclude_defaults)
+
+    def model_dump_json(
+        self,
+        *,
+        indent: int | None = None,
+        ensure_ascii: bool = False,
+        include: Selection = None,
+        exclude: Selection = None,
+        context: object = None,
+        by_alias: bool | None = None,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        exclude_computed_fields: bool = False,
+        round_trip: bool = False,
+        warnings: bool | str = True,
+        fallback: object = None,
+        serialize_as_any: bool = False,
+    ) -> str:
+        """Return ``model_dump()`` as JSON text."""
+        dumped = self._dumped(include, exclude, exclude_none or exclude_defaults)
+        return to_text(dumped, indent, ensure_ascii=ensure_ascii)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy that does not grow, with the fields in ``update`` set; it is always deep."""
+        twin = copy.copy(self)
+        for name, value in (update or {}).items():
+            setattr(twin, name, value)
+        return twin
+
+    @classmethod
+    def model_construct(cls, _fields_set: object = None, **fields: Any) -> Self:
+        """Return an object with ``fields``, by pydantic's name for that."""
+        return cls(fields)
+
+    @classmethod
+    def construct(cls, _fields_set: object = None, **fields: Any) -> Self:
+        """Return an object with ``fields``, by the official Python SDK's name for that."""
+        return cls(fields)
+
+    @classmethod
+    def model_validate(cls, value: Mapping[str, Any] | Model) -> Self:
+        """Return an object of ``value``, which is copied and not looked at, by pydantic's name."""
+        return cls(plain_copy(value))
+
+    @classmethod
+    def model_validate_json(cls, text: str | bytes) -> Self:
+        """Return an object of JSON text, which is not looked at either."""
+        return cls(json.loads(text))
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The names of the fields that were received or set."""
+        return set(self._data)
+
+    @property
+    def model_extra(self) -> dict[str, Any]:
+        """Those fields that this library does not know."""
+        return {name: value for name, value in self if name not in self._field_names}
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Model):
-            return self.to_dict() == other.to_dict()
+            return self._plain() == other._plain()
+        if isinstance(other, dict):
+            return bool(self._plain() == plain_copy(other))
         return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # it grows, so it has no lasting hash
+    __hash__ = None  # type: ignore[assignment]  # it changes, so it has no lasting hash
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{key}={_short(value)}" for key, value in list(self._data.items()))
+        shown = ", ".join(f"{name}={_short(self._stands(name))}" for name in list(self._data))
         return f"{type(self).__name__}({shown})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self.to_dict(),))
+        return (type(self), (self._plain(),))
 
     def _view_class(self, name: str) -> type[Model] | None:
         """Return the class that shows a dict in field ``name``; ``None`` leaves the dict bare."""
-        return _view_classes(type(self)).get(name, Model)
+        found = _found_view_classes.get(type(self))
+        if found is None:
+            found = _view_classes(type(self))
+        return found.get(name, Model)
 
+    def _stands(self, name: str) -> Any:
+        """Return what stands in a field, unread, or in its place since it was read or set."""
+        value, views = self._data.get(name), self._views
+        return value if views is None or type(views) is _LiveViews else views.get(name, value)
 
-class ListView(Sequence[_T]):
-    """A read-only view of one JSON array: it grows with the array that it shows."""
-
-    __slots__ = ("_data", "_item_class", "_views")
-
-    def __init__(self, data: list[Any], item_class: type[Model]) -> None:
-        self._data = data
-        self._item_class = item_class
-        self._views: list[Any] = []
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    @overload
-    def __getitem__(self, index: int) -> _T: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[_T]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
-            return [self._item(i) for i in range(*index.indices(len(self._data)))]
-        return self._item(range(len(self._data))[index])
-
-    def __iter__(self) -> Iterator[_T]:
-        index = 0
-        while index < len(self._data):
-            yield self._item(index)
-            index += 1
-
-    def _item(self, index: int) -> Any:
-        value = self._data[index]
-        if type(value) is not dict and type(value) is not list:
-            return value
+    def _plain(self) -> dict[str, Any]:
         views = self._views
-        if len(views) <= index:
-            views.extend([None] * (len(self._data) - len(views)))
-        view = views[index]
-        if view is None or view._data is not value:
-            view = views[index] = _view(value, self._item_class)
+        if views is None or type(views) is _LiveViews:
+            plain: dict[str, Any] = plain_copy(self._data)
+            return plain
+        return {
+            name: plain_copy(views.get(name, value)) for name, value in list(self._data.items())
+        }
+
+    def _dumped(self, include: Selection, exclude: Selection, drop_none: bool) -> dict[str, Any]:
+        plain = self._plain()
+        if include is not None or exclude is not None or drop_none:
+            plain = select(plain, include, exclude, drop_none=drop_none)
+        return plain
+
+
+# As `object.__setattr__`, but without the search for the slot: objects are made at each delta.
+_set_data: Callable[[Model, Any], None] = vars(Model)["_data"].__set__
+_set_views: Callable[[Model, Any], None] = vars(Model)["_views"].__set__
+_new = object.__new__
+
+
+class _LiveViews(dict[Any, Any]):
+    """The views of an object whose JSON is its own: this class alone tells it from the others."""
+
+
+def live_view(model: type[_M], data: dict[str, Any]) -> _M:
+    """Return an object that shows ``data`` as it grows, and writes to it when it is written to.
+
+    All objects inside are so too. Nobody else may show ``data`` or a part of it. Whoever appends to
+    a ``GrowingText`` in it looks at whether that was taken: it is not once an object around it was
+    written to, and what the text is to be appended to has to be looked for again.
+    """
+    view = model(data)
+    _set_views(view, _LiveViews())
+    return view
+
+
+def shared_view(model: type[Model], value: Any) -> Any:
+    """Return a view of ``value``, which others may show too, or ``value`` if it is no object or array.
+
+    For an object it is what ``model(value)`` is, in two thirds of the time.
+    """
+    if type(value) is dict:
+        view = _new(model)
+        _set_data(view, value)
+        _set_views(view, None)
         return view
+    if type(value) is list:
+        return ListView([shared_view(model, item) for item in value])
+    return value
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, ListView):
-            return self.to_dict() == other.to_dict()
-        if isinstance(other, list):
-            return list(self) == other
-        return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # it grows, so it has no lasting hash
+def untouched(value: Any) -> Any:
+    """Return an object as it came, whatever was written to it since.
 
-    def __add__(self, other: Sequence[Any]) -> list[Any]:
-        return [*self, *other]
+    Anything else, and an object that is live, is returned itself.
+    """
+    views = value._views if isinstance(value, Model) else None
+    if views is None or type(views) is _LiveViews:
+        return value
+    return shared_view(type(value), received(value))
 
-    def __radd__(self, other: Sequence[Any]) -> list[Any]:
-        return [*other, *self]
 
-    def to_dict(self) -> list[Any]:
-        """Return a copy of exactly what the array holds, as plain dicts and lists."""
-        copy: list[Any] = plain_copy(self._data)
-        return copy
-
-    def __repr__(self) -> str:
-        return repr(list(self))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self.to_dict(), self._item_class))
+def received(model: Model) -> dict[str, Any]:
+    """Return the very JSON that an object was made of, for reading."""
+    views = model._views
+    data: dict[str, Any] = model._data if views is None else views.get(None, model._data)
+    return data
 
 
 def _read_field(name: str, model: Model) -> Any:
-    data = model._data
-    value = data.get(name)
+    value = model._data.get(name)
     kind = type(value)
     if kind is str or value is None:
         return value
     if kind is dict or kind is list:
-        views = model._views
-        if views is None:
-            views = model._views = {}
-        view = views.get(name)
-        if view is None or view._data is not value:
-            view_class = model._view_class(name)
-            if view_class is None:
-                return plain_copy(value)  # a bare dict could be written to
-            view = views[name] = _view(value, view_class)
-        return view
+        return _read_object(name, model, value)
     if kind is GrowingText:
         return value.read()
     return value
 
 
-def _view(value: Any, item_class: type[Model]) -> Any:
+def _read_object(name: str, model: Model, value: Any) -> Any:
+    views = model._views
+    if views is None:
+        views = {}
+        _set_views(model, views)
+    view = views.get(name)
+    if type(views) is not _LiveViews:
+        if view is not None:
+            return view
+        view_class = model._view_class(name)
+        if type(value) is dict and view_class is not None:
+            view = _new(view_class)
+            _set_data(view, value)
+            _set_views(view, None)
+        else:
+            view = plain_copy(value) if view_class is None else shared_view(view_class, value)
+        # Of two threads that read it first, one makes the view for both.
+        return views.setdefault(name, view)
+    if view is None or view._data is not value:
+        view_class = model._view_class(name)
+        if view_class is None:
+            # The program may write to it. Text in it that grows is shown to nobody.
+            return plain_copy(value) if _has_growing_text(value) else value
+        view = views[name] = _live_view(view_class, value)
+    elif type(view) is LiveList:
+        view.follow()
+    return view
+
+
+def _live_view(model: type[Model], value: Any) -> Any:
     if type(value) is dict:
-        return item_class(value)
-    return ListView(value, item_class)
+        return live_view(model, value)
+    if type(value) is list:
+        return LiveList(value, functools.partial(_live_view, model), _held, _settle)
+    return value.read() if type(value) is GrowingText else value
+
+
+def _write_field(name: str, model: Model, value: Any) -> None:
+    """Set a field; ``_DELETED`` takes it away."""
+    views = model._views
+    if type(views) is _LiveViews:
+        _settle(model._data)
+        if value is _DELETED:
+            del model._data[name]
+        else:
+            model._data[name] = plain_copy(value)
+        return
+    if views is None:
+        views = {}
+        _set_views(model, views)
+    if None not in views:
+        views[None] = model._data
+        _set_data(model, model._data.copy())
+    if type(value) is dict or type(value) is list:
+        views[name] = value
+        model._data[name] = value
+        return
+    if value is _DELETED:
+        del model._data[name]
+    else:
+        model._data[name] = value
+    views.pop(name, None)
+
+
+_DELETED = object()
+
+
+def _held(item: Any) -> Any:
+    """Return what stands in a live array for an item of its list."""
+    views = item._views if isinstance(item, Model) else None
+    if type(views) is _LiveViews or type(item) is LiveList:
+        return item._data
+    return plain_copy(item)
+
+
+def _settle(value: Any) -> None:
+    """Let no text in a live object grow where it stands: the program moves things about."""
+    items: Any = value.items() if type(value) is dict else enumerate(value)
+    for key, item in list(items):
+        if type(item) is GrowingText:
+            value[key] = item.close()
+        elif type(item) is dict or type(item) is list:
+            _settle(item)
+
+
+def _has_growing_text(value: Any) -> bool:
+    if type(value) is dict or type(value) is list:
+        return any(map(_has_growing_text, value.values() if type(value) is dict else value))
+    return type(value) is GrowingText
 
 
 def _view_classes(cls: type[Model]) -> dict[str, type[Model] | None]:
@@ -282,10 +536,7 @@ def _view_classes(cls: type[Model]) -> dict[str, type[Model] | None]:
 
     Read from the annotations when first needed: at class creation the names in them may not exist.
     """
-    found = _found_view_classes.get(cls)
-    if found is not None:
-        return found
-    found = {}
+    found: dict[str, type[Model] | None] = {}
     for name, hint in typing.get_type_hints(cls).items():
         view_class = _class_in(hint)
         if view_class is not Model:
@@ -318,6 +569,8 @@ def _short(value: Any) -> str:
         value = value.read()
     if isinstance(value, str):
         return repr(value) if len(value) <= 60 else f"{value[:57]!r}..."
+    if isinstance(value, Model):
+        value = value._data
     if isinstance(value, dict):
         return "{...}" if value else "{}"
     if isinstance(value, list):

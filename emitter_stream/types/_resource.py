@@ -18,7 +18,7 @@ class Resource(Model):
 
     def __repr__(self) -> str:
         data = self._data
-        shown = [f"{name}={_short(data[name])}" for name in self._shown if name in data]
+        shown = [f"{name}={_short(self._stands(name))}" for name in self._shown if name in data]
         if len(data) > len(shown):
             shown.append("...")
         return f"{type(self).__name__}({', '.join(shown)})"

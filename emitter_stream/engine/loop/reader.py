@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
+import functools
 import itertools
 import queue
 import threading
@@ -92,7 +94,9 @@ class ThreadReader:
     def start(self, inlet: Inlet) -> None:
         self._inlet = inlet
         name = f"emitter-stream-aio-{next(_numbers)}"
-        threading.Thread(target=self._run, name=name, daemon=True).start()
+        # What the source calls, somebody's iterable say, has a copy of the caller's context.
+        run = functools.partial(contextvars.copy_context().run, self._run)
+        threading.Thread(target=run, name=name, daemon=True).start()
 
     def go_on(self) -> None:
         self._permits.put(True)

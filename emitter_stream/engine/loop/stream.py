@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..._names import PythonNames
 from ...abort import AbortController, AbortSignal
 from ...exceptions import APIUserAbortError, OpenAIError
+from ...types._model import untouched
 from ..core import Core
 from ..emitter import Emitter
 from ..stream import BASE_EVENTS
@@ -232,4 +233,4 @@ def _never() -> bool:
 
 
 def _same(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    return args
+    return tuple(map(untouched, args))  # as they came, whatever a listener wrote to them

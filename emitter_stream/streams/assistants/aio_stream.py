@@ -32,6 +32,7 @@ from ...types import (
     ToolCall,
     ToolCallDelta,
 )
+from ...types._model import untouched
 from .codec import CODEC
 from .core import AssistantCore
 from .stream import replayed
@@ -265,12 +266,12 @@ def _reader_of(source: Callable[[Any, Codec], Source], items: Any) -> Reader:
 
 
 def _event(args: tuple[Any, ...]) -> AssistantStreamEvent:
-    event: AssistantStreamEvent = args[0]
+    event: AssistantStreamEvent = untouched(args[0])
     return event
 
 
 def _piece(args: tuple[Any, ...]) -> Any:
-    return args[0].value
+    return untouched(args[0]).value
 
 
 def _to_line(args: tuple[Any, ...]) -> bytes:

@@ -8,6 +8,7 @@ from ...engine.codec import WireEvent
 from ...engine.sources import plain
 from ...engine.wire import check_error, is_heartbeat, loads
 from ...exceptions import OpenAIError, shown
+from ...types._model import received
 
 __all__ = ["CODEC"]
 
@@ -43,7 +44,7 @@ class _AssistantCodec:
         return value["event"], plain(value.get("data"))
 
     def of_emission(self, args: tuple[Any, ...]) -> WireEvent:
-        document = args[0]._data  # an event does not grow, so it need not be copied
+        document = received(args[0])  # whatever a listener wrote to the event
         return document["event"], document["data"]
 
     def to_object(self, event: WireEvent) -> Any:

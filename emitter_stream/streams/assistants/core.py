@@ -26,9 +26,13 @@ from ...types import (
     Run,
     RunStep,
     RunStepDelta,
+    StepDetails,
+    TextDelta,
     ToolCall,
+    ToolCallDelta,
+    event_data_class,
 )
-from ...types._model import plain_copy
+from ...types._model import live_view, plain_copy, shared_view
 from .codec import CODEC
 from .delta import accumulate, check_index, merge_element, refuse_unsafe_keys
 from .growth import Growth, TextGrowth, ToolCallGrowth
@@ -129,9 +133,9 @@ class AssistantCore:
             made = {"event": event.event, "data": event.data(data)}
         else:
             made = {"event": event, "data": data}
-        view = AssistantStreamEvent(made)
-        self._seen = (last, view)
-        return view
+        made_view: AssistantStreamEvent = shared_view(AssistantStreamEvent, made)
+        self._seen = (last, made_view)
+        return made_view
 
     def growth(self) -> Path | None:
         """Return where the last event's text stands, if the next may differ in that alone."""
@@ -181,10 +185,9 @@ class AssistantCore:
             self._stranger = (event, data)
         self._last = (event, data)
         self._growth = None
-        listened = self.listened
-        if self.wanted is not listened:
+        if self.wanted is not self.listened:
             yield KEEP, (_RECIPES.get(event) or _EventRecipe(event, ("event",)), data)
-        yield from self._emit_event(event, listened)
+        yield from self._emit_event(event, data)
         if event is not None and handle is not None:
             yield from handle(event, data)
         elif event == "error":
@@ -192,29 +195,44 @@ class AssistantCore:
 
     def _grow(self, growth: Growth, piece: str) -> Iterator[Emission]:
         """Take an event that brings the next piece of a text, and nothing else."""
-        self._last = (growth, piece)
         listened = self.listened
-        if self.wanted is not listened:
-            yield KEEP, (growth, piece)
         if not growth.wants_whole(listened):
-            growth.text.append(piece)
+            self._last = (growth, piece)
+            if self.wanted is not listened:
+                yield KEEP, (growth, piece)
+            if not growth.text.append(piece):
+                yield from self._grow_again(growth, piece)
+                return
             yield growth.bare(piece)
             # A listener that was just called may have attached one for what comes behind it.
             if "runStepDelta" in listened and isinstance(growth, ToolCallGrowth):
                 yield growth.behind(piece)
             return
-        yield from self._emit_event(growth.event, listened)
-        growth.text.append(piece)  # as in Node, after `event` and before the others
-        view = self.current_event
-        assert view is not None
-        yield from growth.calls(view)
+        data = growth.data(piece)
+        self._last = (growth.event, data)
+        if self.wanted is not listened:
+            yield KEEP, (growth, piece)
+        yield from self._emit_event(growth.event, data)
+        # As in Node, after `event` and before the others.
+        if growth.text.append(piece):
+            yield from growth.calls(data)
+        else:
+            yield from self._grow_again(growth, piece)
 
-    def _emit_event(self, event: Any, wanted: Container[str]) -> Iterator[Emission]:
-        if "event" in wanted:
+    def _grow_again(self, growth: Growth, piece: str) -> Iterator[Emission]:
+        """Take such an event after a listener has written to the snapshot: by what is there now."""
+        self._growth = None
+        handle = self._message_delta if isinstance(growth, TextGrowth) else self._step_delta
+        yield from handle(growth.event, growth.data(piece))
+        if self._growth is None:
+            self._growth = growth  # the next event may come as one piece more of this
+
+    def _emit_event(self, event: Any, data: Any) -> Iterator[Emission]:
+        listened = self.listened
+        if "event" in listened:
             yield "event", (self.current_event,)
-        if event in wanted and event in _RECIPES:
-            view = self.current_event
-            yield event, (None if view is None else view.data,)
+        if event in listened and event in _RECIPES:
+            yield event, (shared_view(event_data_class(event), data),)
 
     def finish(self) -> Iterator[Emission]:
         """Take the end of the events; raises ``OpenAIError`` if the run has not come to its end."""
@@ -258,7 +276,9 @@ class AssistantCore:
         message_id: str = data["id"]
         if event == "thread.message.created":
             # A copy: the snapshot grows, the event that was handed out does not.
-            message = self.current_message = self.messages[message_id] = Message(plain_copy(data))
+            message = self.current_message = self.messages[message_id] = live_view(
+                Message, plain_copy(data)
+            )
             self._content_index = self._content = None
             yield "messageCreated", (message,)
         elif event != "thread.message.in_progress":
@@ -277,47 +297,53 @@ class AssistantCore:
         assert message is not None
         delta = _delta_of(event, data)
         elements: list[Any] = []
+        blocks: list[MessageContent | None] = []
         if type(delta) is dict and _is_true(delta.get("content")):
             elements = _array(delta["content"], "message delta's content")
             refuse_unsafe_keys(delta)
-            yield from self._merge_content(message, elements)
+            # Looked up at once: a listener may take blocks out of the message.
+            blocks, created = self._merge_content(message, elements)
+            for block in created:
+                if block is not None and block.type == "text":
+                    yield "textCreated", (block.text,)
         wanted = self.wanted
-        delta_view: Any = MessageDelta(delta) if type(delta) is dict else delta
         if "messageDelta" in wanted:
-            yield "messageDelta", (delta_view, message)
+            yield "messageDelta", (shared_view(MessageDelta, delta), message)
         content: MessageContent | None = None
-        for position, element in enumerate(elements):
+        index = -1
+        for element, content in zip(elements, blocks, strict=True):
             index = int(element["index"])
-            content = message.content[index]
             if element.get("type") == "text" and _is_true(element.get("text")):
                 if content is None or content.type != "text":
                     raise OpenAIError(
                         f"The server sent a text delta for content block {index}, which is no text."
                     )
                 if "textDelta" in wanted:
-                    yield "textDelta", (delta_view.content[position].text, content.text)
+                    yield "textDelta", (shared_view(TextDelta, element["text"]), content.text)
             if index != self._content_index:
                 if self._content is not None:
                     yield from self._content_done(self._content)
                 self._content_index = index
             self._content = content
-        if elements:
+        if content is not None and _stands_in(message._data.get("content"), index, content):
             self._growth = TextGrowth.after(data, content, message)
 
-    def _merge_content(self, message: Message, elements: list[Any]) -> Iterator[Emission]:
+    def _merge_content(
+        self, message: Message, elements: list[Any]
+    ) -> tuple[list[MessageContent | None], list[MessageContent | None]]:
+        """Merge a delta's elements; return the block of each, and those of the new ones."""
         array = _array(message._data.get("content"), "message content")
         length = len(array)
-        created = []
+        indexes, created = [], []
         for element in elements:
             if type(element) is not dict:
                 raise OpenAIError("The server sent a message delta with a block that is no object.")
             index = check_index(element, length)
             if merge_element(array, index, element):
                 created.append(index)
-        for index in created:
-            content = message.content[index]
-            if content.type == "text":
-                yield "textCreated", (content.text,)
+            indexes.append(index)
+        content = message.content
+        return [content[index] for index in indexes], [content[index] for index in created]
 
     def _content_done(self, content: Any) -> Iterator[Emission]:
         if content.type == "text":
@@ -366,7 +392,9 @@ class AssistantCore:
             self._forget_tool_call()
             return
         # A copy: the snapshot grows, the event that was handed out does not.
-        step = self.current_run_step = self.run_steps[step_id] = RunStep(plain_copy(data))
+        step = self.current_run_step = self.run_steps[step_id] = live_view(
+            RunStep, plain_copy(data)
+        )
         if event == "thread.run.step.created":
             self._forget_tool_call()
             yield "runStepCreated", (step,)
@@ -383,21 +411,20 @@ class AssistantCore:
         if type(delta) is dict:
             refuse_unsafe_keys(delta)
             accumulate(step._data, delta)
-            delta_view = RunStepDelta(delta)
+            delta_view = shared_view(RunStepDelta, delta)
             details = delta.get("step_details")
         if (
             type(details) is dict
             and details.get("type") == "tool_calls"
             and _is_true(details.get("tool_calls"))
-            and step.step_details.type == "tool_calls"
+            and _type_of(step._data.get("step_details")) == "tool_calls"
         ):
-            for position, call in enumerate(_array(details["tool_calls"], "tool calls")):
+            for call in _array(details["tool_calls"], "tool calls"):
                 if type(call) is not dict:
                     raise OpenAIError("The server sent a tool call delta that is no object.")
                 snapshot = _call_at(step, call)
                 if _same_index(call.get("index", _ABSENT), self._tool_call_index):
-                    call_delta = delta_view.step_details.tool_calls[position]
-                    yield "toolCallDelta", (call_delta, snapshot)
+                    yield "toolCallDelta", (shared_view(ToolCallDelta, call), snapshot)
                     continue
                 if self._tool_call is not None:
                     yield "toolCallDone", (self._tool_call,)
@@ -406,7 +433,7 @@ class AssistantCore:
                 if snapshot is not None:
                     yield "toolCallCreated", (snapshot,)
         yield "runStepDelta", (delta_view, step)
-        if snapshot is not None:
+        if snapshot is not None and _call_at(step, call) is snapshot:
             self._growth = ToolCallGrowth.after(data, snapshot, step)
 
     def _forget_tool_call(self) -> None:
@@ -433,9 +460,11 @@ class _EventRecipe:
     counted: ClassVar[int] = 1
 
     def again(self, data: Any) -> Iterator[Emission]:
-        view = AssistantStreamEvent({"event": self.name, "data": data})
-        for name, argument in zip(self.names, (view, view.data), strict=False):
-            yield name, (argument,)
+        for name in self.names:
+            if name == "event":
+                yield name, (AssistantStreamEvent({"event": self.name, "data": data}),)
+            else:
+                yield name, (shared_view(event_data_class(name), data),)
 
 
 _RECIPES: dict[Any, _EventRecipe] = {
@@ -473,17 +502,24 @@ def _element(array: Any, index: int) -> Any:
     return array[index] if type(array) is list and index < len(array) else None
 
 
+def _stands_in(array: Any, index: int, content: MessageContent) -> bool:
+    """Return whether a listener has left a block where it was."""
+    return type(array) is list and index < len(array) and array[index] is content._data
+
+
 def _call_at(step: RunStep, call: dict[str, Any]) -> ToolCall | None:
     """Return the snapshot of the call that a delta is for, ``None`` where JavaScript has none."""
     index = call.get("index")
-    calls = step.step_details.tool_calls
+    details = step.step_details
+    calls = details.tool_calls if isinstance(details, StepDetails) else None
     if type(index) is str and index.isascii() and index.isdigit() and str(int(index)) == index:
         index = int(index)  # JavaScript takes "1" for 1 here
     if type(index) is float and index.is_integer():
         index = int(index)
-    if type(index) is not int or not 0 <= index < len(calls):
+    if type(index) is not int or not isinstance(calls, list) or not 0 <= index < len(calls):
         return None
-    return calls[index]
+    snapshot = calls[index]
+    return snapshot if isinstance(snapshot, ToolCall) else None  # a listener may put in anything
 
 
 def _same_index(one: Any, other: Any) -> bool:

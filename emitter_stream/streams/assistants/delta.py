@@ -22,12 +22,15 @@ MAX_LENGTH = 65_536
 _UNSAFE_KEYS = frozenset(("__proto__", "constructor", "prototype"))
 
 
-def growing(container: dict[str, Any], key: str) -> GrowingText:
-    """Return the string ``container[key]`` as one that can be appended to, made so if need be."""
-    text = container[key]
-    if type(text) is not GrowingText:
+def growing(container: Any, key: str) -> GrowingText | None:
+    """Return the string ``container[key]`` as one that can be appended to, made so if need be.
+
+    ``None`` if there is no string: a listener may have put in anything.
+    """
+    text = container.get(key) if type(container) is dict else None
+    if type(text) is str:
         text = container[key] = GrowingText(text)
-    return text
+    return text if type(text) is GrowingText else None
 
 
 def accumulate(snapshot: dict[str, Any], delta: Any) -> None:
@@ -43,9 +46,11 @@ def accumulate(snapshot: dict[str, Any], delta: Any) -> None:
         if old is None or key == "index" or key == "type":
             snapshot[key] = plain_copy(value)
         elif type(value) is str and type(old) is GrowingText:
-            old.append(value)
+            if not old.append(value):  # a program is just writing to an object around it
+                snapshot[key] = old.read() + value
         elif type(value) is str and type(old) is str:
-            growing(snapshot, key).append(value)
+            snapshot[key] = text = GrowingText(old)
+            text.append(value)
         elif type(old) is dict and type(value) is dict:
             accumulate(old, value)
         elif type(old) is list and type(value) is list:

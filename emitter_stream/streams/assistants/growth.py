@@ -20,11 +20,13 @@ from ...types import (
     MessageDelta,
     RunStep,
     RunStepDelta,
+    Text,
     TextDelta,
     ToolCall,
     ToolCallDelta,
+    event_data_class,
 )
-from ...types._model import GrowingText
+from ...types._model import GrowingText, _new, _set_data, _set_views, shared_view
 from .delta import growing
 
 __all__ = ["Growth", "TextGrowth", "ToolCallGrowth"]
@@ -54,10 +56,12 @@ class TextGrowth:
     ) -> TextGrowth | None:
         """Return how the text of the event just taken may go on, ``None`` for any other event."""
         piece = _text_in(data)
-        if piece is None or content is None:
+        if piece is None or content is None or not isinstance(content.text, Text):
             return None
         template = data["delta"]["content"][0]["text"]
         text = growing(content.text._data, "value")
+        if text is None:
+            return None
         return cls(data, piece, template, text, content.text, message)
 
     def next(self, data: Any) -> TextGrowth | None:
@@ -87,20 +91,28 @@ class TextGrowth:
 
     def bare(self, piece: str) -> Emission:
         """Return the call for those who want the text and nothing else: most do."""
-        return "textDelta", (TextDelta({**self.template, "value": piece}), self.snapshot)
+        # Here, where most deltas are made, without the call of a function to make it.
+        delta = _new(TextDelta)
+        alone = len(self.template) == 1
+        _set_data(delta, {"value": piece} if alone else {**self.template, "value": piece})
+        _set_views(delta, None)
+        return "textDelta", (delta, self.snapshot)
 
     def again(self, piece: str) -> Iterator[Emission]:
         """Yield every call that the event led to, for a listener that came late."""
-        view = AssistantStreamEvent({"event": self.event, "data": self.data(piece)})
-        yield "event", (view,)
-        yield self.event, (view.data,)
-        yield from self.calls(view)
+        data = self.data(piece)
+        yield "event", (AssistantStreamEvent({"event": self.event, "data": data}),)
+        yield self.event, (shared_view(event_data_class(self.event), data),)
+        yield from self.calls(data)
 
-    def calls(self, view: AssistantStreamEvent) -> Iterator[Emission]:
-        """Yield the calls that the event leads to, behind those for the event itself."""
-        delta = view._data["data"]["delta"]
-        yield "messageDelta", (MessageDelta(delta), self.message)
-        yield "textDelta", (TextDelta(delta["content"][0]["text"]), self.snapshot)
+    def calls(self, data: dict[str, Any]) -> tuple[Emission, ...]:
+        """Return the calls that the event leads to, behind those for the event itself."""
+        delta = data["delta"]
+        text = delta["content"][0]["text"]
+        return (
+            ("messageDelta", (shared_view(MessageDelta, delta), self.message)),
+            ("textDelta", (shared_view(TextDelta, text), self.snapshot)),
+        )
 
 
 @attrs.define
@@ -129,7 +141,10 @@ class ToolCallGrowth:
         field = _CALL_FIELDS[kind]
         piece = data["delta"]["step_details"]["tool_calls"][0][kind][field]
         path = ("delta", "step_details", "tool_calls", 0, kind, field)
-        return cls(data, piece, path, growing(snapshot._data[kind], field), snapshot, step)
+        text = growing(snapshot._data.get(kind), field)
+        if text is None:
+            return None
+        return cls(data, piece, path, text, snapshot, step)
 
     def next(self, data: Any) -> ToolCallGrowth | None:
         """Return how it goes on after ``data``, ``None`` if that is more than the text's next piece."""
@@ -166,17 +181,19 @@ class ToolCallGrowth:
 
     def again(self, piece: str) -> Iterator[Emission]:
         """Yield every call that the event led to, for a listener that came late."""
-        view = AssistantStreamEvent({"event": self.event, "data": self.data(piece)})
-        yield "event", (view,)
-        yield self.event, (view.data,)
-        yield from self.calls(view)
+        data = self.data(piece)
+        yield "event", (AssistantStreamEvent({"event": self.event, "data": data}),)
+        yield self.event, (shared_view(event_data_class(self.event), data),)
+        yield from self.calls(data)
 
-    def calls(self, view: AssistantStreamEvent) -> Iterator[Emission]:
-        """Yield the calls that the event leads to, behind those for the event itself."""
-        delta = view._data["data"]["delta"]
+    def calls(self, data: dict[str, Any]) -> tuple[Emission, ...]:
+        """Return the calls that the event leads to, behind those for the event itself."""
+        delta = data["delta"]
         call = delta["step_details"]["tool_calls"][0]
-        yield "toolCallDelta", (ToolCallDelta(call), self.snapshot)
-        yield "runStepDelta", (RunStepDelta(delta), self.step)
+        return (
+            ("toolCallDelta", (shared_view(ToolCallDelta, call), self.snapshot)),
+            ("runStepDelta", (shared_view(RunStepDelta, delta), self.step)),
+        )
 
 
 Growth = TextGrowth | ToolCallGrowth

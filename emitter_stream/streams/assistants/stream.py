@@ -28,6 +28,7 @@ from ...types import (
     ToolCall,
     ToolCallDelta,
 )
+from ...types._model import untouched
 from .codec import CODEC
 from .core import AssistantCore
 
@@ -341,12 +342,12 @@ class _TextDeltas(EventIterator[str]):
 
 
 def _event(args: tuple[Any, ...]) -> AssistantStreamEvent:
-    event: AssistantStreamEvent = args[0]
+    event: AssistantStreamEvent = untouched(args[0])
     return event
 
 
 def _piece(args: tuple[Any, ...]) -> Any:
-    return args[0].value
+    return untouched(args[0]).value
 
 
 def _to_line(args: tuple[Any, ...]) -> bytes:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextvars import copy_context
 from typing import Any, Final, Literal
 
 from ... import _fork
@@ -238,7 +239,8 @@ class ToolLoopSource:
         self, run_id: str, calls: Sequence[dict[str, str]], outputs: list[dict[str, str]]
     ) -> Iterator[Iterable[WireEvent]]:
         """Call functions side by side; yield their results in the calls' order."""
-        crew = _Crew([lambda call=call: self._answer(call) for call in calls])  # type: ignore[misc]
+        # Each call has a copy of its own of the context in which the stream was made.
+        crew = _Crew([functools.partial(copy_context().run, self._answer, call) for call in calls])
         self._crew = crew
         if self._interrupted:
             raise APIUserAbortError()

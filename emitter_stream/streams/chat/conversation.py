@@ -61,7 +61,7 @@ class Conversation:
         elif role == "assistant":
             for call in getattr(message, "tool_calls", None) or ():
                 if isinstance(call, Model) and call._data.get("type") == "function":
-                    yield "functionToolCall", (call.function,)
+                    yield "functionToolCall", (getattr(call, "function", None),)
 
     def tool_message(self, data: dict[str, Any]) -> Iterator[Emission]:
         """Take the result of a function."""
