@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from ..exceptions import OpenAIError, described
-from ..tools.json_types import json_type
+from ..tools.schema import json_type
 from ..types import Model
 from .partial_json import MalformedJSON, parse_whole
 

@@ -19,7 +19,7 @@ from ..exceptions import OpenAIError, shown
 from ..types import Model
 from ..types.params import AssistantToolParam, FunctionToolParam
 from .docstrings import Documentation, class_documentation, documentation
-from .json_types import Field, JSONType, Unfit, hints_of, json_type, object_type, to_json
+from .schema import JSONType, NoSchemas, Unfit, arguments_type, hints_of, to_json
 
 __all__ = ["Call", "FunctionTool", "Toolbox", "ToolsParam", "call_directly", "function_tool"]
 
@@ -96,20 +96,24 @@ def function_tool(
     The JSON schema of its arguments comes from its signature and type hints: ``str``, ``int``,
     ``float``, ``bool``, ``None``, ``Any``, unions, ``Literal``, enums (by value), lists, sets, tuples,
     dicts, ``TypedDict``, named tuples, dataclasses, attrs classes, dates and times, ``UUID``,
-    ``Decimal``, ``Path``; ``Annotated[X, "text"]`` describes. An argument with a default may be left out;
-    ``*args`` and ``**kwargs`` are not shown. The docstring gives the description, and, with
-    the extra ``tools`` installed, those of the arguments (Google, NumPy or Sphinx style).
+    ``Decimal``, ``Path``, pydantic models, and whatever else pydantic knows; ``Annotated[X, "text"]``
+    describes. An argument with a default may be left out; ``*args`` and ``**kwargs`` are not shown.
+    The docstring gives the description, and those of the arguments (Google, NumPy or Sphinx style).
 
     ``name``, ``description`` and ``parameters`` (a JSON schema) replace what would be found. For
-    ``run_tools`` the dict still knows its function, and the arguments are converted by the hints
-    in any case. Raises ``TypeError`` for a type that has no schema, ``ValueError`` for a name that
-    the API does not take. Node: the ``tools`` of ``runTools`` with ``zodFunction``.
+    ``run_tools`` the dict still knows its function, and the arguments are converted by the hints.
+
+    Schemas and conversion come with the extra ``tools``. Without it, ``parameters`` must be given
+    (``TypeError``), and the arguments are passed on as the model wrote them. Raises ``TypeError``
+    for a type that has no schema, ``ValueError`` for a name that the API does not take. Node: the ``tools`` of ``runTools`` with ``zodFunction``.
     """
     if not callable(function):
         raise TypeError(f"function_tool() takes a function, not {shown(function)}")
     name = _checked_name(_name_of(function) if name is None else name)
     documented = _documented(function)
-    arguments = _arguments_type(function, name, documented.arguments)
+    arguments = _arguments_type(
+        function, name, documented.arguments, has_schema=parameters is not None
+    )
     schema: dict[str, Any] = {"name": name}
     if description is None:
         description = documented.description
@@ -207,37 +211,37 @@ def _as_function_tool(tool: Any, name: str | None) -> FunctionTool:
 
 
 def _arguments_type(
-    function: Callable[..., Any], name: str, descriptions: Mapping[str, str]
+    function: Callable[..., Any], name: str, descriptions: Mapping[str, str], *, has_schema: bool
 ) -> JSONType:
     """Return the type of the object with a function's arguments; it becomes a ``BoundArguments``."""
     signature = inspect.signature(function)
-    hints = hints_of(_hinted(function), name)
-    fields = []
-    for parameter in signature.parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        place = f"the argument {parameter.name!r} of {name}"
-        hint = hints.get(parameter.name, Any)
-        found = json_type(hint, place, documented=descriptions.get(parameter.name))
-        required = parameter.default is parameter.empty
-        if not required:
-            found = _with_default(found, parameter.default)
-        fields.append(Field(parameter.name, found, required))
+    try:
+        found = arguments_type(signature, hints_of(_hinted(function), name), descriptions, name)
+    except NoSchemas:
+        if signature.parameters and not has_schema:
+            raise
+        found = _unchecked(signature)
 
-    def bind(values: dict[str, Any]) -> inspect.BoundArguments:
-        bound = inspect.BoundArguments(signature, OrderedDict(values))
+    def bind(value: Any, path: str) -> inspect.BoundArguments:
+        bound = inspect.BoundArguments(signature, OrderedDict(found.convert(value, path)))
         bound.apply_defaults()
         return bound
 
-    return object_type(fields, bind)
+    return JSONType(found.schema, bind)
 
 
-def _with_default(found: JSONType, default: Any) -> JSONType:
-    try:
-        value = to_json(default)
-    except TypeError:  # a default that the model need not see
-        return found
-    return JSONType({**found.schema, "default": value}, found.convert)
+def _unchecked(signature: inspect.Signature) -> JSONType:
+    """Return the type of arguments that are passed on as they come."""
+
+    def convert(value: Any, path: str) -> dict[str, Any]:
+        if type(value) is not dict:
+            raise Unfit("an object with the arguments is needed")
+        try:
+            return signature.bind(**value).arguments
+        except TypeError as error:
+            raise Unfit(str(error)) from error
+
+    return JSONType({"type": "object", "properties": {}, "additionalProperties": False}, convert)
 
 
 def _unwrapped(function: Any) -> Any:
