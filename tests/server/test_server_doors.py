@@ -153,6 +153,19 @@ def test_half_a_request_is_not_waited_for(patient, sent):
     assert patient("POST", "/threads", {}).status == 200
 
 
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x00\r\n\r\n", HEAD + b"x: " + b"y" * 20_000], ids=["garbage", "long"]
+)
+def test_what_is_no_request_is_refused(raw, sent):
+    """Bytes that are not HTTP, and a head that is too long, are an error in the API's form."""
+    with socket.create_connection((raw.host, raw.port), timeout=PATIENCE) as connection:
+        connection.sendall(sent)
+        head = connection.recv(15, socket.MSG_WAITALL)
+        body = connection.recv(10_000).partition(b"\r\n\r\n")[2]
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["error"]["type"] == "invalid_request_error"
+
+
 def test_a_byte_now_and_then_is_not_enough(patient):
     """The time is the whole head's: what comes in between does not begin it anew."""
     with socket.create_connection((patient.host, patient.port), timeout=PATIENCE) as connection:

@@ -7,6 +7,7 @@ arrive: a client that sends a byte now and then, or none at all, would hold its 
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 import h11
@@ -73,11 +74,20 @@ class TimedConnection(H11Protocol):
             self.cycle.disconnected = True  # whoever reads the body hears that there is no more
             self.cycle.message_event.set()
         if not begun and not silent:
-            body = ApiError(408, "The request took too long to arrive.").json()
-            self.transport.write(
-                b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\n"
-                b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
-            )
+            self._refuse(ApiError(408, "The request took too long to arrive."))
         self.transport.close()
         # What the client does not take is not waited for.
         self.loop.call_later(1, self.transport.abort)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, or has a head of more than 16 KiB, in the API's form."""
+        self._refuse(ApiError(400, msg))
+        self.transport.close()
+
+    def _refuse(self, error: ApiError) -> None:
+        body = error.json()
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\nconnection: close\r\n"
+            b"content-length: %d\r\n\r\n%b"
+            % (error.status, HTTPStatus(error.status).phrase.encode(), len(body), body)
+        )

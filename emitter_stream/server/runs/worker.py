@@ -149,7 +149,9 @@ class Worker:
 
         try:
             return await self.engine.transact(close)
-        except StorageFailed:
+        except BaseException as exc:
+            if not isinstance(exc, StorageFailed):  # then what the step holds is not worth a try
+                self._open = None
             self.engine.close_later(self.run_id, close)
             raise
 
