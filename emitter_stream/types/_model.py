@@ -26,6 +26,7 @@ __all__ = [
     "GrowingText",
     "ListView",
     "Model",
+    "live_list",
     "live_view",
     "plain_copy",
     "received",
@@ -395,6 +396,11 @@ def live_view(model: type[_M], data: dict[str, Any]) -> _M:
     return view
 
 
+def live_list(model: type[Model], array: list[Any]) -> ListView[Any]:
+    """Return the list that shows an array of objects inside the JSON of a live one."""
+    return LiveList(array, functools.partial(_live_view, model), _held, _settle)
+
+
 def shared_view(model: type[Model], value: Any) -> Any:
     """Return a view of ``value``, which others may show too, or ``value`` if it is no object or array.
 
@@ -473,7 +479,7 @@ def _live_view(model: type[Model], value: Any) -> Any:
     if type(value) is dict:
         return live_view(model, value)
     if type(value) is list:
-        return LiveList(value, functools.partial(_live_view, model), _held, _settle)
+        return live_list(model, value)
     return value.read() if type(value) is GrowingText else value
 
 

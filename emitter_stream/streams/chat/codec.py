@@ -11,6 +11,7 @@ from ...engine.codec import WireEvent
 from ...engine.sources import plain, to_line
 from ...engine.wire import check_error, loads
 from ...exceptions import OpenAIError
+from ...types._model import plain_copy, received
 
 __all__ = ["CODEC", "MESSAGE_PREFIX", "carrier_of"]
 
@@ -46,7 +47,7 @@ class _ChatCodec:
         return None, data
 
     def of_emission(self, args: tuple[Any, ...]) -> WireEvent:
-        return None, args[0].to_dict()
+        return None, plain_copy(received(args[0]))
 
     def to_object(self, event: WireEvent) -> Any:
         return event[1]

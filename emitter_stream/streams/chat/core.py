@@ -18,9 +18,10 @@ from ...engine.growth import GROWTH, Path
 from ...engine.history import KEEP
 from ...engine.wire import loads
 from ...exceptions import OpenAIError
-from ...types._model import GrowingText, plain_copy
+from ...types._model import GrowingText, live_list, live_view, plain_copy
 from ...types.chat import (
     ChatCompletionChunk,
+    ChatCompletionTokenLogprob,
     ContentDeltaEvent,
     ContentDoneEvent,
     FunctionToolCallArgumentsDeltaEvent,
@@ -238,7 +239,7 @@ class ChatCore:
         snapshot = self._snapshot
         if snapshot is None:
             snapshot = self._snapshot = {**plain_copy(rest), "choices": []}
-            self._view = ParsedChatCompletionSnapshot(snapshot)
+            self._view = live_view(ParsedChatCompletionSnapshot, snapshot)
         elif is_true(chunk.get("id")):
             snapshot.update(plain_copy(rest))
         for choice in choices:
@@ -282,13 +283,15 @@ class ChatCore:
             raise OpenAIError("The server sent logprobs that are no list of tokens.")
         logprobs = choice["logprobs"]
         if not is_true(logprobs):
-            choice["logprobs"] = {**given, **{name: list(lists[name]) for name in lists}}
+            choice["logprobs"] = plain_copy(given)
             return
-        logprobs.update({k: v for k, v in given.items() if k not in ("content", "refusal")})
+        logprobs.update(
+            {k: plain_copy(v) for k, v in given.items() if k not in ("content", "refusal")}
+        )
         for name, tokens in lists.items():
             if logprobs.get(name) is None:
                 logprobs[name] = []
-            logprobs[name].extend(tokens)
+            logprobs[name].extend(plain_copy(tokens))
 
     def _accumulate_message(self, choice: dict[str, Any], delta: dict[str, Any]) -> None:
         message, index = choice["message"], choice["index"]
@@ -485,7 +488,8 @@ class ChatCore:
         for name, event_class in _LOGPROBS_DELTAS:
             if given.get(name) is not None:
                 so_far = snapshot.get(name) if type(snapshot) is dict else None
-                event = {name: given[name], "snapshot": [] if so_far is None else so_far}
+                so_far = live_list(ChatCompletionTokenLogprob, [] if so_far is None else so_far)
+                event = {name: given[name], "snapshot": so_far}
                 yield f"logprobs.{name}.delta", (event_class(event),)
 
     def _content_done(self, state: _Choice, choice: dict[str, Any]) -> Iterator[Emission]:
@@ -507,11 +511,11 @@ class ChatCore:
             return
         if is_true(logprobs.get("content")) and not state.logprobs_content_done:
             state.logprobs_content_done = True
-            event = LogprobsContentDoneEvent({"content": logprobs["content"]})
+            event = LogprobsContentDoneEvent({"content": plain_copy(logprobs["content"])})
             yield "logprobs.content.done", (event,)
         if is_true(logprobs.get("refusal")) and not state.logprobs_refusal_done:
             state.logprobs_refusal_done = True
-            refusals = LogprobsRefusalDoneEvent({"refusal": logprobs["refusal"]})
+            refusals = LogprobsRefusalDoneEvent({"refusal": plain_copy(logprobs["refusal"])})
             yield "logprobs.refusal.done", (refusals,)
 
     def _call_done(self, state: _Choice, choice: dict[str, Any], index: int) -> Iterator[Emission]:

@@ -16,6 +16,7 @@ from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_
 from ...engine.stream import EventIterator, EventStream
 from ...exceptions import APIUserAbortError, OpenAIError
 from ...http.transport import Exchange
+from ...types._model import untouched
 from ...types.chat import (
     ChatCompletionChunk,
     ChatCompletionStreamEvent,
@@ -354,15 +355,15 @@ def _typed_event(args: tuple[Any, ...]) -> Any:
     name, passed = args
     if name == "chunk":
         chunk, snapshot = passed
-        return ChunkEvent({"chunk": chunk._data, "snapshot": snapshot._data})
-    return passed[0] if name in _TYPED_NAMES else None
+        return ChunkEvent({"chunk": untouched(chunk), "snapshot": snapshot})
+    return untouched(passed[0]) if name in _TYPED_NAMES else None
 
 
 _TYPED_NAMES = frozenset(TYPED_EVENTS)
 
 
 def _chunk(args: tuple[Any, ...]) -> Any:
-    return args[0]
+    return untouched(args[0])
 
 
 def _to_line(args: tuple[Any, ...]) -> bytes:
@@ -382,7 +383,7 @@ class ReadableRun(EventIterator[bytes]):
 
     def _line(self, name: str, args: Any) -> bytes | None:
         if name == "chunk":
-            self._last = args[0].to_dict()
+            self._last = untouched(args[0]).to_dict()
             return to_line(self._last)
         message = args[0].to_dict() if name == "message" else {}
         if message.get("role") == "assistant":
