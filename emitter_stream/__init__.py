@@ -38,6 +38,7 @@ from .sse import EventSource, ServerSentEvent
 from .streams.assistants.handler import AssistantEventHandler, AssistantStreamManager
 from .streams.assistants.stream import AssistantStream
 from .streams.assistants.tool_loop import FunctionCall
+from .streams.chat.runner import ChatCompletionRunner, ChatCompletionStreamingRunner
 from .streams.chat.stream import ChatCompletionStream
 from .tools.functions import function_tool
 
@@ -55,7 +56,9 @@ __all__ = [
     "AssistantStreamManager",
     "AuthenticationError",
     "BadRequestError",
+    "ChatCompletionRunner",
     "ChatCompletionStream",
+    "ChatCompletionStreamingRunner",
     "ConflictError",
     "ContentFilterFinishReasonError",
     "EventSource",

@@ -36,6 +36,7 @@ from ..exceptions import APIUserAbortError, LateListenerWarning, OpenAIError, de
 from .core import Emission, EventLog
 from .emitter import Emitter, Registration, _nothing, find
 from .history import KEEP, History
+from .work import works_for
 
 __all__ = ["Buffer", "Delivery", "listener_error", "report"]
 
@@ -78,6 +79,7 @@ class Delivery:
         *,
         inline: bool = False,
     ) -> None:
+        self.owner: object = None  # whom the functions that the stream calls work for
         self.emitter = emitter
         self.inline = inline
         self._everything = everything
@@ -224,10 +226,14 @@ class Delivery:
         return self._holder == get_ident()
 
     def refuse_inside(self) -> None:
-        """Raise ``RuntimeError`` in a listener of this stream."""
+        """Raise ``RuntimeError`` in a listener of this stream, and in a function that it calls."""
         if self.inside():
             raise RuntimeError(
                 "a listener cannot wait for its own stream: the stream waits for the listener"
+            )
+        if works_for(self.owner):
+            raise RuntimeError(
+                "a function that a stream calls cannot wait for it: the stream waits for the function"
             )
 
     def wait_until(self, is_so: Callable[[], bool], timeout: float | None) -> bool:

@@ -74,6 +74,7 @@ class EventStream(PythonNames):
         delivery = self._delivery = Delivery(
             self._emitter, everything, core.aliases, source.interrupt, inline=inline
         )
+        delivery.owner = core
         mover = Mover(source, core, delivery)
         aborts = Aborts(delivery, self.controller, signal)
         self._waits: Delivery | InlineDriver = delivery  # who is asked to wait

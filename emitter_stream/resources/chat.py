@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, overload
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .._not_given import NOT_GIVEN, NotGiven
 from ..engine.plain import Stream
@@ -11,8 +11,18 @@ from ..engine.sources import HTTPSource
 from ..exceptions import OpenAIError
 from ..streams.chat.core import ChatCore
 from ..streams.chat.finals import Parsing, parsed_completion
+from ..streams.chat.runner import (
+    ChatCompletionRunner,
+    ChatCompletionStreamingRunner,
+    OnToolError,
+    RunnerCore,
+    RunSource,
+    StreamingRunnerCore,
+)
 from ..streams.chat.stream import ChatCompletionStream
+from ..streams.chat.tools import RunTools
 from ..streams.structured import chat_format, chat_tool, is_structure, tool_parsers
+from ..tools.functions import call_directly
 from ..types.chat import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -23,6 +33,9 @@ from ..types.chat import (
 from ._api import Extras, Resource
 from ._page import CursorPage
 from ._path import url_path
+
+if TYPE_CHECKING:
+    from ..http.transport import Exchange
 
 __all__ = ["Chat", "CompletionMessages", "Completions"]
 
@@ -130,6 +143,117 @@ class Completions(Resource):
         return self._api.make_stream(
             ChatCompletionStream, source, core, extras.signal, inline=inline
         )
+
+    @overload
+    def run_tools(
+        self,
+        *,
+        messages: Iterable[Any],
+        model: str,
+        tools: Any = ...,
+        stream: Literal[False] | NotGiven | None = ...,
+        max_chat_completions: int = ...,
+        after_completion: Callable[..., object] | None = ...,
+        tool_context: Any = ...,
+        on_tool_error: OnToolError = ...,
+        inline: bool = ...,
+        **params: Any,
+    ) -> ChatCompletionRunner: ...
+    @overload
+    def run_tools(
+        self,
+        *,
+        messages: Iterable[Any],
+        model: str,
+        tools: Any = ...,
+        stream: Literal[True],
+        max_chat_completions: int = ...,
+        after_completion: Callable[..., object] | None = ...,
+        tool_context: Any = ...,
+        on_tool_error: OnToolError = ...,
+        inline: bool = ...,
+        **params: Any,
+    ) -> ChatCompletionStreamingRunner: ...
+    @overload
+    def run_tools(
+        self,
+        *,
+        messages: Iterable[Any],
+        model: str,
+        tools: Any = ...,
+        stream: bool,
+        max_chat_completions: int = ...,
+        after_completion: Callable[..., object] | None = ...,
+        tool_context: Any = ...,
+        on_tool_error: OnToolError = ...,
+        inline: bool = ...,
+        **params: Any,
+    ) -> ChatCompletionRunner | ChatCompletionStreamingRunner: ...
+    def run_tools(
+        self,
+        *,
+        messages: Iterable[Any],
+        model: str,
+        tools: Any = None,
+        stream: bool | NotGiven | None = NOT_GIVEN,
+        max_chat_completions: int = 10,
+        after_completion: Callable[..., object] | None = None,
+        tool_context: Any = None,
+        on_tool_error: OnToolError = "raise",
+        inline: bool = False,
+        **params: Any,
+    ) -> ChatCompletionRunner | ChatCompletionStreamingRunner:
+        """Ask for answers until the model calls no more functions; call those that it does.
+
+        ``tools`` are functions (their schema comes from their hints), what ``function_tool`` or
+        ``make_parseable_tool`` made, or Node's ``{"type": "function", "function": {"function": f,
+        "parse": json.loads, "name": ..., "parameters": ...}}``, whose ``f(arguments, runner,
+        tool_context)`` is called with as many of these as it takes. Functions of one answer run side
+        by side, on threads, but for ``parallel_tool_calls=False`` and a forced function. One that
+        raises ends the run with an ``OpenAIError``; ``on_tool_error="report"`` tells the model
+        instead. ``after_completion(completion, runner)`` is called after each round, on the stream's
+        thread. At most ``max_chat_completions`` requests are made. Node: ``runTools``.
+        """
+        streamed = bool(stream) and not isinstance(stream, NotGiven)
+        sent, extras = _split({"messages": messages, "model": model, **params})
+        sent = {**sent, "messages": list(messages), "tool_choice": sent.get("tool_choice", "auto")}
+        n = sent.get("n")
+        if not streamed and isinstance(n, int) and n > 1:
+            raise OpenAIError("run_tools knows n=1 alone; create() gives several choices.")
+        coroutines = self._api.tool_caller is not None
+        found = RunTools.of(tools, sent["tool_choice"], coroutines=coroutines)
+        if found.params is not None:
+            sent["tools"] = found.params
+        if "response_format" in sent:
+            sent["response_format"] = chat_format(sent["response_format"])
+        parsing = Parsing.of(sent, runs_tools=True)
+        core = StreamingRunnerCore(parsing) if streamed else RunnerCore(parsing)
+        if found.problem is None:
+            core.conversation.messages.extend(sent["messages"])
+
+        def send(messages: list[Any]) -> Exchange:
+            body = {**sent, "messages": [_message(message) for message in messages]}
+            if streamed:
+                body["stream"] = True
+            return self._api.exchange("POST", _PATH, body=body, extras=extras)
+
+        source = RunSource(
+            send,
+            core,
+            found,
+            parallel=sent.get("parallel_tool_calls") is not False,
+            max_chat_completions=max_chat_completions,
+            on_tool_error=on_tool_error,
+            tool_context=tool_context,
+            has_after=after_completion is not None,
+            call=call_directly if self._api.tool_caller is None else self._api.tool_caller(),
+            inline=inline,
+        )
+        kind: Any = ChatCompletionStreamingRunner if streamed else ChatCompletionRunner
+        runner = self._api.make_stream(kind, source, core, extras.signal, inline=inline)
+        source.serve(runner)
+        runner._follow(after_completion)
+        return runner  # type: ignore[no-any-return]
 
     def retrieve(self, completion_id: str, **extras: Any) -> ChatCompletion:
         """Get a completion that the server has kept. Node: ``retrieve``."""

@@ -1,4 +1,4 @@
-"""Chat streams call what the Node SDK's call, argument by argument, for every frozen body."""
+"""Chat streams, and runs of tools over them, call what the Node SDK's call, argument by argument, for every frozen body."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from emitter_stream.streams.chat.listeners import EVENTS, EVERYTHING
 pytestmark = pytest.mark.usefixtures("long_tick")
 
 LISTENED = ["connect", *(name for name in EVENTS if name != EVERYTHING), "error", "abort", "end"]
-NAMES = names_of("chat/")
+NAMES = names_of("chat/", "tools/")
 
 
 def finals_of(stream) -> dict:
@@ -40,8 +40,10 @@ def run_and_compare(connect, name: str, piece: int | None) -> None:
 
 
 def test_vectors_are_complete():
-    """All chat vectors are here."""
-    assert len(NAMES) == sum(entry["kind"].startswith("chat/") for entry in INDEX.values()) > 120
+    """All vectors of chat streams and of runs of tools are here."""
+    kinds = [entry["kind"].partition("/")[0] for entry in INDEX.values()]
+    assert (kinds.count("chat"), kinds.count("tools")) == (128, 39)
+    assert len(NAMES) == 128 + 39
 
 
 @pytest.mark.parametrize("piece", [None, 7])

@@ -25,6 +25,7 @@ from ...exceptions import APIUserAbortError, OpenAIError, as_openai_error, redac
 from ..core import Core, Emission, EventLog
 from ..delivery import BUFFER_BOUND, listener_error
 from ..emitter import Emitter, Registration
+from ..work import works_for
 from .reader import Batch, Inlet, Reader, begun_task, first_step
 
 __all__ = ["Buffer", "LoopDelivery"]
@@ -158,6 +159,10 @@ class LoopDelivery:
         self._check_loop()
         if self._call is not None and _calling.get(None) is self._call:
             raise RuntimeError(_INSIDE)
+        if works_for(self._core):
+            raise RuntimeError(
+                "a function that a stream calls cannot wait for it: the stream waits for the function"
+            )
 
     def check_not_the_task(self) -> None:
         """Raise ``RuntimeError`` in a listener of this stream."""

@@ -10,19 +10,17 @@ core takes each exchange for what the Node SDK would take it for, a stream of it
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from typing import Any, Final, Literal
 
-from ... import _fork
-from ..._bell import Bell
 from ...engine.ahead import OpenedAhead
 from ...engine.codec import WireEvent
 from ...engine.core import Emission
 from ...engine.sources import HTTPSource, Source
 from ...exceptions import APIUserAbortError, OpenAIError, described
 from ...http.transport import Exchange
+from ...tools.crew import Crew
 from ...tools.functions import Call, Toolbox, call_directly
 from ...types import Run
 from ...types._model import Model
@@ -35,8 +33,6 @@ OnToolError = Literal["raise", "report"]
 
 Submit = Callable[[str, list[dict[str, str]]], Exchange]
 """``submit(run_id, tool_outputs)`` returns the exchange that streams how the run goes on."""
-
-MOST_THREADS = 32  # functions of one round that run side by side
 
 
 class FunctionCall(Model):
@@ -166,7 +162,7 @@ class ToolLoopSource:
         self._interrupted = False
         self._http = self._source_of(first)
         self._ready = self._http.ready  # for what comes next
-        self._crew: _Crew | None = None
+        self._crew: Crew | None = None
         self._events = self._all_rounds()
 
     def open(self) -> None:
@@ -240,7 +236,7 @@ class ToolLoopSource:
     ) -> Iterator[Iterable[WireEvent]]:
         """Call functions side by side; yield their results in the calls' order."""
         # Each call has a copy of its own of the context in which the stream was made.
-        crew = _Crew([functools.partial(copy_context().run, self._answer, call) for call in calls])
+        crew = Crew([functools.partial(copy_context().run, self._answer, call) for call in calls])
         self._crew = crew
         if self._interrupted:
             raise APIUserAbortError()
@@ -266,84 +262,6 @@ class ToolLoopSource:
             if self._on_tool_error == "report":
                 return f"The function {call['name']} raised {described(error)}"
             raise
-
-
-class _Crew:
-    """Threads that work off the function calls of one round, and their outcomes.
-
-    They are daemons, so that a function that goes on after an abort does not keep the process.
-    Where no thread starts any more (an interpreter that shuts down starts none), the functions
-    run on the thread that calls ``start``.
-    """
-
-    def __init__(self, jobs: Sequence[Callable[[], str]]) -> None:
-        self._jobs = list(jobs)
-        self._outcomes: list[str | BaseException | None] = [None] * len(jobs)
-        self._unbegun = list(range(len(jobs)))
-        self._dismissed = False
-        self._changed = Bell()
-        self._generation = _fork.generation
-
-    def start(self) -> None:
-        for started in range(min(len(self._jobs), MOST_THREADS)):
-            thread = threading.Thread(target=self._work, name="emitter-stream-tool", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:
-                if not started:
-                    self._work()
-                return
-
-    def has_outcome(self, index: int, seconds: float) -> bool:
-        """Wait for an outcome so many seconds at most; return whether it came, or the dismissal."""
-        outcomes = self._outcomes
-        return self._changed.wait_for(
-            lambda: self._dismissed or outcomes[index] is not None or self._is_elsewhere(), seconds
-        )
-
-    def outcome(self, index: int) -> str | BaseException:
-        """Wait for a job's result or exception; ``APIUserAbortError`` once dismissed."""
-        outcomes = self._outcomes
-        self._changed.wait_for(
-            lambda: self._dismissed or outcomes[index] is not None or self._is_elsewhere()
-        )
-        if self._is_elsewhere():
-            raise _fork.LeftBehind("stream")
-        outcome = outcomes[index]
-        if self._dismissed or outcome is None:
-            raise APIUserAbortError()
-        return outcome
-
-    def wait(self) -> None:
-        """Wait for all outcomes."""
-        for index in range(len(self._jobs)):
-            self.outcome(index)
-
-    def dismiss(self) -> None:
-        """Begin no more jobs and end all waits, from any thread."""
-        self._dismissed = True
-        self._changed.ring()
-
-    def _is_elsewhere(self) -> bool:
-        return self._generation != _fork.generation
-
-    def _work(self) -> None:
-        while not self._dismissed:
-            try:
-                index = self._unbegun.pop(0)
-            except IndexError:  # all are begun
-                return
-            outcome: str | BaseException
-            try:
-                outcome = self._jobs[index]()
-            except BaseException as error:
-                if self._is_elsewhere():  # in a child that the function forked
-                    raise
-                outcome = error
-            if self._is_elsewhere():  # the parent goes on with the others
-                return
-            self._outcomes[index] = outcome
-            self._changed.ring()
 
 
 def _required_calls(run: Any) -> tuple[str, list[dict[str, str]]]:

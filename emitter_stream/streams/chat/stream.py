@@ -370,7 +370,7 @@ def _to_line(args: tuple[Any, ...]) -> bytes:
     return to_line(CODEC.to_object(CODEC.of_emission(args)))
 
 
-class ReadableRun(EventIterator[bytes]):
+class ReadableRun(EventIterator[Any]):
     """The lines of a run of tools: chunks, and between them the results of tools."""
 
     _last: dict[str, Any] | None = None
