@@ -11,7 +11,7 @@ import attrs
 
 from ...exceptions import OpenAIError
 from ...tools.functions import Call, FunctionTool, Toolbox, call_directly, result_text
-from ...tools.json_types import Unfit
+from ...tools.schema import Unfit
 from ..structured import Parseable, Parser, Structure, is_structure
 
 __all__ = ["RunTools", "ToolAnswer"]
