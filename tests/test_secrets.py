@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import io
+import os
 import pickle
 import pprint
 import reprlib
@@ -457,3 +458,23 @@ def test_tls_sends_the_whole_head():
         left.sendall(SecretBytes(b"abc"))
         assert right.recv(3) == b"abc"
     assert requests.Request(headers={"a": Secret("b")}).headers["a"] == "b"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_proxy_gets_its_password_in_a_child_too(serve, proxied):
+    """A client that was used before a fork knows the proxy's password behind it."""
+    proxy = serve(answer(200, {"id": "thread_1"}))
+    proxied(f"http://user:{PASSWORD}@127.0.0.1:{proxy.port}")
+    client = OpenAI(KEY, base_url="http://assistants.invalid/v1", max_retries=0)
+    client.beta.threads.retrieve("thread_1")
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            client.beta.threads.retrieve("thread_1")
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    for request in proxy.requests:
+        assert request.headers["proxy-authorization"] == f"Basic {USERINFO}"

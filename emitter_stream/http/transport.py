@@ -117,6 +117,7 @@ class Transport:
         if self._generation != _fork.generation:
             # The parent's may hold locks of its threads. Its connections are closed here by now.
             self._session = self._new_session()
+            self._environment = None  # a new session does not know the proxies' passwords
             self._generation = _fork.generation
         return self._session
 
@@ -133,8 +134,9 @@ class Transport:
         for each request, a fifth of what a request costs.
         """
         # No cached_property: before Python 3.12 that takes a lock, which a fork may leave taken.
+        session = self.session
         if self._environment is None:
-            self._environment, passwords = self.session.settings_for(self.base_url)
+            self._environment, passwords = session.settings_for(self.base_url)
             self.secrets += passwords
         return self._environment
 
@@ -400,13 +402,12 @@ class Exchange:
             elif self._connection is None and getattr(raw, "connection", None) is not None:
                 # It came by an adapter of the user's that makes connections of its own.
                 with contextlib.suppress(OSError, ValueError):
-                    raw.shutdown()
+                    if not self._is_elsewhere():
+                        raw.shutdown()
 
     def close(self) -> None:
         """Give the connection back if the answer was read to its end, close it if not."""
-        if (
-            self._is_elsewhere()
-        ):  # closed here already; and what reads it may wait for a lost thread
+        if self._is_elsewhere():  # closed here already; who reads it may wait for a lost thread
             return
         with _owners:
             if self._connection is not None and self._connection.owner is self:
