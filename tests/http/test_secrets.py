@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 import traceback
+from pathlib import Path
 
 import pytest
 import requests
@@ -70,7 +71,7 @@ def frames(error):
     """Give the frames of a traceback, of the libraries' code: the test's own may hold the key."""
     for link in chain(error):
         for frame, _ in traceback.walk_tb(link.__traceback__):
-            if not frame.f_code.co_filename.startswith(__file__.rsplit("/", 1)[0]):
+            if not frame.f_code.co_filename.startswith(str(Path(__file__).parent.parent)):
                 yield frame
 
 
@@ -461,6 +462,7 @@ def test_tls_sends_the_whole_head():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork")
 def test_a_proxy_gets_its_password_in_a_child_too(serve, proxied):
     """A client that was used before a fork knows the proxy's password behind it."""
     proxy = serve(answer(200, {"id": "thread_1"}))

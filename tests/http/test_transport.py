@@ -24,7 +24,8 @@ from emitter_stream import (
     OpenAI,
     OpenAIError,
 )
-from emitter_stream.http.transport import Exchange, Transport
+from emitter_stream.http.exchange import Exchange
+from emitter_stream.http.transport import Transport
 
 FIVE = answered("a", "b", "c", "d", "e")
 BODY = encode(FIVE)

@@ -15,7 +15,7 @@ from scripted_server import answer, sse
 
 from emitter_stream import APIError, AssistantStream, BadRequestError, OpenAI, OpenAIError
 from emitter_stream.aio import AsyncAssistantStream
-from emitter_stream.http import transport
+from emitter_stream.http import exchange as exchanges
 from emitter_stream.sse import EventSource
 
 LIMIT = 100_000
@@ -67,7 +67,7 @@ def test_a_plain_answer_is_bounded_after_decompression(connect, coding):
 def test_a_small_answer_does_not_become_a_large_one(connect, coding, monkeypatch):
     """No more is inflated than the bound and one read: a bomb costs no memory."""
     largest = [0]
-    content = transport.Exchange._content
+    content = exchanges.Exchange._content
 
     def watched(exchange, response):
         read1 = response.raw.read1
@@ -80,7 +80,7 @@ def test_a_small_answer_does_not_become_a_large_one(connect, coding, monkeypatch
         response.raw.read1 = measured
         return content(exchange, response)
 
-    monkeypatch.setattr(transport.Exchange, "_content", watched)
+    monkeypatch.setattr(exchanges.Exchange, "_content", watched)
     bomb = b'{"id": "' + b"x" * 30_000_000 + b'"}'
     client = connect(coded(coding, bomb), max_event_bytes=LIMIT)
     with pytest.raises(APIError, match="max_event_bytes"):
@@ -115,7 +115,7 @@ def test_the_text_of_an_error_is_bounded(connect, coding):
 @pytest.mark.parametrize("kind", ["application/json", "text/html"])
 def test_an_error_whose_body_never_ends_is_told_in_time(connect, monkeypatch, trickle, use, kind):
     """A known status waits a bounded time for its text, whatever trickles in meanwhile."""
-    monkeypatch.setattr(transport, "_ERROR_BODY_SECONDS", 0.2)
+    monkeypatch.setattr(exchanges, "_ERROR_BODY_SECONDS", 0.2)
     ended = threading.Event()
 
     def script(exchange):
