@@ -41,6 +41,11 @@ class Core(Protocol):
         ...
 
     @property
+    def open_prefix(self) -> str:
+        """What other names begin with that can be listened to, with one argument; ``""`` for none."""
+        ...
+
+    @property
     def aliases(self) -> Container[str]:
         """Those of the names that only repeat what another says."""
         ...
@@ -55,15 +60,15 @@ class Core(Protocol):
         """The event that was fed last, as a listener gets it; ``None`` before the first."""
         ...
 
-    def feed(self, event: Any, data: Any) -> Iterator[Emission]:
-        """Take one event, by its name and data or as ``GROWTH``; yield the calls it leads to.
+    def feed(self, event: Any, data: Any, /) -> Iterable[Emission]:
+        """Take one event, by its name and data or as ``GROWTH``; give the calls it leads to.
 
-        Each is made when the one before has taken place. Raises ``OpenAIError`` for an event that
+        Each is asked for when the one before has taken place. Raises ``OpenAIError`` for an event that
         ends the stream.
         """
         ...
 
-    def finish(self) -> Iterator[Emission]:
+    def finish(self) -> Iterable[Emission]:
         """Take the end of the events; raises ``OpenAIError`` if they end too early."""
         ...
 

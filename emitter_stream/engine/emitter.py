@@ -48,14 +48,21 @@ class Registration:
 class Emitter:
     """Listeners by event, in the order they were attached.
 
-    ``arity`` gives the number of arguments of every event that can be listened to. Methods may be
-    called from any thread; ``ready`` is replaced entry by entry, so it can be read without a lock.
+    ``arity`` gives the number of arguments of every event that can be listened to. So can be what
+    begins with ``open_prefix``, if there is one, with one argument. Methods may be called from any
+    thread; ``ready`` is replaced entry by entry, so it can be read without a lock.
     """
 
     def __init__(
-        self, arity: Mapping[str, int], *, coroutines: bool = False, hint: str = ""
+        self,
+        arity: Mapping[str, int],
+        *,
+        open_prefix: str = "",
+        coroutines: bool = False,
+        hint: str = "",
     ) -> None:
         self._arity = arity
+        self._open_prefix = open_prefix
         self._coroutines = coroutines
         self._hint = hint
         self._registry = pyee.EventEmitter()
@@ -79,11 +86,15 @@ class Emitter:
 
     def check(self, event: str) -> None:
         """Raise ``ValueError`` for an event that is never emitted, naming the nearest that is."""
-        if isinstance(event, str) and event in self._arity:
+        if isinstance(event, str) and (event in self._arity or self._is_open(event)):
             return
         near = _nearest(str(event), self._arity)
         guess = f"; did you mean {near!r}?" if near else f"; there are: {', '.join(self._arity)}"
         raise ValueError(f"this stream never emits {event!r}{guess}")
+
+    def _is_open(self, event: str) -> bool:
+        prefix = self._open_prefix
+        return bool(prefix) and event.startswith(prefix) and event != prefix
 
     def register(self, event: str, listener: Listener, *, once: bool = False) -> Registration:
         """Return a registration, not attached yet, with its arity settled.
@@ -92,7 +103,7 @@ class Emitter:
         called with the event's arguments.
         """
         self.check(event)
-        call = fit(event, listener, self._arity[event])
+        call = fit(event, listener, self._arity.get(event, 1))
         if not self._coroutines and _is_coroutine_function(listener):
             raise TypeError(
                 f"the listener for {event!r} is an `async def`, which this stream cannot await"

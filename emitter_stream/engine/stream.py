@@ -70,7 +70,11 @@ class EventStream(PythonNames):
             source = OpenedAhead(source)
         self._core = core
         self._source = source
-        self._emitter = Emitter(everything, hint="; those of emitter_stream.aio.AsyncOpenAI can")
+        self._emitter = Emitter(
+            everything,
+            open_prefix=core.open_prefix,
+            hint="; those of emitter_stream.aio.AsyncOpenAI can",
+        )
         delivery = self._delivery = Delivery(
             self._emitter, everything, core.aliases, source.interrupt, inline=inline
         )

@@ -199,3 +199,19 @@ def test_asyncio(serve):
         assert third.aborted
 
     asyncio.run(main())
+
+
+def test_names_that_a_core_leaves_open_can_be_listened_to():
+    """What begins with its prefix may come; what does not, and is not known, never does."""
+    words = [*"ab", "toy.new", "c"]
+    stream = EventStream(EventsSource(words, ToyCore.codec), ToyCore())
+    heard, late = [], []
+    stream.on("toy.new", heard.append)
+    for wrong in ("toy.", "tomato"):
+        with pytest.raises(ValueError, match="never emits"):
+            stream.on(wrong, heard.append)
+    over = threading.Event()
+    stream.on("end", over.set)
+    assert over.wait(PATIENCE)
+    stream.on("toy.new", late.append).done(PATIENCE)
+    assert heard == late == ["a b toy.new"]

@@ -37,6 +37,7 @@ class ToyCodec:
 class ToyCore:
     codec: Codec = ToyCodec()
     events: Mapping[str, int] = {"word": 2, "line": 1}
+    open_prefix = "toy."
     aliases: Container[str] = ()
     made: Mapping[str, str] = {}
 
@@ -54,6 +55,8 @@ class ToyCore:
             raise OpenAIError(f"no word: {data!r}")
         self.line = f"{self.line} {data}".strip()
         yield "word", (data, self.line)
+        if data.startswith(self.open_prefix):
+            yield data, (self.line,)
 
     def finish(self) -> Iterator[Emission]:
         if not self.line:

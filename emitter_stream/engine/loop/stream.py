@@ -43,7 +43,9 @@ class AsyncEventStream(PythonNames):
         self.controller = AbortController()
         self._core = core
         self._reader = reader
-        self._emitter = Emitter({**BASE_EVENTS, **core.events}, coroutines=True)
+        self._emitter = Emitter(
+            {**BASE_EVENTS, **core.events}, open_prefix=core.open_prefix, coroutines=True
+        )
         self._delivery = LoopDelivery(reader, core, self._emitter, self.controller, signal)
 
     # Listeners

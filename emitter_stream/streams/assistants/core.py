@@ -96,6 +96,7 @@ class AssistantCore:
 
     codec: Codec = CODEC
     events: Mapping[str, int] = EVENTS
+    open_prefix: str = ""
     aliases: Container[str] = frozenset(RAW_EVENTS)  # each repeats an `event`
     made: Mapping[str, str] = {}
     """The names of events that come from no server, each with the object that it must be."""
