@@ -169,6 +169,8 @@ class Model:
     # Under None stands `_data` as it came, once a field was set.
     _views: dict[Any, Any] | None
     _field_names: ClassVar[tuple[str, ...]] = ()
+    # Of a family the class of each of its members by their `type`; see `_member`.
+    _members: ClassVar[dict[str, type[Any]] | None] = None
 
     def __init__(self, data: dict[str, Any] | None = None, /, **fields: Any) -> None:
         """Show ``data``, which is not copied, or an object with ``fields``."""
@@ -346,6 +348,15 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self._plain(),))
 
+    @classmethod
+    def _member(cls, data: Any) -> type[Self]:
+        """Return the class of the objects that ``data`` is one of: of a family one of its members."""
+        members = cls._members
+        if members is None or type(data) is not dict:
+            return cls
+        tag = data.get("type")
+        return members.get(tag, cls) if type(tag) is str else cls
+
     def _view_class(self, name: str) -> type[Model] | None:
         """Return the class that shows a dict in field ``name``; ``None`` leaves the dict bare."""
         found = _found_view_classes.get(type(self))
@@ -391,7 +402,7 @@ def live_view(model: type[_M], data: dict[str, Any]) -> _M:
     a ``GrowingText`` in it looks at whether that was taken: it is not once an object around it was
     written to, and what the text is to be appended to has to be looked for again.
     """
-    view = model(data)
+    view = model._member(data)(data)
     _set_views(view, _LiveViews())
     return view
 
@@ -412,6 +423,8 @@ def shared_view(model: type[Model], value: Any) -> Any:
         _set_views(view, None)
         return view
     if type(value) is list:
+        if model._members is not None:
+            return ListView([shared_view(model._member(item), item) for item in value])
         return ListView([shared_view(model, item) for item in value])
     return value
 
@@ -457,6 +470,8 @@ def _read_object(name: str, model: Model, value: Any) -> Any:
             return view
         view_class = model._view_class(name)
         if type(value) is dict and view_class is not None:
+            if view_class._members is not None:
+                view_class = view_class._member(value)
             view = _new(view_class)
             _set_data(view, value)
             _set_views(view, None)
