@@ -40,6 +40,7 @@ from .streams.assistants.stream import AssistantStream
 from .streams.assistants.tool_loop import FunctionCall
 from .streams.chat.runner import ChatCompletionRunner, ChatCompletionStreamingRunner
 from .streams.chat.stream import ChatCompletionStream
+from .streams.responses.stream import ResponseStream
 from .tools.functions import function_tool
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimitError",
     "RecordingWarning",
+    "ResponseStream",
     "ServerSentEvent",
     "Stream",
     "UnprocessableEntityError",

@@ -6,6 +6,7 @@ from .assistants import Assistants
 from .beta import Beta
 from .chat import Chat
 from .messages import Messages
+from .responses import Responses
 from .runs import Runs
 from .steps import Steps
 from .threads import Threads
@@ -17,6 +18,7 @@ __all__ = [
     "Chat",
     "CursorPage",
     "Messages",
+    "Responses",
     "Runs",
     "Steps",
     "Threads",

@@ -8,7 +8,7 @@ from typing import Any
 
 from .._not_given import NOT_GIVEN
 from ..http.secrets import hide_headers
-from ..types import ListView, Model
+from ..types import Model
 
 __all__ = ["json_body", "merge_headers", "query_parameters"]
 
@@ -33,13 +33,19 @@ def _json_value(value: Any, place: str) -> Any:
         if not math.isfinite(value):
             raise ValueError(f"{place} is {value!r}, which JSON cannot say")
         return value
-    if isinstance(value, Model | ListView):
-        return value.to_dict()
+    if isinstance(value, Model):
+        return _as_received(value)
     if isinstance(value, Mapping):
         return _json_object(value, place)
     if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | memoryview):
         return [_json_value(item, f"{place}[{index}]") for index, item in enumerate(value)]
     raise TypeError(f"{place} is a {type(value).__name__}, which cannot be sent as JSON")
+
+
+def _as_received(model: Model) -> dict[str, Any]:
+    """Return an object of the API as it is sent: without what only helpers add to it."""
+    added: frozenset[str] = getattr(type(model), "_added_by_helpers", frozenset())
+    return {name: _json_value(value, name) for name, value in model if name not in added}
 
 
 def _json_object(mapping: Mapping[Any, Any], place: str) -> dict[str, Any]:

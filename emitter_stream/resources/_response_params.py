@@ -1,0 +1,72 @@
+"""The keyword arguments of ``client.responses``, for type checkers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from .._not_given import NotGiven
+from ..types import Model
+
+if TYPE_CHECKING:
+    from ..abort import AbortSignal
+    from ..http.transport import Timeout
+
+__all__ = ["CallParams", "ResponseParams", "ResponseParseParams", "ResponseStreamParams"]
+
+_Object = Mapping[str, Any] | Model
+
+
+class CallParams(TypedDict, total=False):
+    """The options of every call."""
+
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, object] | None
+    extra_body: Mapping[str, object] | None
+    timeout: Timeout | NotGiven
+    signal: AbortSignal | None
+
+
+class ResponseParams(CallParams, total=False):
+    """What ``responses.create`` sends."""
+
+    background: bool | NotGiven | None
+    conversation: str | _Object | NotGiven | None
+    include: Iterable[str] | NotGiven | None
+    input: str | Iterable[_Object] | NotGiven
+    instructions: str | NotGiven | None
+    max_output_tokens: int | NotGiven | None
+    max_tool_calls: int | NotGiven | None
+    metadata: Mapping[str, str] | NotGiven | None
+    model: str | NotGiven
+    parallel_tool_calls: bool | NotGiven | None
+    previous_response_id: str | NotGiven | None
+    prompt: _Object | NotGiven | None
+    prompt_cache_key: str | NotGiven
+    prompt_cache_retention: str | NotGiven | None
+    reasoning: _Object | NotGiven | None
+    safety_identifier: str | NotGiven
+    service_tier: str | NotGiven | None
+    store: bool | NotGiven | None
+    stream_options: _Object | NotGiven | None
+    temperature: float | NotGiven | None
+    text: _Object | NotGiven
+    tool_choice: str | _Object | NotGiven
+    tools: Iterable[_Object] | NotGiven
+    top_logprobs: int | NotGiven | None
+    top_p: float | NotGiven | None
+    truncation: Literal["auto", "disabled"] | NotGiven | None
+    user: str | NotGiven
+
+
+class ResponseParseParams(ResponseParams, total=False):
+    """What ``responses.parse`` takes."""
+
+    text_format: Any
+
+
+class ResponseStreamParams(ResponseParseParams, total=False):
+    """What ``responses.stream`` takes: a request, or the response that is to be heard again."""
+
+    response_id: str | NotGiven
+    starting_after: int | NotGiven
