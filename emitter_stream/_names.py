@@ -51,39 +51,46 @@ def _missing(whose: str, name: str, known: list[str]) -> str:
 
 # By how each id begins, from the outside in: in this order Node once took them.
 _IDS = {
-    "thread_id": "thread_",
-    "run_id": "run_",
-    "message_id": "msg_",
-    "step_id": "step_",
-    "assistant_id": "asst_",
+    "thread": "thread_id",
+    "run": "run_id",
+    "msg": "message_id",
+    "step": "step_id",
+    "asst": "assistant_id",
 }
 
 
 def in_python_order(function: FunctionType) -> Callable[..., Any]:
     """Return a method of the API that refuses ids in another order, and says what to write.
 
-    Such a call would be a bare ``TypeError``, or a 404 of the server for an id in the wrong place.
-    Ids that begin like none of the API's, as other servers may give them, go anywhere.
+    Such a call would be a bare ``TypeError``, or a 404 of the server for an id in the place of
+    another. Ids that look like none of the API's, as other servers may give them, go anywhere.
     """
     code = function.__code__
     positional = code.co_varnames[1 : code.co_argcount]
     named = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
-    ids = [name for name in _IDS if name in named]
-    wrong = {n: tuple(p for other, p in _IDS.items() if other != n) for n in ids}
+    ids = [name for name in _IDS.values() if name in named]
 
     @functools.wraps(function)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         given = dict(zip(positional, args, strict=False))
         misplaced = len(args) > len(positional) or not kwargs.keys().isdisjoint(given)
         for name in ids:
-            value = given.get(name, kwargs.get(name))
-            misplaced = misplaced or (isinstance(value, str) and value.startswith(wrong[name]))
+            kind = _kind_of(given.get(name, kwargs.get(name)))
+            misplaced = misplaced or (kind != name and kind in ids)
         if misplaced:
             call = f"{type(self).__name__.lower()}.{function.__name__}"
             raise TypeError(_advice(call, positional, ids, args, kwargs))
         return function(self, *args, **kwargs)
 
     return method
+
+
+def _kind_of(value: object) -> str | None:
+    """Return the parameter that an id is for, by how it looks, ``None`` if nothing tells."""
+    if not isinstance(value, str) or not value.isascii():
+        return None
+    prefix, _, rest = value.partition("_")
+    return _IDS.get(prefix) if rest.isalnum() else None
 
 
 def _advice(
@@ -98,11 +105,11 @@ def _advice(
     placed: dict[str, str] = {}
     others = []
     for value in values:
-        kind = next((n for n in ids if value.startswith(_IDS[n]) and n not in placed), None)
-        if kind is not None:
-            placed[kind] = value
-        elif not value.startswith(tuple(_IDS.values())):  # it may be any of those that are missing
+        kind = _kind_of(value)
+        if kind is None:  # it may be any of those that are missing
             others.append(value)
+        elif kind in ids:
+            placed.setdefault(kind, value)
     placed |= dict(zip([name for name in ids if name not in placed], others, strict=False))
     positional = tuple(name for name in positional if name in ids)
     first = [f"{placed[name]!r:.80}" if name in placed else name for name in positional]

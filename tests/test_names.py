@@ -156,7 +156,6 @@ CALLS = {
         ("stream", (T, A), {}, f"stream('{T}', assistant_id='{A}')"),
         ("stream", (A,), {"assistant_id": T}, f"stream('{T}', assistant_id='{A}')"),
         ("create", (A, T), {}, f"create('{T}', assistant_id='{A}')"),
-        ("list", (R,), {}, "list(thread_id)"),
     ],
     "runs.steps": [
         ("retrieve", (T, R, S), {}, f"retrieve('{S}', thread_id='{T}', run_id='{R}')"),
@@ -175,7 +174,6 @@ CALLS = {
         ),
     ],
     "": [
-        ("retrieve", (R,), {}, "retrieve(thread_id)"),
         (
             "create_and_run_stream",
             ({"assistant_id": A},),
@@ -221,13 +219,15 @@ def test_another_order_of_ids_says_what_to_write(connect, group, name, args, kwa
 
 
 def test_ids_of_other_servers_go_anywhere(connect):
-    """Only an id that begins like another kind's is in the wrong place."""
+    """Only an id that looks like one of the API's, of another kind, is in the wrong place."""
     client = connect(answer(200, {"id": "x"}))
     client.beta.threads.runs.retrieve("0b5d", thread_id="9f11")
     client.beta.threads.runs.retrieve(run_id="runner-1", thread_id="threads-2")
+    client.beta.threads.runs.retrieve("thread_of_mine", thread_id="run_of_mine")
     assert [request.target for request in connect.server.requests] == [
         "/v1/threads/9f11/runs/0b5d",
         "/v1/threads/threads-2/runs/runner-1",
+        "/v1/threads/run_of_mine/runs/thread_of_mine",
     ]
 
 
