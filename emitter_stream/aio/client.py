@@ -69,6 +69,8 @@ def _open(
     inline: bool,
 ) -> AsyncAssistantStream | AsyncAssistantStreamManager[Any]:
     def start() -> AsyncAssistantStream:
-        return AsyncAssistantStream(ThreadReader(source), core, signal=signal)
+        is_inline = inline or handler is not None
+        reader = ThreadReader(source)
+        return AsyncAssistantStream(reader, core, signal=signal, inline=is_inline)
 
     return start() if handler is None else AsyncAssistantStreamManager(start, handler)

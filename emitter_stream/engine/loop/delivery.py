@@ -28,7 +28,7 @@ from ..emitter import Emitter, Registration
 from ..work import works_for
 from .reader import Batch, Inlet, Reader, begun_task, first_step
 
-__all__ = ["Buffer", "LoopDelivery"]
+__all__ = ["Buffer", "LastOnly", "LoopDelivery"]
 
 _calling: contextvars.ContextVar[object] = contextvars.ContextVar("emitter_stream_listener")
 """The call of a coroutine listener that this task is in, or was started from."""
@@ -77,7 +77,10 @@ class LoopDelivery:
         emitter: Emitter,
         controller: AbortController,
         signal: AbortSignal | None,
+        *,
+        inline: bool = False,
     ) -> None:
+        self.inline = inline  # nothing is delivered unless somebody waits, who is told exceptions
         self.loop = asyncio.get_running_loop()
         self.emitter = emitter
         self._reader = reader
@@ -93,6 +96,11 @@ class LoopDelivery:
         self.begun = False
         self._buffers: list[Buffer] = []
         self._waiters = 0
+        self._awaited: list[Callable[[], object]] = []  # what those wait for
+        self.calling = False  # inline: whether the calls of an event are being made
+        self.raised: BaseException | None = None  # by a listener, which ended the stream
+        self._raised_last: BaseException | None = None  # inline: by a listener of the last calls
+        self.told = False  # whether somebody was raised what the stream ended in
         self._call: object = None  # of the coroutine listener that is being awaited
         self.stopping: APIUserAbortError | None = None
         self.error: OpenAIError | None = None
@@ -193,6 +201,7 @@ class LoopDelivery:
         if self.elsewhere:
             return bool(settled())
         self._waiters += 1
+        self._awaited.append(is_so)
         self.go()
         self._own_bell.ring()  # a waiter lifts the bound of the buffers
         timer = None if timeout is None else self.loop.call_later(timeout, expire)
@@ -201,8 +210,19 @@ class LoopDelivery:
             return bool(settled())
         finally:
             self._waiters -= 1
+            self._awaited.remove(is_so)
             if timer is not None:
                 timer.cancel()
+
+    def failure(self) -> BaseException | None:
+        """Return what a wait raises after the end, if anything; it counts as told."""
+        failure: BaseException | None = self.error
+        if self.inline and self._raised_last is not None:
+            failure, self._raised_last = self._raised_last, None
+        elif self.inline and (isinstance(self.raised, Exception) or not self.told):
+            failure = self.error if self.raised is None else self.raised
+        self.told = self.told or failure is not None
+        return failure
 
     def notify(self) -> None:
         """Wake everybody who waits for the stream, to look again."""
@@ -327,6 +347,8 @@ class LoopDelivery:
         await self._deliver([("connect", ())])
         feed, deliver = core.feed, self._deliver
         while True:
+            if self.inline:
+                await self._until(self._is_awaited)
             if self.stopping is not None:
                 raise self.stopping
             self._reader.go_on()
@@ -336,7 +358,10 @@ class LoopDelivery:
             if recorder is not None:
                 events = recorder.noted(events, core)
             for number, (event, data) in enumerate(events):
-                await deliver(feed(event, data))
+                if self.inline:
+                    await self._deliver_awaited(feed(event, data))
+                else:
+                    await deliver(feed(event, data))
                 if number % _AT_ONCE == _AT_ONCE - 1:
                     await asyncio.sleep(0)  # others on the loop want their turn
                 if self._buffers:
@@ -344,6 +369,17 @@ class LoopDelivery:
                 if self.stopping is not None:
                     raise self.stopping
         await deliver(core.finish())
+
+    async def _deliver_awaited(self, emissions: Iterable[Emission]) -> None:
+        """Deliver one event, show it to who waits once all is called, and wait until one does."""
+        self.calling = True  # and stays so if a listener raises: nobody is given that event
+        await self._deliver(emissions)
+        self.calling = False
+        self._bell.ring()
+        await self._until(self._is_awaited)
+
+    def _is_awaited(self) -> bool:
+        return self.stopping is not None or any(not is_so() for is_so in self._awaited)
 
     async def _until(self, is_so: Callable[[], object]) -> None:
         await self._own_bell.until(lambda: self.elsewhere or is_so())
@@ -364,7 +400,10 @@ class LoopDelivery:
     async def _begin(self) -> None:
         """Wait until there is a listener, or go, or an abort."""
         ready = self.emitter.ready
-        await self._until(lambda: ready or self._go_said or self.stopping is not None)
+        if self.inline:
+            await self._until(self._is_awaited)
+        else:
+            await self._until(lambda: ready or self._go_said or self.stopping is not None)
         self.begun = True
 
     def _has_room(self) -> bool:
@@ -402,6 +441,11 @@ class LoopDelivery:
             except BaseException as error:
                 if self.elsewhere:  # it is the child's own, of whatever it forked for
                     raise
+                self.raised = error
+                if self.inline and not isinstance(error, Exception):
+                    self._controller.abort(error)
+                    if self.stopping is not None:
+                        raise self.stopping from error
                 raise listener_error(name, error) from error
 
     def _is_cancelled(self) -> bool:
@@ -421,7 +465,7 @@ class LoopDelivery:
         if error is not None:
             name = "abort" if isinstance(error, APIUserAbortError) else "error"
             heard = self._waiters or self._buffers or name in self.emitter.ready
-            if name == "error" and not heard:
+            if name == "error" and not heard and not self.inline:
                 self._report(error)
             last.insert(0, (name, (error,)))
         fatal: BaseException | None = None
@@ -439,10 +483,20 @@ class LoopDelivery:
             raise fatal
 
     async def _deliver_last(self, name: str, args: tuple[Any, ...]) -> None:
+        ended_by = self.raised
         try:
             await self._deliver([(name, args)])
-        except OpenAIError as error:  # the stream has ended: there is no one else to tell
-            self._report(error.__cause__ or error)
+        except OpenAIError as error:
+            raised = error if error.__cause__ is None else error.__cause__
+            self.raised = ended_by
+            if not self.inline:  # the stream has ended: there is no one else to tell
+                self._report(raised)
+            elif ended_by is None or isinstance(ended_by, Exception):
+                chain = (self._raised_last, ended_by, self.error)
+                earlier = next((before for before in chain if before is not None), None)
+                if raised.__context__ is None and raised is not earlier:
+                    raised.__context__ = earlier
+                self._raised_last = raised
 
     def _report(self, error: BaseException) -> None:
         """Hand an exception that nobody hears to the loop's exception handler."""
@@ -462,20 +516,33 @@ class Buffer:
     def push(self, *args: Any) -> None:
         """Take an event's arguments (a listener)."""
         self.items.append(args)
-        if len(self.items) == 1:
+        if len(self.items) == 1 and not self.delivery.calling:
             self.delivery.notify()
 
     async def take(self) -> tuple[Any, ...] | None:
         """Wait for the next event's arguments; ``None`` when there will be none any more."""
-        items = self.items
-        while not items and not self.left and not self.delivery.finished:
-            await self.delivery.wait_until(lambda: items or self.left)
-        if not items or self.left:
+        items, delivery = self.items, self.delivery
+
+        def is_so() -> object:
+            return self.left or (items and not delivery.calling)
+
+        while not is_so() and not delivery.finished:
+            await delivery.wait_until(is_so)
+        if self.left or not is_so():
             return None
         args = items.popleft()
         if len(items) == BUFFER_BOUND - 1:
-            self.delivery.made_room()
+            delivery.made_room()
         return args
+
+
+class LastOnly(Buffer):
+    """The buffer of an iterator that goes on from where an inline stream is."""
+
+    async def take(self) -> tuple[Any, ...] | None:
+        """Wait for the next event from now on."""
+        self.items.clear()
+        return await super().take()
 
 
 _AT_ONCE = 256  # events, as many as a read brings at most times

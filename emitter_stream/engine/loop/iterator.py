@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from ...exceptions import OpenAIError
-from .delivery import Buffer, LoopDelivery
+from .delivery import Buffer, LastOnly, LoopDelivery
 
 __all__ = ["AsyncEventIterator"]
 
@@ -33,6 +33,7 @@ class AsyncEventIterator(Generic[_T]):
         abort_on_leave: bool = False,
         quiet: type[OpenAIError] | None = None,
         skip_empty: bool = False,
+        last_only: bool = False,
     ) -> None:
         self._buffer: Buffer | None = None  # first of all: __del__ looks at it
         self._delivery = delivery
@@ -42,7 +43,7 @@ class AsyncEventIterator(Generic[_T]):
         self._quiet = quiet
         self._skip_empty = skip_empty
         delivery.refuse_elsewhere()
-        buffer = Buffer(delivery)
+        buffer = LastOnly(delivery) if last_only else Buffer(delivery)
         self._registration = delivery.emitter.register(event, buffer.push)
         delivery.open_buffer(buffer)
         self._buffer = buffer
@@ -71,9 +72,10 @@ class AsyncEventIterator(Generic[_T]):
         if buffer.left:
             raise StopAsyncIteration
         self._detach()
-        error = self._delivery.error
-        if error is not None and (self._quiet is None or not isinstance(error, self._quiet)):
-            raise error
+        if self._quiet is None or not isinstance(self._delivery.error, self._quiet):
+            failure = self._delivery.failure()
+            if failure is not None:
+                raise failure
         raise StopAsyncIteration
 
     async def aclose(self) -> None:

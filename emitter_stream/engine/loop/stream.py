@@ -31,9 +31,22 @@ _T = TypeVar("_T")
 
 
 class AsyncEventStream(PythonNames):
-    """A live stream on an event loop: ``EventStream``, for asyncio."""
+    """A live stream on an event loop: ``EventStream``, for asyncio.
 
-    def __init__(self, reader: Reader, core: Core, *, signal: AbortSignal | None = None) -> None:
+    Listeners run on the loop in any case. With ``inline=True``, further, no event is delivered unless
+    somebody waits or iterates: an iteration never runs ahead. An exception of a listener leaves the
+    wait as it is; one that is no ``Exception`` aborts. The listeners' context is a copy of the one
+    that the stream was made in.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        core: Core,
+        *,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
+    ) -> None:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -46,7 +59,9 @@ class AsyncEventStream(PythonNames):
         self._emitter = Emitter(
             {**BASE_EVENTS, **core.events}, open_prefix=core.open_prefix, coroutines=True
         )
-        self._delivery = LoopDelivery(reader, core, self._emitter, self.controller, signal)
+        self._delivery = LoopDelivery(
+            reader, core, self._emitter, self.controller, signal, inline=inline
+        )
 
     # Listeners
 
@@ -136,8 +151,9 @@ class AsyncEventStream(PythonNames):
             raise
         if not in_time:
             raise TimeoutError(f"the stream was still running after {timeout} seconds")
-        if self._delivery.error is not None:
-            raise self._delivery.error
+        failure = self._delivery.failure()
+        if failure is not None:
+            raise failure
 
     async def until_done(self, timeout: float | None = None) -> None:
         """Do what ``done`` does, by the official Python SDK's name for it."""
@@ -172,10 +188,10 @@ class AsyncEventStream(PythonNames):
                 return args[0] if len(args) == 1 else args or None
             if not in_time:
                 raise TimeoutError(f"{event!r} had not come after {timeout} seconds")
-            error = self._delivery.error
-            if error is None:
-                error = OpenAIError(f"The stream ended without the event {event!r}.")
-            raise error
+            failure = self._delivery.failure()
+            if failure is None:
+                failure = OpenAIError(f"The stream ended without the event {event!r}.")
+            raise failure
 
         return wait()
 
@@ -213,6 +229,17 @@ class AsyncEventStream(PythonNames):
             return
         with contextlib.suppress(APIUserAbortError):
             await self.done()
+
+    async def leave(self) -> None:
+        """Abort what is left and wait for the calls that follow of it, without error."""
+        self.abort()
+        await self._delivery.wait_until(_never)
+        self._delivery.failure()
+
+    @property
+    def was_told(self) -> bool:
+        """Whether a wait or an iteration has raised what ended the stream."""
+        return self._delivery.told
 
     def __del__(self) -> None:
         # Nobody can attach a listener any more, so there is no reason to wait for one.

@@ -23,7 +23,7 @@ from ...types import (
     ToolCallDelta,
 )
 from .aio_stream import AsyncAssistantStream
-from .handler import LISTENERS
+from .handler import LISTENERS, pieces_of
 
 __all__ = ["AsyncAssistantEventHandler", "AsyncAssistantStreamManager"]
 
@@ -33,12 +33,16 @@ H = TypeVar("H", bound="AsyncAssistantEventHandler")
 class AsyncAssistantEventHandler(PythonNames):
     """Listeners as methods, as in the official Python SDK; a subclass overrides what it wants.
 
-    One handler serves one stream. Its methods are called as listeners are: on the stream's loop,
-    in the Node SDK's order, each finished before the next. A method that raises ends the stream.
+    One handler serves one stream. Its methods are called on the stream's loop, in the Node SDK's
+    order, each finished before the next, while somebody waits or iterates: the stream is
+    ``inline``. A method that raises ends the stream; its exception leaves the wait as it is, and
+    ``on_exception`` gets the ``OpenAIError`` whose ``__cause__`` it is.
     """
 
     _stream: AsyncAssistantStream | None = None
     _iterator: AsyncEventIterator[AssistantStreamEvent] | None = None
+    _texts: AsyncIterator[str] | None = None
+    _iterated = False
 
     # The state of the stream
 
@@ -80,22 +84,31 @@ class AsyncAssistantEventHandler(PythonNames):
 
     @property
     def text_deltas(self) -> AsyncIterator[str]:
-        """The pieces of text as they arrive, from now on."""
-        return self._streaming().text_deltas
+        """The pieces of text as they arrive, from where the stream is; it shares the iteration."""
+        self._streaming()
+        if self._texts is None:
+            self._texts = _texts_of(self)
+        return self._texts
 
     async def close(self) -> None:
         """Abort the stream if it still runs."""
         self._streaming().abort()
 
     def __aiter__(self) -> AsyncIterator[AssistantStreamEvent]:
-        # One iterator for all: as in the official SDK, a loop that is left can be taken up again,
+        # One position for all: as in the official SDK, a loop that is left can be taken up again,
         # and until_done() goes on from there.
-        if self._iterator is None:
-            self._iterator = self._streaming().iterate(abort_on_leave=False)
-        return self._iterator
+        self._streaming()
+        return self
 
     async def __anext__(self) -> AssistantStreamEvent:
-        return await anext(aiter(self))
+        """Have the calls of one event made, and return it."""
+        stream = self._streaming()
+        if stream.was_told:  # what ended it was raised before
+            raise StopAsyncIteration
+        if self._iterator is None:
+            self._iterator = stream.iterate_on()
+            self._iterated = True
+        return await anext(self._iterator)
 
     # To be overridden
 
@@ -188,8 +201,8 @@ class AsyncAssistantEventHandler(PythonNames):
 class AsyncAssistantStreamManager(Generic[H]):
     """What ``stream(..., event_handler=handler)`` returns; ``async with`` gives the handler.
 
-    It sends the request. The block's end waits for the stream's; a block left by an exception
-    aborts it.
+    It sends the request. The block's end waits for the stream's, and raises what ends the stream if
+    nothing in the block has; if the block iterated, or is left by an exception, it aborts instead.
     """
 
     def __init__(self, start: Callable[[], AsyncAssistantStream], handler: H) -> None:
@@ -213,5 +226,17 @@ class AsyncAssistantStreamManager(Generic[H]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._stream is not None:
-            await self._stream.__aexit__(kind, error, traceback)
+        stream = self._stream
+        if stream is None:
+            return
+        if kind is None and (self._handler._iterated or stream.was_told):
+            await stream.leave()
+        else:
+            await stream.__aexit__(kind, error, traceback)
+
+
+async def _texts_of(handler: AsyncAssistantEventHandler) -> AsyncIterator[str]:
+    """Yield the pieces of text of the events that this moves a handler's stream on to."""
+    async for event in handler:
+        for piece in pieces_of(event):
+            yield piece

@@ -57,7 +57,7 @@ class AsyncAssistantStream(AsyncEventStream):
     holds the server back.
 
     The request is sent at once. Nothing is delivered before there is a listener, or somebody waits
-    or iterates, and not before the step of the task that attaches the first listener has yielded
+    or iterates (``inline=True``: unless somebody waits or iterates), and not before the step of the task that attaches the first listener has yielded
     to the loop: a chain written in one go misses nothing.
 
     A task that is cancelled while it waits in ``done``, in a final or in an iterator aborts the
@@ -68,16 +68,23 @@ class AsyncAssistantStream(AsyncEventStream):
     _core: AssistantCore
 
     def __init__(
-        self, reader: Reader, core: AssistantCore, *, signal: AbortSignal | None = None
+        self,
+        reader: Reader,
+        core: AssistantCore,
+        *,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
     ) -> None:
-        super().__init__(reader, core, signal=signal)
+        super().__init__(reader, core, signal=signal, inline=inline)
 
     @classmethod
-    def from_exchange(cls, exchange: Exchange, *, signal: AbortSignal | None = None) -> Self:
+    def from_exchange(
+        cls, exchange: Exchange, *, signal: AbortSignal | None = None, inline: bool = False
+    ) -> Self:
         """Send a streaming request and return its stream."""
         core = AssistantCore()
         source = HTTPSource(exchange, core)
-        return cls(ThreadReader(source), core, signal=signal)
+        return cls(ThreadReader(source), core, signal=signal, inline=inline)
 
     fromReadableStream = NodeName()
 
@@ -87,6 +94,7 @@ class AsyncAssistantStream(AsyncEventStream):
         chunks: Iterable[bytes] | AsyncIterable[bytes],
         *,
         signal: AbortSignal | None = None,
+        inline: bool = False,
         max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> Self:
         """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
@@ -96,11 +104,15 @@ class AsyncAssistantStream(AsyncEventStream):
         Node: ``AssistantStream.fromReadableStream``.
         """
         lines = functools.partial(LinesSource, max_event_bytes=max_event_bytes)
-        return cls(_reader_of(lines, chunks), AssistantCore(), signal=signal)
+        return cls(_reader_of(lines, chunks), AssistantCore(), signal=signal, inline=inline)
 
     @classmethod
     def from_events(
-        cls, events: Iterable[Any] | AsyncIterable[Any], *, signal: AbortSignal | None = None
+        cls,
+        events: Iterable[Any] | AsyncIterable[Any],
+        *,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
     ) -> Self:
         """Return a stream of events that are there as objects.
 
@@ -108,7 +120,7 @@ class AsyncAssistantStream(AsyncEventStream):
         object of the official Python SDK. An asynchronous iterable is read on the loop, another on
         a thread.
         """
-        return cls(_reader_of(EventsSource, events), AssistantCore(), signal=signal)
+        return cls(_reader_of(EventsSource, events), AssistantCore(), signal=signal, inline=inline)
 
     @classmethod
     def replay(
@@ -117,10 +129,11 @@ class AsyncAssistantStream(AsyncEventStream):
         speed: float | None = 1.0,
         *,
         signal: AbortSignal | None = None,
+        inline: bool = False,
     ) -> Self:
         """Return a stream of what ``record()`` wrote; as ``AssistantStream.replay``."""
         source, core = replayed(path, speed)
-        return cls(ThreadReader(source), core, signal=signal)
+        return cls(ThreadReader(source), core, signal=signal, inline=inline)
 
     def record(self, path: str | os.PathLike[str]) -> Self:
         """Write every event to a file, on the loop, as it is taken; return the stream.
@@ -211,6 +224,10 @@ class AsyncAssistantStream(AsyncEventStream):
         return AsyncEventIterator(
             self._delivery, "event", _event, self.abort, abort_on_leave=abort_on_leave
         )
+
+    def iterate_on(self) -> AsyncEventIterator[AssistantStreamEvent]:
+        """Return an iterator over every event of an inline stream, from where that is each time."""
+        return AsyncEventIterator(self._delivery, "event", _event, self.abort, last_only=True)
 
     @property
     def text_deltas(self) -> AsyncEventIterator[str]:

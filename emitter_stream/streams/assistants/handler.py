@@ -267,9 +267,13 @@ class _Texts:
 
     def __next__(self) -> str:
         while not self._pieces:
-            event = next(self._handler)
-            if event.event == "thread.message.delta":
-                for block in event.data.delta.content or ():
-                    if block.type == "text" and block.text and block.text.value:
-                        self._pieces.append(block.text.value)
+            self._pieces.extend(pieces_of(next(self._handler)))
         return self._pieces.popleft()
+
+
+def pieces_of(event: AssistantStreamEvent) -> Iterator[str]:
+    """Yield the pieces of text that an event brings."""
+    if event.event == "thread.message.delta":
+        for block in event.data.delta.content or ():
+            if block.type == "text" and block.text and block.text.value:
+                yield block.text.value
