@@ -31,7 +31,7 @@ __all__ = ["RunParams", "RunToolsParams", "SubmitParams", "ThreadRunParams"]
 
 
 class _ExtraParams(TypedDict, total=False):
-    extra_headers: Mapping[str, str] | None
+    extra_headers: Mapping[str, str | None] | None
     extra_query: Mapping[str, object] | None
     extra_body: Mapping[str, object] | None
     timeout: Timeout | NotGiven

@@ -20,7 +20,7 @@ _Object = Mapping[str, Any] | Model
 class CallParams(TypedDict, total=False):
     """The options of every call."""
 
-    extra_headers: Mapping[str, str] | None
+    extra_headers: Mapping[str, str | None] | None
     extra_query: Mapping[str, object] | None
     extra_body: Mapping[str, object] | None
     timeout: Timeout | NotGiven
