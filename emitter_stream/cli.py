@@ -218,7 +218,7 @@ def _replay(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     from .exceptions import OpenAIError
-    from .recordings.recording import Recording
+    from .recordings import Recording
     from .show import Timeline, visible
 
     try:

@@ -26,7 +26,7 @@ from .client import OpenAI
 from .engine.stream import BASE_EVENTS, EventStream
 from .exceptions import OpenAIError
 from .http.transport import Exchange, Transport
-from .recordings.recording import Entry, FilePath, Player, Recording, check_speed, dumps
+from .recordings import Entry, FilePath, Player, Recording, check_speed, dumps
 from .sse import MAX_EVENT_BYTES
 from .streams.assistants.core import EVENTS, RAW_EVENTS
 from .types import ListView, Model

@@ -6,7 +6,7 @@ from pathlib import Path
 import _setup
 
 from emitter_stream import AssistantStream, OpenAI
-from emitter_stream.recordings.recording import Recording
+from emitter_stream.recordings import Recording
 from emitter_stream.show import Timeline
 from emitter_stream.show.html import page
 from emitter_stream.testing import record, replay_client

@@ -29,7 +29,7 @@ from emitter_stream import (
     RecordingWarning,
 )
 from emitter_stream.engine.wire import loads
-from emitter_stream.recordings.recording import Player, Recording, ReplaySource, dumps
+from emitter_stream.recordings import Player, Recording, ReplaySource, dumps
 
 SCENARIOS = {
     path.stem: path
@@ -348,7 +348,7 @@ def test_what_json_cannot_say(tmp_path):
 def test_full_disk(tmp_path, monkeypatch):
     """A disk that is full ends the recording with a warning, and not the stream."""
     with Path("/dev/full").open("wb", buffering=0) as full:
-        monkeypatch.setattr("emitter_stream.recordings.recording.open_recording", lambda *_: full)
+        monkeypatch.setattr("emitter_stream.recordings.recorder.open_recording", lambda *_: full)
         stream = AssistantStream.from_events([])
         with pytest.warns(RecordingWarning, match="No space left"):
             stream.record(tmp_path / "run.jsonl")

@@ -18,7 +18,7 @@ from parity.transcripts import answered, called, run, said, started
 from recorded import tool_run, write
 from rich.console import Console
 
-from emitter_stream.recordings.recording import Recording
+from emitter_stream.recordings import Recording
 from emitter_stream.show import Timeline, visible
 from emitter_stream.show.html import page
 from emitter_stream.show.scale import Scale

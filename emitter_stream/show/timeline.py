@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from ..exceptions import OpenAIError
-from ..recordings.recording import Entry, Recording
+from ..recordings import Entry, Recording
 from ..streams.assistants.core import AssistantCore
 from ..streams.assistants.tool_loop import ToolLoopCore
 from .text import text_of, visible

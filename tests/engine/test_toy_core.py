@@ -18,7 +18,7 @@ from emitter_stream.engine.loop.stream import AsyncEventStream
 from emitter_stream.engine.sources import EventsSource, HTTPSource, LinesSource, to_line
 from emitter_stream.engine.stream import EventIterator, EventStream
 from emitter_stream.http.transport import Transport
-from emitter_stream.recordings.recording import Player, Recording, ReplaySource, attach_recorder
+from emitter_stream.recordings import Player, Recording, ReplaySource, attach_recorder
 
 BODY = b'data: "to"\n\n: nothing\n\nevent: x\ndata:\n\nevent: y\ndata: "be"\n\ndata: [DONE]\n\n'
 CALLS = [["connect"], ["word", "to", "to"], ["word", "be", "to be"], ["line", "to be"], ["end"]]

@@ -17,7 +17,7 @@ from ...engine.loop.stream import AsyncEventStream
 from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
 from ...exceptions import APIUserAbortError, OpenAIError
 from ...http.transport import Exchange
-from ...recordings.recording import attach_recorder
+from ...recordings import attach_recorder
 from ...sse import MAX_EVENT_BYTES
 from ...types import (
     AssistantStreamEvent,

@@ -13,7 +13,7 @@ from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_
 from ...engine.stream import EventIterator, EventStream
 from ...exceptions import APIUserAbortError, OpenAIError
 from ...http.transport import Exchange
-from ...recordings.recording import Player, Recording, ReplaySource, attach_recorder, check_speed
+from ...recordings import Player, Recording, ReplaySource, attach_recorder, check_speed
 from ...sse import MAX_EVENT_BYTES
 from ...types import (
     AssistantStreamEvent,
@@ -178,7 +178,7 @@ class AssistantStream(EventStream):
     def record(self, path: str | os.PathLike[str]) -> Self:
         """Write every event to a file as it is received, with its time; return the stream.
 
-        ``AssistantStream.replay()`` plays it; ``emitter_stream.recordings.recording`` says what stands in
+        ``AssistantStream.replay()`` plays it; ``emitter_stream.recordings.format`` says what stands in
         it, which the API key never does. Anywhere in the chain of ``on``, which it does not set
         going: it is no listener. The best place is the first: a stream of ``run_tools`` that has
         begun, and any stream that somebody has waited for, is a ``RuntimeError``. A recording that
