@@ -97,7 +97,7 @@ def test_lines_out_and_in(live):
     def line(args):
         return to_line(codec.to_object(codec.of_emission(args)))
 
-    lines = b"".join(EventIterator(stream._delivery, codec.whole, line, stream.abort))
+    lines = b"".join(stream._iterator(EventIterator, codec.whole, line, abort_on_leave=True))
     assert lines == b'"to"\n"be"\n'
     again = toy(LinesSource, [lines[i : i + 1] for i in range(len(lines))])
     calls = listen(again)

@@ -13,7 +13,7 @@ from ...abort import AbortSignal
 from ...engine.sources import EventsSource, LinesSource, Source, to_line
 from ...engine.stream import EventIterator, EventStream
 from ...exceptions import OpenAIError
-from ...recordings.recording import Player, Recording, ReplaySource, attach_recorder, check_speed
+from ...recordings import Player, Recording, ReplaySource, attach_recorder, check_speed
 from ...types._model import received
 from ...types.responses import Response, ResponseStreamEvent
 from .codec import CODEC
