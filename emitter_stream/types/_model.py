@@ -160,7 +160,8 @@ class Model:
     is another matter: its JSON is its own, grows, and is what is written to.
     """
 
-    __slots__ = ("_data", "_views")
+    if not TYPE_CHECKING:  # mypy takes fields that are no slots for what cannot be set
+        __slots__ = ("_data", "_views")
 
     # Of a live object the JSON itself. Else the JSON that is shared, or once a field was set a
     # copy of its outermost level.
@@ -190,7 +191,7 @@ class Model:
 
         def __getattr__(self, name: str) -> Any:
             # Only names that are no declared field come here.
-            if name[:2] != "__" and name not in Model.__slots__ and name in self._data:
+            if name[:2] != "__" and name not in ("_data", "_views") and name in self._data:
                 return _read_field(name, self)
             raise AttributeError(
                 f"{type(self).__name__} has no attribute {name!r}: neither the API's schema nor "

@@ -198,17 +198,16 @@ stream.abort()
 
 for event in stream:
     assert_type(event, AssistantStreamEvent)
-    assert_type(event.event, str)
     if isinstance(event, ThreadRunCompleted):
         assert_type(event.data, Run)
 for args in stream.events("end"):
-    assert_type(args, tuple[Any, ...])
+    assert_type(args, tuple[()])
 for delta, snapshot in stream.events("textDelta"):
     print(delta.value, snapshot.value)
 with stream as entered:
     assert_type(entered, AssistantStream)
 with stream.events("textDelta") as deltas:
-    assert_type(next(deltas), tuple[Any, ...])
+    assert_type(next(deltas), tuple[TextDelta, TextBlock])
 
 stream.final_run("soon")  # type: ignore[arg-type]
 stream.ended = True  # type: ignore[misc]

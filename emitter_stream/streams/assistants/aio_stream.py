@@ -5,34 +5,25 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import AsyncIterable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 from ..._names import NodeName
-from ..._typing import Listener0, Listener1, Listener2
 from ...abort import AbortSignal
 from ...engine.codec import Codec
 from ...engine.loop.iterator import AsyncEventIterator
 from ...engine.loop.reader import LoopReader, Reader, Slot, ThreadReader
-from ...engine.loop.stream import AsyncEventStream
 from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
-from ...exceptions import APIUserAbortError, OpenAIError
 from ...http.transport import Exchange
 from ...recordings import attach_recorder
 from ...sse import MAX_EVENT_BYTES
 from ...types import (
     AssistantStreamEvent,
-    ImageFile,
     Message,
-    MessageDelta,
     Run,
     RunStep,
-    RunStepDelta,
-    Text,
-    TextDelta,
-    ToolCall,
-    ToolCallDelta,
 )
 from ...types._model import untouched
+from .aio_listeners import AsyncAssistantListeners
 from .codec import CODEC
 from .core import AssistantCore
 from .stream import replayed
@@ -40,15 +31,11 @@ from .stream import replayed
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .stream import _Event, _RawEvent
-    from .tool_loop import FunctionCall
 
 __all__ = ["AsyncAssistantStream"]
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-
-class AsyncAssistantStream(AsyncEventStream):
+class AsyncAssistantStream(AsyncAssistantListeners):
     """A run's stream of events on an event loop: ``AssistantStream``, for asyncio.
 
     Events, arguments and their order are those of ``AssistantStream``. Listeners are plain
@@ -146,55 +133,6 @@ class AsyncAssistantStream(AsyncEventStream):
         return self
 
     # Listeners
-
-    if TYPE_CHECKING:
-        # One overload for each signature, so that a listener is checked against its event.
-        # fmt: off
-        @overload
-        def on(self, event: Literal["connect", "end"], listener: Listener0) -> Self: ...
-        @overload
-        def on(self, event: Literal["error"], listener: Listener1[OpenAIError]) -> Self: ...
-        @overload
-        def on(self, event: Literal["abort"], listener: Listener1[APIUserAbortError]) -> Self: ...
-        @overload
-        def on(self, event: Literal["event"], listener: Listener1[AssistantStreamEvent]) -> Self: ...
-        @overload
-        def on(self, event: Literal["run"], listener: Listener1[Run]) -> Self: ...
-        @overload
-        def on(self, event: Literal["messageCreated", "messageDone"], listener: Listener1[Message]) -> Self: ...
-        @overload
-        def on(self, event: Literal["messageDelta"], listener: Listener2[MessageDelta, Message]) -> Self: ...
-        @overload
-        def on(self, event: Literal["runStepCreated"], listener: Listener1[RunStep]) -> Self: ...
-        @overload
-        def on(self, event: Literal["runStepDelta"], listener: Listener2[RunStepDelta, RunStep]) -> Self: ...
-        @overload
-        def on(self, event: Literal["runStepDone"], listener: Listener2[RunStep, RunStep]) -> Self: ...
-        @overload
-        def on(self, event: Literal["toolCallCreated", "toolCallDone"], listener: Listener1[ToolCall]) -> Self: ...
-        @overload
-        def on(self, event: Literal["toolCallDelta"], listener: Listener2[ToolCallDelta, ToolCall]) -> Self: ...
-        @overload
-        def on(self, event: Literal["textCreated"], listener: Listener1[Text]) -> Self: ...
-        @overload
-        def on(self, event: Literal["textDelta"], listener: Listener2[TextDelta, Text]) -> Self: ...
-        @overload
-        def on(self, event: Literal["textDone"], listener: Listener2[Text, Message]) -> Self: ...
-        @overload
-        def on(self, event: Literal["imageFileDone"], listener: Listener2[ImageFile, Message]) -> Self: ...
-        # These two are emitted by the streams of run_tools alone.
-        @overload
-        def on(self, event: Literal["functionToolCall"], listener: Listener1[FunctionCall]) -> Self: ...
-        @overload
-        def on(self, event: Literal["functionToolCallResult"], listener: Listener1[str]) -> Self: ...
-        @overload
-        def on(self, event: _RawEvent, listener: Listener1[Any]) -> Self: ...
-        @overload
-        def on(self, event: _Event | _RawEvent, listener: None = None) -> Callable[[_F], _F]: ...
-        def on(self, event: Any, listener: Any = None) -> Any: ...
-        # fmt: on
-
-        once = on
 
     # Snapshots
 

@@ -33,8 +33,10 @@ from ...types import (
     event_data_class,
 )
 from ...types._model import live_view, plain_copy, shared_view
+from ...types.assistants.event import EventView
 from .codec import CODEC
 from .delta import accumulate, check_index, merge_element, refuse_unsafe_keys
+from .events import SIGNATURES
 from .growth import Growth, TextGrowth, ToolCallGrowth
 
 __all__ = ["EVENTS", "RAW_EVENTS", "AssistantCore"]
@@ -62,24 +64,7 @@ _WITHOUT_EFFECT = ("thread.created", "done", "error")
 RAW_EVENTS = ("thread.created", *sorted(_RUN_EVENTS | _STEP_EVENTS | _MESSAGE_EVENTS))
 """The API's own event names, which can be listened to as well."""
 
-EVENTS: dict[str, int] = {
-    "event": 1,
-    "run": 1,
-    "messageCreated": 1,
-    "messageDelta": 2,
-    "messageDone": 1,
-    "runStepCreated": 1,
-    "runStepDelta": 2,
-    "runStepDone": 2,
-    "toolCallCreated": 1,
-    "toolCallDelta": 2,
-    "toolCallDone": 1,
-    "textCreated": 1,
-    "textDelta": 2,
-    "textDone": 2,
-    "imageFileDone": 2,
-    **dict.fromkeys(RAW_EVENTS, 1),
-}
+EVENTS: dict[str, int] = {name: len(classes) for name, classes in SIGNATURES.items()}
 """What the core emits: each event's name and how many arguments it passes."""
 
 _ABSENT = object()  # JavaScript's undefined where it differs from null
@@ -134,7 +119,7 @@ class AssistantCore:
             made = {"event": event.event, "data": event.data(data)}
         else:
             made = {"event": event, "data": data}
-        made_view: AssistantStreamEvent = shared_view(AssistantStreamEvent, made)
+        made_view: AssistantStreamEvent = shared_view(EventView, made)
         self._seen = (last, made_view)
         return made_view
 
@@ -407,6 +392,7 @@ class AssistantCore:
         if type(delta) is not dict and (type(delta) is list or (delta and type(delta) is str)):
             raise OpenAIError("The server sent thread.run.step.delta with a delta that is none.")
         details = None
+        call: Any = None
         snapshot: ToolCall | None = None
         delta_view: Any = delta
         if type(delta) is dict:
@@ -463,7 +449,7 @@ class _EventRecipe:
     def again(self, data: Any) -> Iterator[Emission]:
         for name in self.names:
             if name == "event":
-                yield name, (AssistantStreamEvent({"event": self.name, "data": data}),)
+                yield name, (EventView({"event": self.name, "data": data}),)
             else:
                 yield name, (shared_view(event_data_class(name), data),)
 

@@ -14,7 +14,6 @@ import attrs
 
 from ...engine.growth import Path
 from ...types import (
-    AssistantStreamEvent,
     Message,
     MessageContent,
     MessageDelta,
@@ -27,6 +26,7 @@ from ...types import (
     event_data_class,
 )
 from ...types._model import GrowingText, _new, _set_data, _set_views, shared_view
+from ...types.assistants.event import EventView
 from .delta import growing
 
 __all__ = ["Growth", "TextGrowth", "ToolCallGrowth"]
@@ -101,7 +101,7 @@ class TextGrowth:
     def again(self, piece: str) -> Iterator[Emission]:
         """Yield every call that the event led to, for a listener that came late."""
         data = self.data(piece)
-        yield "event", (AssistantStreamEvent({"event": self.event, "data": data}),)
+        yield "event", (EventView({"event": self.event, "data": data}),)
         yield self.event, (shared_view(event_data_class(self.event), data),)
         yield from self.calls(data)
 
@@ -182,7 +182,7 @@ class ToolCallGrowth:
     def again(self, piece: str) -> Iterator[Emission]:
         """Yield every call that the event led to, for a listener that came late."""
         data = self.data(piece)
-        yield "event", (AssistantStreamEvent({"event": self.event, "data": data}),)
+        yield "event", (EventView({"event": self.event, "data": data}),)
         yield self.event, (shared_view(event_data_class(self.event), data),)
         yield from self.calls(data)
 

@@ -3,95 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from ..._names import NodeName
-from ..._typing import Listener0, Listener1, Listener2
 from ...abort import AbortSignal
 from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
-from ...engine.stream import EventIterator, EventStream
-from ...exceptions import APIUserAbortError, OpenAIError
+from ...engine.stream import EventIterator
+from ...exceptions import OpenAIError
 from ...http.transport import Exchange
 from ...recordings import Player, Recording, ReplaySource, attach_recorder, check_speed
 from ...sse import MAX_EVENT_BYTES
 from ...types import (
     AssistantStreamEvent,
-    ImageFile,
     Message,
-    MessageDelta,
     Run,
     RunStep,
-    RunStepDelta,
-    Text,
-    TextDelta,
-    ToolCall,
-    ToolCallDelta,
 )
 from ...types._model import untouched
 from .codec import CODEC
 from .core import AssistantCore
+from .listeners import AssistantListeners
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .tool_loop import FunctionCall
 
 __all__ = ["AssistantStream"]
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-_RawEvent = Literal[
-    "thread.created",
-    "thread.run.created",
-    "thread.run.queued",
-    "thread.run.in_progress",
-    "thread.run.requires_action",
-    "thread.run.completed",
-    "thread.run.incomplete",
-    "thread.run.failed",
-    "thread.run.cancelling",
-    "thread.run.cancelled",
-    "thread.run.expired",
-    "thread.run.step.created",
-    "thread.run.step.in_progress",
-    "thread.run.step.delta",
-    "thread.run.step.completed",
-    "thread.run.step.failed",
-    "thread.run.step.cancelled",
-    "thread.run.step.expired",
-    "thread.message.created",
-    "thread.message.in_progress",
-    "thread.message.delta",
-    "thread.message.completed",
-    "thread.message.incomplete",
-]
-_Event = Literal[
-    "connect",
-    "event",
-    "run",
-    "messageCreated",
-    "messageDelta",
-    "messageDone",
-    "runStepCreated",
-    "runStepDelta",
-    "runStepDone",
-    "toolCallCreated",
-    "toolCallDelta",
-    "toolCallDone",
-    "textCreated",
-    "textDelta",
-    "textDone",
-    "imageFileDone",
-    "functionToolCall",
-    "functionToolCallResult",
-    "error",
-    "abort",
-    "end",
-]
-
-
-class AssistantStream(EventStream):
+class AssistantStream(AssistantListeners):
     """A run's stream of events, with the listeners of the Node SDK's class of the same name.
 
     Events: ``connect event run messageCreated messageDelta messageDone runStepCreated
@@ -215,55 +156,6 @@ class AssistantStream(EventStream):
     def text_deltas(self) -> Iterator[str]:
         """The pieces of text as they arrive, from now on. Leaving early only detaches."""
         return self._iterator(_TextDeltas, "textDelta", _piece)
-
-    if TYPE_CHECKING:
-        # One overload for each signature, so that a listener is checked against its event.
-        # fmt: off
-        @overload
-        def on(self, event: Literal["connect", "end"], listener: Listener0) -> Self: ...
-        @overload
-        def on(self, event: Literal["error"], listener: Listener1[OpenAIError]) -> Self: ...
-        @overload
-        def on(self, event: Literal["abort"], listener: Listener1[APIUserAbortError]) -> Self: ...
-        @overload
-        def on(self, event: Literal["event"], listener: Listener1[AssistantStreamEvent]) -> Self: ...
-        @overload
-        def on(self, event: Literal["run"], listener: Listener1[Run]) -> Self: ...
-        @overload
-        def on(self, event: Literal["messageCreated", "messageDone"], listener: Listener1[Message]) -> Self: ...
-        @overload
-        def on(self, event: Literal["messageDelta"], listener: Listener2[MessageDelta, Message]) -> Self: ...
-        @overload
-        def on(self, event: Literal["runStepCreated"], listener: Listener1[RunStep]) -> Self: ...
-        @overload
-        def on(self, event: Literal["runStepDelta"], listener: Listener2[RunStepDelta, RunStep]) -> Self: ...
-        @overload
-        def on(self, event: Literal["runStepDone"], listener: Listener2[RunStep, RunStep]) -> Self: ...
-        @overload
-        def on(self, event: Literal["toolCallCreated", "toolCallDone"], listener: Listener1[ToolCall]) -> Self: ...
-        @overload
-        def on(self, event: Literal["toolCallDelta"], listener: Listener2[ToolCallDelta, ToolCall]) -> Self: ...
-        @overload
-        def on(self, event: Literal["textCreated"], listener: Listener1[Text]) -> Self: ...
-        @overload
-        def on(self, event: Literal["textDelta"], listener: Listener2[TextDelta, Text]) -> Self: ...
-        @overload
-        def on(self, event: Literal["textDone"], listener: Listener2[Text, Message]) -> Self: ...
-        @overload
-        def on(self, event: Literal["imageFileDone"], listener: Listener2[ImageFile, Message]) -> Self: ...
-        # These two are emitted by the streams of run_tools alone.
-        @overload
-        def on(self, event: Literal["functionToolCall"], listener: Listener1[FunctionCall]) -> Self: ...
-        @overload
-        def on(self, event: Literal["functionToolCallResult"], listener: Listener1[str]) -> Self: ...
-        @overload
-        def on(self, event: _RawEvent, listener: Listener1[Any]) -> Self: ...
-        @overload
-        def on(self, event: _Event | _RawEvent, listener: None = None) -> Callable[[_F], _F]: ...
-        def on(self, event: Any, listener: Any = None) -> Any: ...
-        # fmt: on
-
-        once = on
 
     # Snapshots
 

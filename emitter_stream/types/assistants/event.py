@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .._model import Model
 from .._variant import Variant
@@ -18,6 +18,7 @@ __all__ = [
     "EVENT_DATA",
     "AssistantStreamEvent",
     "ErrorEvent",
+    "EventView",
     "ThreadCreated",
     "ThreadMessageCompleted",
     "ThreadMessageCreated",
@@ -78,16 +79,18 @@ def event_data_class(event: str | None) -> type[Model]:
     return EVENT_DATA.get(event, Model) if event is not None else Model
 
 
-class AssistantStreamEvent(Model):
+class EventView(Model):
     """One event of a stream: its name and the object it is about.
 
     The class of ``data`` follows from the name. The subclasses are names for ``isinstance``:
     ``isinstance(event, ThreadMessageDelta)`` says what ``event.event == "thread.message.delta"`` does.
+    Its name is ``AssistantStreamEvent``; to type checkers that is the union of the subclasses, so
+    that either test tells them the class of ``data``.
     """
 
     __slots__ = ()
 
-    event: str
+    event: Any
     data: Any
 
     def _view_class(self, name: str) -> type[Model] | None:
@@ -96,241 +99,297 @@ class AssistantStreamEvent(Model):
         return super()._view_class(name)
 
 
-class ThreadCreated(AssistantStreamEvent, metaclass=Variant):
+class ThreadCreated(EventView, metaclass=Variant):
     """The event ``thread.created``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.created")
 
+    event: Literal["thread.created"]
     data: Thread
 
 
-class ThreadRunCreated(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunCreated(EventView, metaclass=Variant):
     """The event ``thread.run.created``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.created")
 
+    event: Literal["thread.run.created"]
     data: Run
 
 
-class ThreadRunQueued(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunQueued(EventView, metaclass=Variant):
     """The event ``thread.run.queued``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.queued")
 
+    event: Literal["thread.run.queued"]
     data: Run
 
 
-class ThreadRunInProgress(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunInProgress(EventView, metaclass=Variant):
     """The event ``thread.run.in_progress``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.in_progress")
 
+    event: Literal["thread.run.in_progress"]
     data: Run
 
 
-class ThreadRunRequiresAction(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunRequiresAction(EventView, metaclass=Variant):
     """The event ``thread.run.requires_action``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.requires_action")
 
+    event: Literal["thread.run.requires_action"]
     data: Run
 
 
-class ThreadRunCompleted(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunCompleted(EventView, metaclass=Variant):
     """The event ``thread.run.completed``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.completed")
 
+    event: Literal["thread.run.completed"]
     data: Run
 
 
-class ThreadRunIncomplete(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunIncomplete(EventView, metaclass=Variant):
     """The event ``thread.run.incomplete``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.incomplete")
 
+    event: Literal["thread.run.incomplete"]
     data: Run
 
 
-class ThreadRunFailed(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunFailed(EventView, metaclass=Variant):
     """The event ``thread.run.failed``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.failed")
 
+    event: Literal["thread.run.failed"]
     data: Run
 
 
-class ThreadRunCancelling(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunCancelling(EventView, metaclass=Variant):
     """The event ``thread.run.cancelling``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.cancelling")
 
+    event: Literal["thread.run.cancelling"]
     data: Run
 
 
-class ThreadRunCancelled(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunCancelled(EventView, metaclass=Variant):
     """The event ``thread.run.cancelled``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.cancelled")
 
+    event: Literal["thread.run.cancelled"]
     data: Run
 
 
-class ThreadRunExpired(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunExpired(EventView, metaclass=Variant):
     """The event ``thread.run.expired``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.expired")
 
+    event: Literal["thread.run.expired"]
     data: Run
 
 
-class ThreadRunStepCreated(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunStepCreated(EventView, metaclass=Variant):
     """The event ``thread.run.step.created``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.step.created")
 
+    event: Literal["thread.run.step.created"]
     data: RunStep
 
 
-class ThreadRunStepInProgress(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunStepInProgress(EventView, metaclass=Variant):
     """The event ``thread.run.step.in_progress``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.step.in_progress")
 
+    event: Literal["thread.run.step.in_progress"]
     data: RunStep
 
 
-class ThreadRunStepDelta(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunStepDelta(EventView, metaclass=Variant):
     """The event ``thread.run.step.delta``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.step.delta")
 
+    event: Literal["thread.run.step.delta"]
     data: RunStepDeltaEvent
 
 
-class ThreadRunStepCompleted(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunStepCompleted(EventView, metaclass=Variant):
     """The event ``thread.run.step.completed``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.step.completed")
 
+    event: Literal["thread.run.step.completed"]
     data: RunStep
 
 
-class ThreadRunStepFailed(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunStepFailed(EventView, metaclass=Variant):
     """The event ``thread.run.step.failed``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.step.failed")
 
+    event: Literal["thread.run.step.failed"]
     data: RunStep
 
 
-class ThreadRunStepCancelled(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunStepCancelled(EventView, metaclass=Variant):
     """The event ``thread.run.step.cancelled``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.step.cancelled")
 
+    event: Literal["thread.run.step.cancelled"]
     data: RunStep
 
 
-class ThreadRunStepExpired(AssistantStreamEvent, metaclass=Variant):
+class ThreadRunStepExpired(EventView, metaclass=Variant):
     """The event ``thread.run.step.expired``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.run.step.expired")
 
+    event: Literal["thread.run.step.expired"]
     data: RunStep
 
 
-class ThreadMessageCreated(AssistantStreamEvent, metaclass=Variant):
+class ThreadMessageCreated(EventView, metaclass=Variant):
     """The event ``thread.message.created``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.message.created")
 
+    event: Literal["thread.message.created"]
     data: Message
 
 
-class ThreadMessageInProgress(AssistantStreamEvent, metaclass=Variant):
+class ThreadMessageInProgress(EventView, metaclass=Variant):
     """The event ``thread.message.in_progress``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.message.in_progress")
 
+    event: Literal["thread.message.in_progress"]
     data: Message
 
 
-class ThreadMessageDelta(AssistantStreamEvent, metaclass=Variant):
+class ThreadMessageDelta(EventView, metaclass=Variant):
     """The event ``thread.message.delta``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.message.delta")
 
+    event: Literal["thread.message.delta"]
     data: MessageDeltaEvent
 
 
-class ThreadMessageCompleted(AssistantStreamEvent, metaclass=Variant):
+class ThreadMessageCompleted(EventView, metaclass=Variant):
     """The event ``thread.message.completed``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.message.completed")
 
+    event: Literal["thread.message.completed"]
     data: Message
 
 
-class ThreadMessageIncomplete(AssistantStreamEvent, metaclass=Variant):
+class ThreadMessageIncomplete(EventView, metaclass=Variant):
     """The event ``thread.message.incomplete``."""
 
     __slots__ = ()
 
     _variant = ("event", "thread.message.incomplete")
 
+    event: Literal["thread.message.incomplete"]
     data: Message
 
 
-class ErrorEvent(AssistantStreamEvent, metaclass=Variant):
+class ErrorEvent(EventView, metaclass=Variant):
     """The event ``error``."""
 
     __slots__ = ()
 
     _variant = ("event", "error")
 
+    event: Literal["error"]
     data: ErrorObject
+
+
+if TYPE_CHECKING:
+    AssistantStreamEvent = (
+        ThreadCreated
+        | ThreadRunCreated
+        | ThreadRunQueued
+        | ThreadRunInProgress
+        | ThreadRunRequiresAction
+        | ThreadRunCompleted
+        | ThreadRunIncomplete
+        | ThreadRunFailed
+        | ThreadRunCancelling
+        | ThreadRunCancelled
+        | ThreadRunExpired
+        | ThreadRunStepCreated
+        | ThreadRunStepInProgress
+        | ThreadRunStepDelta
+        | ThreadRunStepCompleted
+        | ThreadRunStepFailed
+        | ThreadRunStepCancelled
+        | ThreadRunStepExpired
+        | ThreadMessageCreated
+        | ThreadMessageInProgress
+        | ThreadMessageDelta
+        | ThreadMessageCompleted
+        | ThreadMessageIncomplete
+        | ErrorEvent
+    )
+else:
+    EventView.__name__ = EventView.__qualname__ = "AssistantStreamEvent"
+    AssistantStreamEvent = EventView
