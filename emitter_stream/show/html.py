@@ -78,6 +78,7 @@ class _Row:
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
+        keep_trailing_newline=True,
         autoescape=True,
         finalize=_shown,
         undefined=jinja2.StrictUndefined,

@@ -123,6 +123,25 @@ def test_a_model_that_does_not_let_go(start, monkeypatch):
     assert raw.run("Hello").events()[-2][0] == "thread.run.failed"
 
 
+@pytest.mark.parametrize("end", ["whole", "cut"])
+def test_a_model_is_closed_where_it_was_asked(start, end):
+    """The whole answer is one task's, its end included, as libraries with cancel scopes need it."""
+    tasks = []
+
+    class Watching:
+        async def respond(self, turn):
+            tasks.append(asyncio.current_task())
+            try:
+                yield Text("one")
+                if end == "cut":
+                    yield None
+            finally:
+                tasks.append(asyncio.current_task())
+
+    Raw(start(model=Watching()).base_url).run("Hello")
+    assert len(tasks) == 2 and tasks[0] is tasks[1]
+
+
 def test_others_are_not_harmed(start, gate):
     """A run beside the one that failed goes on to its end."""
 

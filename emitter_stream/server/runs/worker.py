@@ -204,7 +204,17 @@ class Worker:
         finally:
             close = getattr(parts, "aclose", None)
             if close is not None:
-                await asyncio.wait_for(close(), CLOSING)
+                await self._let_go(close)
+
+    async def _let_go(self, close: Callable[[], Awaitable[object]]) -> None:
+        """Close a model's answer, in this task: its cancel scopes may not be left in another."""
+        timer = asyncio.get_running_loop().call_later(CLOSING, self.task.cancel)
+        try:
+            await close()
+        except asyncio.CancelledError:
+            raise TimeoutError(f"it did not let go in {CLOSING} seconds") from None
+        finally:
+            timer.cancel()
 
     async def _wait(self, begin: Callable[[], Awaitable[T]]) -> T:
         """Begin something that an interrupt may break off, and wait for it."""
