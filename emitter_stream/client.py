@@ -15,7 +15,7 @@ from ._not_given import NOT_GIVEN, NotGiven
 from .exceptions import OpenAIError
 from .http.secrets import Secret, hidden, hide_headers
 from .http.transport import DEFAULT_TIMEOUT, Session, Timeout, Transport, checked_headers
-from .resources import Api, Beta, Chat, Responses
+from .resources import Api, Beta, Chat, Models, Responses
 from .resources._body import merge_headers
 from .sse import MAX_EVENT_BYTES
 
@@ -73,7 +73,6 @@ class BaseClient(PythonNames):
     def _transport(self) -> Transport:
         headers = {
             "Authorization": Secret(f"Bearer {self._api_key}"),
-            "OpenAI-Beta": "assistants=v2",
             "User-Agent": f"emitter_stream/{_version()}",
         }
         if self.organization:
@@ -177,6 +176,7 @@ class OpenAI(BaseClient):
         super()._connect(transport)
         self.beta = Beta(self._api)
         self.chat = Chat(self._api)
+        self.models = Models(self._api)
         self.responses = Responses(self._api)
 
     def close(self) -> None:

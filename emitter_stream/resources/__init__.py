@@ -6,6 +6,7 @@ from .assistants import Assistants
 from .beta import Beta
 from .chat import Chat
 from .messages import Messages
+from .models import Models
 from .responses import Responses
 from .runs import Runs
 from .steps import Steps
@@ -18,6 +19,7 @@ __all__ = [
     "Chat",
     "CursorPage",
     "Messages",
+    "Models",
     "Responses",
     "Runs",
     "Steps",

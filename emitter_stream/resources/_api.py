@@ -15,7 +15,7 @@ from ..engine.stream import EventStream
 from ..exceptions import APIError, APIUserAbortError
 from ..types import Model
 from ._body import json_body, merge_headers, query_parameters
-from ._page import CursorPage
+from ._page import CursorPage, SinglePage, no_more
 
 if TYPE_CHECKING:
     from ..abort import AbortSignal
@@ -63,6 +63,10 @@ class Api:
     class itself."""
     tool_caller: Callable[[], Call] | None = None
     """What gives a run the means to call its functions, where these may be coroutines."""
+
+    def with_headers(self, headers: Mapping[str, str | None]) -> Api:
+        """Return the same API with more headers, which the client's own go over."""
+        return attrs.evolve(self, headers=merge_headers(headers, self.headers))
 
     def make_stream(
         self,
@@ -118,6 +122,12 @@ class Api:
             return _json_object(self._answer("GET", path, request, extras), "GET", path)
 
         return CursorPage(fetch(None), item, fetch)
+
+    def fetch_list(self, item: type[_M], path: str, *, extras: Extras) -> SinglePage[_M]:
+        """Get a list that comes whole."""
+        request = self._request(None, None, extras)
+        answer = _json_object(self._answer("GET", path, request, extras), "GET", path)
+        return SinglePage(answer, item, no_more)
 
     def exchange(
         self,

@@ -9,7 +9,7 @@ from ..exceptions import OpenAIError
 from ..types import ListView, Model
 from ..types._model import received
 
-__all__ = ["CursorPage"]
+__all__ = ["CursorPage", "SinglePage", "no_more"]
 
 _T = TypeVar("_T", bound=Model)
 
@@ -94,3 +94,18 @@ class CursorPage(Model, Generic[_T]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("A page cannot be pickled or copied: it holds on to the client")
+
+
+class SinglePage(CursorPage[_T]):
+    """A list that comes whole, in the form of a page."""
+
+    __slots__ = ()
+
+    def has_next_page(self) -> bool:
+        """Whether there is another page: never."""
+        return False
+
+
+def no_more(cursor: str) -> dict[str, Any]:
+    """Take the place of what gets the next page of a list that has none."""
+    raise AssertionError(f"a list that comes whole was asked for what follows {cursor!r}")

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from ._api import Resource
+from ._api import Api, Resource
 from .assistants import Assistants
+from .chat import Chat
 from .threads import Threads
 
 __all__ = ["Beta"]
 
 
 class Beta(Resource):
-    """The Assistants API, which never left beta."""
+    """The Assistants API, which never left beta; and chat completions, which have."""
 
     @property
     def assistants(self) -> Assistants:
         """Models with instructions and tools."""
-        return Assistants(self._api)
+        return Assistants(_of_assistants(self._api))
+
+    @property
+    def chat(self) -> Chat:
+        """The same as ``client.chat``, where it once was."""
+        return Chat(self._api)
 
     @property
     def threads(self) -> Threads:
         """Conversations."""
-        return Threads(self._api)
+        return Threads(_of_assistants(self._api))
+
+
+def _of_assistants(api: Api) -> Api:
+    """Return an API whose requests ask for version 2 of Assistants, as those of no other do."""
+    return api.with_headers({"OpenAI-Beta": "assistants=v2"})

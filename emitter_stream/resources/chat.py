@@ -18,6 +18,7 @@ from ..streams.chat.runner import (
     RunnerCore,
     RunSource,
     StreamingRunnerCore,
+    follow,
 )
 from ..streams.chat.stream import ChatCompletionStream
 from ..streams.chat.tools import RunTools
@@ -252,7 +253,7 @@ class Completions(Resource):
         kind: Any = ChatCompletionStreamingRunner if streamed else ChatCompletionRunner
         runner = self._api.make_stream(kind, source, core, extras.signal, inline=inline)
         source.serve(runner)
-        runner._follow(after_completion)
+        follow(runner, after_completion)
         return runner  # type: ignore[no-any-return]
 
     def retrieve(self, completion_id: str, **extras: Any) -> ChatCompletion:

@@ -30,8 +30,8 @@ from .codec import CODEC
 from .conversation import Conversation, request_message
 from .core import ChatCore
 from .finals import Parsing, parsed_completion
-from .listeners import EVENTS, EVERYTHING, RUNNER_EVENTS
-from .stream import ChatCompletionStream, ConversationStream, ReadableRun
+from .listeners import EVENTS, EVERYTHING, RUNNER_EVENTS, RunnerListeners
+from .stream import ChatCompletionStream, ConversationStream, RunLines, Skipping
 from .tools import RunTools, ToolAnswer
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ __all__ = [
     "RunSource",
     "RunnerCore",
     "StreamingRunnerCore",
+    "follow",
 ]
 
 OnToolError = Literal["raise", "report"]
@@ -214,19 +215,9 @@ class RunSource:
         self._crew: Crew | None = None
         self._events = self._all_rounds()
 
-    def serve(self, runner: ConversationStream) -> None:
+    def serve(self, runner: Any) -> None:
         """Hand ``runner`` to the functions that ask for it, without keeping it alive."""
-        found, kind, fields = weakref.ref(runner), type(runner), runner.__dict__
-
-        def get() -> Any:
-            # A stream that nobody holds any more runs on; its functions get one that equals it.
-            alive = found()
-            if alive is None:
-                alive = object.__new__(kind)
-                alive.__dict__ = fields
-            return alive
-
-        self._runner = get
+        self._runner = _handle(runner)
 
     def open(self) -> None:
         """Send the first request."""
@@ -361,29 +352,31 @@ class RunSource:
         return self._call(working_for(self._core, function), args, kwargs)
 
 
-class _Runner(ConversationStream):
-    """What both runners have in common."""
-
-    _core: Any
-
-    def _follow(self, after: Callable[..., object] | None) -> None:
-        """Call ``after`` as ``after_completion``, with the completion and the runner."""
-        if after is not None:
-            takes = functools.partial(_after, after, weakref.ref(self), type(self), self.__dict__)
-            self._attach(AFTER_COMPLETION, takes, once=False)
+def follow(runner: Any, after: Callable[..., object] | None) -> None:
+    """Call ``after`` as ``after_completion`` of a run, with the completion and the runner."""
+    if after is not None:
+        get = _handle(runner)
+        runner.on(AFTER_COMPLETION, lambda completion: after(completion, get()))
 
 
-def _after(
-    after: Callable[..., Any], found: Any, kind: type[Any], fields: dict[str, Any], completion: Any
-) -> Any:
-    alive = found()
-    if alive is None:
-        alive = object.__new__(kind)
-        alive.__dict__ = fields
-    return after(completion, alive)
+def _handle(runner: Any) -> Callable[[], Any]:
+    """Return what gives ``runner`` without keeping it alive.
+
+    A stream that nobody holds any more runs on; its functions get one that equals it.
+    """
+    found, kind, fields = weakref.ref(runner), type(runner), runner.__dict__
+
+    def get() -> Any:
+        alive = found()
+        if alive is None:
+            alive = object.__new__(kind)
+            alive.__dict__ = fields
+        return alive
+
+    return get
 
 
-class ChatCompletionStreamingRunner(ChatCompletionStream, _Runner):
+class ChatCompletionStreamingRunner(ChatCompletionStream):
     """A run of tools as one stream through all of its completions, chunk by chunk.
 
     The events are those of ``ChatCompletionStream``, for each completion; ``connect`` comes once a
@@ -407,10 +400,10 @@ class ChatCompletionStreamingRunner(ChatCompletionStream, _Runner):
 
         The same bytes as Node's ``toReadableStream()``; leaving it early aborts the run.
         """
-        return self._iterator(ReadableRun, EVERYTHING, _same, abort_on_leave=True)
+        return self._iterator(Skipping, EVERYTHING, RunLines(), abort_on_leave=True)
 
 
-class ChatCompletionRunner(_Runner):
+class ChatCompletionRunner(RunnerListeners, ConversationStream):
     """A run of tools whose answers come whole. Its events have no deltas.
 
     Events: ``connect message chatCompletion content functionToolCall functionToolCallResult
@@ -429,10 +422,6 @@ def _calls_of(conversation: Conversation) -> list[Mapping[str, Any]]:
         raise OpenAIError("The answer has no message.")
     calls = message.to_dict().get("tool_calls")
     return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
-
-
-def _same(args: tuple[Any, ...]) -> Any:
-    return args
 
 
 def _at_once(seconds: float) -> bool:

@@ -6,48 +6,45 @@ The Python SDK's side of it, which iterates typed events, is what ``with`` gives
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..._typing import Listener0, Listener1, Listener2
 from ...abort import AbortSignal
 from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
 from ...engine.stream import EventIterator, EventStream
-from ...exceptions import APIUserAbortError, OpenAIError
+from ...exceptions import OpenAIError
 from ...http.transport import Exchange
 from ...types._model import untouched
 from ...types.chat import (
-    ChatCompletionChunk,
     ChatCompletionStreamEvent,
     ChunkEvent,
     CompletionUsage,
-    ContentDeltaEvent,
-    ContentDoneEvent,
-    FunctionToolCallArgumentsDeltaEvent,
-    FunctionToolCallArgumentsDoneEvent,
-    LogprobsContentDeltaEvent,
-    LogprobsContentDoneEvent,
-    LogprobsRefusalDeltaEvent,
-    LogprobsRefusalDoneEvent,
     ParsedChatCompletion,
     ParsedChatCompletionMessage,
     ParsedChatCompletionSnapshot,
     ParsedFunction,
-    RefusalDeltaEvent,
-    RefusalDoneEvent,
 )
 from .codec import CODEC, carrier_of
 from .core import ChatCore
 from .finals import Parsing
-from .listeners import EVERYTHING, TYPED_EVENTS
+from .listeners import EVERYTHING, TYPED_EVENTS, ChatListeners
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ChatCompletionStream", "ConversationStream", "TypedChatEvents"]
+__all__ = [
+    "ChatCompletionStream",
+    "ConversationStream",
+    "RunLines",
+    "Skipping",
+    "TypedChatEvents",
+    "chunk_line",
+    "passed_chunk",
+    "typed_event",
+]
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+_T = TypeVar("_T")
 
 
 class ConversationStream(EventStream):
@@ -114,7 +111,7 @@ class ConversationStream(EventStream):
         return usage
 
 
-class ChatCompletionStream(ConversationStream):
+class ChatCompletionStream(ChatListeners, ConversationStream):
     """A completion's stream, with the listeners of the Node SDK's class of the same name.
 
     Events: ``connect chunk content content.delta content.done refusal.delta refusal.done
@@ -187,11 +184,11 @@ class ChatCompletionStream(ConversationStream):
         The same bytes as Node's ``toReadableStream()``. It is an iterator over the stream like
         any other: leaving it early aborts the request.
         """
-        return self._iterator(EventIterator, "chunk", _to_line, abort_on_leave=True)
+        return self._iterator(EventIterator, "chunk", chunk_line, abort_on_leave=True)
 
     def __iter__(self) -> Iterator[Any]:
         """Iterate over the raw chunks; leaving early aborts the request, as in Node."""
-        return self._iterator(EventIterator, "chunk", _chunk, abort_on_leave=True)
+        return self._iterator(EventIterator, "chunk", passed_chunk, abort_on_leave=True)
 
     # Snapshots
 
@@ -248,58 +245,6 @@ class ChatCompletionStream(ConversationStream):
             with contextlib.suppress(OpenAIError):
                 self.done()
 
-    if TYPE_CHECKING:
-        # One overload for each signature, so that a listener is checked against its event.
-        # fmt: off
-        @overload
-        def on(self, event: Literal["connect", "end"], listener: Listener0) -> Self: ...
-        @overload
-        def on(self, event: Literal["error"], listener: Listener1[OpenAIError]) -> Self: ...
-        @overload
-        def on(self, event: Literal["abort"], listener: Listener1[APIUserAbortError]) -> Self: ...
-        @overload
-        def on(self, event: Literal["chunk"], listener: Listener2[ChatCompletionChunk, ParsedChatCompletionSnapshot]) -> Self: ...
-        @overload
-        def on(self, event: Literal["content"], listener: Listener2[str, str]) -> Self: ...
-        @overload
-        def on(self, event: Literal["content.delta"], listener: Listener1[ContentDeltaEvent]) -> Self: ...
-        @overload
-        def on(self, event: Literal["content.done"], listener: Listener1[ContentDoneEvent]) -> Self: ...
-        @overload
-        def on(self, event: Literal["refusal.delta"], listener: Listener1[RefusalDeltaEvent]) -> Self: ...
-        @overload
-        def on(self, event: Literal["refusal.done"], listener: Listener1[RefusalDoneEvent]) -> Self: ...
-        @overload
-        def on(self, event: Literal["tool_calls.function.arguments.delta"], listener: Listener1[FunctionToolCallArgumentsDeltaEvent]) -> Self: ...
-        @overload
-        def on(self, event: Literal["tool_calls.function.arguments.done"], listener: Listener1[FunctionToolCallArgumentsDoneEvent]) -> Self: ...
-        @overload
-        def on(self, event: Literal["logprobs.content.delta"], listener: Listener1[LogprobsContentDeltaEvent]) -> Self: ...
-        @overload
-        def on(self, event: Literal["logprobs.content.done"], listener: Listener1[LogprobsContentDoneEvent]) -> Self: ...
-        @overload
-        def on(self, event: Literal["logprobs.refusal.delta"], listener: Listener1[LogprobsRefusalDeltaEvent]) -> Self: ...
-        @overload
-        def on(self, event: Literal["logprobs.refusal.done"], listener: Listener1[LogprobsRefusalDoneEvent]) -> Self: ...
-        @overload
-        def on(self, event: Literal["chatCompletion", "finalChatCompletion"], listener: Listener1[ParsedChatCompletion]) -> Self: ...
-        @overload
-        def on(self, event: Literal["message"], listener: Listener1[Any]) -> Self: ...
-        @overload
-        def on(self, event: Literal["finalMessage"], listener: Listener1[ParsedChatCompletionMessage]) -> Self: ...
-        @overload
-        def on(self, event: Literal["functionToolCall", "finalFunctionToolCall"], listener: Listener1[ParsedFunction]) -> Self: ...
-        @overload
-        def on(self, event: Literal["functionToolCallResult", "finalFunctionToolCallResult", "finalContent"], listener: Listener1[str]) -> Self: ...
-        @overload
-        def on(self, event: Literal["totalUsage"], listener: Listener1[CompletionUsage]) -> Self: ...
-        @overload
-        def on(self, event: str, listener: None = None) -> Callable[[_F], _F]: ...
-        def on(self, event: Any, listener: Any = None) -> Any: ...
-        # fmt: on
-
-        once = on
-
 
 class TypedChatEvents(ChatCompletionStream):
     """The official Python SDK's side of a chat stream: it iterates typed events.
@@ -314,7 +259,7 @@ class TypedChatEvents(ChatCompletionStream):
         iterator = self.__dict__.get("_typed_events")
         if iterator is None:
             self._iterated = True
-            iterator = self._iterator(_TypedEvents, EVERYTHING, _typed_event)
+            iterator = self._iterator(Skipping, EVERYTHING, typed_event)
             self._typed_events = iterator
         event: ChatCompletionStreamEvent = next(iterator)
         return event
@@ -326,13 +271,13 @@ class TypedChatEvents(ChatCompletionStream):
         """Do nothing: the stream itself tells when nobody can listen to it any more."""
 
 
-class _TypedEvents(EventIterator[Any]):
-    """The typed events, in the listeners' order."""
+class Skipping(EventIterator[_T]):
+    """An iterator over those of the events of which anything was made."""
 
-    def __next__(self) -> Any:
-        while (event := super().__next__()) is None:
+    def __next__(self) -> _T:
+        while not (item := super().__next__()):
             pass
-        return event
+        return item
 
 
 def _typed(kind: type[ChatCompletionStream]) -> type[TypedChatEvents]:
@@ -351,7 +296,7 @@ def _typed(kind: type[ChatCompletionStream]) -> type[TypedChatEvents]:
 _TYPED: dict[type[ChatCompletionStream], type[TypedChatEvents]] = {}
 
 
-def _typed_event(args: tuple[Any, ...]) -> Any:
+def typed_event(args: tuple[Any, ...]) -> Any:
     name, passed = args
     if name == "chunk":
         chunk, snapshot = passed
@@ -362,30 +307,28 @@ def _typed_event(args: tuple[Any, ...]) -> Any:
 _TYPED_NAMES = frozenset(TYPED_EVENTS)
 
 
-def _chunk(args: tuple[Any, ...]) -> Any:
+def passed_chunk(args: tuple[Any, ...]) -> Any:
     return untouched(args[0])
 
 
-def _to_line(args: tuple[Any, ...]) -> bytes:
+def chunk_line(args: tuple[Any, ...]) -> bytes:
     return to_line(CODEC.to_object(CODEC.of_emission(args)))
 
 
-class ReadableRun(EventIterator[Any]):
-    """The lines of a run of tools: chunks, and between them the results of tools."""
+class RunLines:
+    """What makes the lines of a run of tools: of its chunks, and of the results between them."""
 
-    _last: dict[str, Any] | None = None
-    _call_ids: list[Any] | None = None
+    def __init__(self) -> None:
+        self._last: dict[str, Any] | None = None  # the last chunk
+        self._call_ids: list[Any] | None = None  # of the message that called
 
-    def __next__(self) -> bytes:
-        while (line := self._line(*super().__next__())) is None:
-            pass
-        return line
-
-    def _line(self, name: str, args: Any) -> bytes | None:
+    def __call__(self, args: tuple[Any, ...]) -> bytes:
+        """Return the line of a call, ``b""`` for one that has none."""
+        name, passed = args
         if name == "chunk":
-            self._last = untouched(args[0]).to_dict()
+            self._last = untouched(passed[0]).to_dict()
             return to_line(self._last)
-        message = args[0].to_dict() if name == "message" else {}
+        message = passed[0].to_dict() if name == "message" else {}
         if message.get("role") == "assistant":
             calls = message.get("tool_calls")
             self._call_ids = None if calls is None else [call.get("id") for call in calls]
@@ -394,4 +337,4 @@ class ReadableRun(EventIterator[Any]):
                 raise OpenAIError("A tool's result came before any chunk: no line can carry it.")
             ids, self._call_ids = self._call_ids, None
             return to_line(carrier_of(self._last, message, ids))
-        return None
+        return b""
