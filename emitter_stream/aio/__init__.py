@@ -11,15 +11,25 @@ async with AsyncOpenAI() as client:
 from ..engine.loop.iterator import AsyncEventIterator
 from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ..streams.assistants.aio_stream import AsyncAssistantStream
+from ..streams.chat.aio_stream import (
+    AsyncChatCompletionRunner,
+    AsyncChatCompletionStream,
+    AsyncChatCompletionStreamingRunner,
+)
 from .client import AsyncOpenAI
 from .pages import AsyncCursorPage, AsyncPaginator
+from .plain import AsyncStream
 
 __all__ = [
     "AsyncAssistantEventHandler",
     "AsyncAssistantStream",
     "AsyncAssistantStreamManager",
+    "AsyncChatCompletionRunner",
+    "AsyncChatCompletionStream",
+    "AsyncChatCompletionStreamingRunner",
     "AsyncCursorPage",
     "AsyncEventIterator",
     "AsyncOpenAI",
     "AsyncPaginator",
+    "AsyncStream",
 ]

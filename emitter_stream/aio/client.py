@@ -12,11 +12,20 @@ from ..client import BaseClient
 from ..engine.loop.reader import ThreadReader
 from ..engine.sources import Source
 from ..http.transport import Transport
+from ..resources import Chat, Models
 from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ..streams.assistants.aio_stream import AsyncAssistantStream
 from ..streams.assistants.core import AssistantCore
+from ..streams.chat.aio_stream import (
+    AsyncChatCompletionRunner,
+    AsyncChatCompletionStream,
+    AsyncChatCompletionStreamingRunner,
+)
+from ..streams.chat.runner import ChatCompletionRunner, ChatCompletionStreamingRunner
+from ..streams.chat.stream import ChatCompletionStream
 from ..tools.loop_caller import loop_caller
 from .calls import InterruptibleTransport, sleep
+from .chat import AsyncChat, AsyncModels
 from .resources import AsyncBeta
 
 if TYPE_CHECKING:
@@ -42,8 +51,12 @@ class AsyncOpenAI(BaseClient):
 
     def _connect(self, transport: Transport) -> None:
         super()._connect(transport)
-        self._api = attrs.evolve(self._api, sleep=sleep, opener=_open, tool_caller=loop_caller)
+        self._api = attrs.evolve(
+            self._api, sleep=sleep, opener=_open, stream_maker=_make, tool_caller=loop_caller
+        )
         self.beta = AsyncBeta(self._api)
+        self.chat = AsyncChat(Chat(self._api))
+        self.models = AsyncModels(Models(self._api))
 
     async def close(self) -> None:
         """Close the connections. Streams that are under way are not ended."""
@@ -74,3 +87,15 @@ def _open(
         return AsyncAssistantStream(reader, core, signal=signal, inline=is_inline)
 
     return start() if handler is None else AsyncAssistantStreamManager(start, handler)
+
+
+_TWINS: dict[type[Any], type[Any]] = {
+    ChatCompletionStream: AsyncChatCompletionStream,
+    ChatCompletionStreamingRunner: AsyncChatCompletionStreamingRunner,
+    ChatCompletionRunner: AsyncChatCompletionRunner,
+}
+
+
+def _make(kind: type[Any], source: Source, core: Any, signal: AbortSignal | None) -> Any:
+    """Return the asyncio twin of the stream that ``kind`` would be."""
+    return _TWINS[kind](ThreadReader(source), core, signal=signal)

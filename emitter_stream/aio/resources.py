@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..resources._params import RunParams, RunToolsParams, SubmitParams, ThreadRunParams
     from ..streams.assistants.tool_loop import OnToolError
     from ..tools.functions import ToolsParam
+    from .chat import AsyncChat
 
 __all__ = [
     "AsyncAssistants",
@@ -113,6 +114,13 @@ class AsyncBeta(_AsyncResource):
     def assistants(self) -> AsyncAssistants:
         """Models with instructions and tools."""
         return AsyncAssistants(self._plain.assistants)
+
+    @property
+    def chat(self) -> AsyncChat:
+        """The same as ``client.chat``, where it once was."""
+        from .chat import AsyncChat  # late: it builds on what is in here
+
+        return AsyncChat(self._plain.chat)
 
     @property
     def threads(self) -> AsyncThreads:

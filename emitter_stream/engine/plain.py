@@ -35,6 +35,7 @@ class Stream(Generic[_T]):
     ) -> None:
         """Open the source; ``view`` makes an event of its name and data."""
         self._source = source
+        self._view = view
         self._signal = signal
         self._events: Iterator[_T] = iter(())
         self._opened = False
@@ -49,7 +50,7 @@ class Stream(Generic[_T]):
         finally:
             if not self._opened:
                 self.close()
-        self._events = self._read(view)
+        self._events = self._read()
 
     def __iter__(self) -> Iterator[_T]:
         return self
@@ -79,8 +80,31 @@ class Stream(Generic[_T]):
     def __del__(self) -> None:
         self.close()
 
-    def _read(self, view: Callable[[Any, Any], _T]) -> Iterator[_T]:
-        source = self._source
+    def read(self) -> tuple[list[_T] | None, BaseException | None]:
+        """Wait for more; return the events that came and what was raised behind them, if anything.
+
+        At the end there are none: ``None``. For who reads in a place where nothing may be raised.
+        """
+        items: list[_T] = []
+        try:
+            events = self._source.read()
+            if events is None:
+                self._release()
+                return None, None
+            items.extend(self._view(name, data) for name, data in events)
+        except BaseException as error:  # noqa: BLE001 - who reads raises it
+            if isinstance(error, APIUserAbortError):
+                self._explain(error)
+            self._release()
+            return items, error
+        return items, None
+
+    def interrupt(self) -> None:
+        """Wake who reads, from any thread, with an ``APIUserAbortError``."""
+        self._source.interrupt()
+
+    def _read(self) -> Iterator[_T]:
+        source, view = self._source, self._view
         try:
             while (events := source.read()) is not None:
                 for name, data in events:

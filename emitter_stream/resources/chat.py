@@ -107,7 +107,9 @@ class Completions(Resource):
         exchange = self._api.exchange("POST", _PATH, body=body, extras=extras)
         return Stream(HTTPSource(exchange, ChatCore()), _chunk_view, signal=extras.signal)
 
-    def parse(self, *, messages: Iterable[Any], model: str, **params: Any) -> ParsedChatCompletion:
+    def parse(
+        self, /, *, messages: Iterable[Any], model: str, **params: Any
+    ) -> ParsedChatCompletion:
         """Ask for an answer and parse it: ``choices[0].message.parsed``, and tools' arguments.
 
         ``response_format`` is a pydantic model, a dataclass, an attrs class, a ``TypedDict``, a
@@ -256,26 +258,26 @@ class Completions(Resource):
         follow(runner, after_completion)
         return runner  # type: ignore[no-any-return]
 
-    def retrieve(self, completion_id: str, **extras: Any) -> ChatCompletion:
+    def retrieve(self, /, completion_id: str, **extras: Any) -> ChatCompletion:
         """Get a completion that the server has kept. Node: ``retrieve``."""
         path = url_path("/chat/completions/{}", completion_id)
         return self._api.fetch(ChatCompletion, "GET", path, extras=_only_extras(extras))
 
     def update(
-        self, completion_id: str, *, metadata: Mapping[str, str] | None, **params: Any
+        self, /, completion_id: str, *, metadata: Mapping[str, str] | None, **params: Any
     ) -> ChatCompletion:
         """Change a completion that the server has kept. Node: ``update``."""
         body, extras = _split({"metadata": metadata, **params})
         path = url_path("/chat/completions/{}", completion_id)
         return self._api.fetch(ChatCompletion, "POST", path, body=body, extras=extras)
 
-    def list(self, **params: Any) -> CursorPage[ChatCompletion]:
+    def list(self, /, **params: Any) -> CursorPage[ChatCompletion]:
         """List the completions that the server has kept: ``model``, ``metadata``, ``after``,
         ``limit``, ``order``. Node: ``list``."""
         query, extras = _split(params)
         return self._api.fetch_page(ChatCompletion, _PATH, query=query, extras=extras)
 
-    def delete(self, completion_id: str, **extras: Any) -> ChatCompletionDeleted:
+    def delete(self, /, completion_id: str, **extras: Any) -> ChatCompletionDeleted:
         """Delete a completion that the server has kept. Node: ``delete``."""
         path = url_path("/chat/completions/{}", completion_id)
         return self._api.fetch(ChatCompletionDeleted, "DELETE", path, extras=_only_extras(extras))
@@ -284,7 +286,7 @@ class Completions(Resource):
 class CompletionMessages(Resource):
     """The messages of completions that the server has kept."""
 
-    def list(self, completion_id: str, **params: Any) -> CursorPage[ChatCompletionStoreMessage]:
+    def list(self, /, completion_id: str, **params: Any) -> CursorPage[ChatCompletionStoreMessage]:
         """List them: ``after``, ``limit``, ``order``. Node: ``messages.list``."""
         query, extras = _split(params)
         path = url_path("/chat/completions/{}/messages", completion_id)

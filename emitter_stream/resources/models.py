@@ -16,14 +16,14 @@ class Models(Resource):
     """The models that the server has."""
 
     def retrieve(
-        self, model: str, *, extra_headers: Any = None, extra_query: Any = None, **options: Any
+        self, /, model: str, *, extra_headers: Any = None, extra_query: Any = None, **options: Any
     ) -> ModelInfo:
         """Get a model by its name. Node: ``models.retrieve``."""
         extras = Extras(headers=extra_headers, query=extra_query, **options)
         return self._api.fetch(ModelInfo, "GET", url_path("/models/{}", model), extras=extras)
 
     def list(
-        self, *, extra_headers: Any = None, extra_query: Any = None, **options: Any
+        self, /, *, extra_headers: Any = None, extra_query: Any = None, **options: Any
     ) -> SinglePage[ModelInfo]:
         """List the models. Node: ``models.list``."""
         extras = Extras(headers=extra_headers, query=extra_query, **options)

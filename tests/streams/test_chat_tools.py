@@ -7,7 +7,7 @@ import json
 import threading
 
 import pytest
-from scripted_server import answer, sse
+from chat_wire import ASK, calling, saying, whole, whole_call
 
 from emitter_stream import (
     APIUserAbortError,
@@ -17,45 +17,6 @@ from emitter_stream import (
     OpenAIError,
     function_tool,
 )
-
-ASK = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
-
-
-def chunk(delta, finish=None, **more) -> bytes:
-    """Give one chunk as a server-sent event."""
-    choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    document = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", **more}
-    return b"data: " + json.dumps({**document, "choices": [choice]}).encode() + b"\n\n"
-
-
-def calling(*calls: tuple[str, str]):
-    """Make a script that streams function calls, each a name and its arguments."""
-    deltas = [
-        {"index": n, "id": f"call_{n}", "type": "function", "function": {"name": a, "arguments": b}}
-        for n, (a, b) in enumerate(calls)
-    ]
-    body = chunk({"role": "assistant", "tool_calls": deltas}) + chunk({}, "tool_calls")
-    return sse(body + b"data: [DONE]\n\n")
-
-
-def saying(text: str, finish: str = "stop"):
-    """Make a script that streams an answer."""
-    return sse(chunk({"role": "assistant", "content": text}) + chunk({}, finish))
-
-
-def whole(message, finish="stop"):
-    """Make a script that answers with a completion that comes whole."""
-    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
-    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
-    return answer(
-        200, {"id": "c", "object": "chat.completion", "choices": [choice], "usage": usage}
-    )
-
-
-def whole_call(name: str, arguments: str):
-    """Make a script that answers with one function call."""
-    call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
-    return whole({"content": None, "tool_calls": [call]}, "tool_calls")
 
 
 def get_weather(city: str, days: int = 1) -> dict:

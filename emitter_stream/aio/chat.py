@@ -1,0 +1,134 @@
+"""``client.chat`` and ``client.models`` for asyncio: see ``.resources``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from ..engine.plain import Stream
+from ..resources import Models
+from ..resources.chat import CompletionMessages, Completions
+from ..streams.chat.aio_stream import (
+    AsyncChatCompletionRunner,
+    AsyncChatCompletionStream,
+    AsyncChatCompletionStreamingRunner,
+)
+from ..types.chat import ChatCompletion, ChatCompletionChunk
+from .calls import in_thread
+from .plain import AsyncStream
+from .resources import _AsyncResource, _Call, _List, _Taken
+
+if TYPE_CHECKING:
+    from .._not_given import NotGiven
+    from ..streams.chat.runner import OnToolError
+
+__all__ = ["AsyncChat", "AsyncCompletionMessages", "AsyncCompletions", "AsyncModels"]
+
+
+class AsyncChat(_AsyncResource):
+    """Answers of a model to a list of messages."""
+
+    @property
+    def completions(self) -> AsyncCompletions:
+        """The answers."""
+        return AsyncCompletions(self._plain.completions)
+
+
+class _Create(_Taken[Callable[..., Any]]):
+    """``create``: an answer, or its chunks as they come."""
+
+    def _adapt(self, plain: Callable[..., Any]) -> Any:
+        @functools.wraps(plain)
+        async def create(*args: Any, **kwargs: Any) -> Any:
+            answer = await in_thread(functools.partial(plain, *args, **kwargs))
+            return AsyncStream(answer) if isinstance(answer, Stream) else answer
+
+        return create
+
+
+class AsyncCompletions(_AsyncResource):
+    """Answers of a model to a list of messages; see ``Completions``."""
+
+    @property
+    def messages(self) -> AsyncCompletionMessages:
+        """The messages of completions that the server has kept."""
+        return AsyncCompletionMessages(self._plain.messages)
+
+    parse = _Call(Completions.parse)
+    retrieve = _Call(Completions.retrieve)
+    update = _Call(Completions.update)
+    list = _List(Completions.list)
+    delete = _Call(Completions.delete)
+
+    if TYPE_CHECKING:
+
+        @overload
+        async def create(
+            self,
+            *,
+            messages: Iterable[Any],
+            model: str,
+            stream: Literal[False] | NotGiven | None = ...,
+            **params: Any,
+        ) -> ChatCompletion: ...
+        @overload
+        async def create(
+            self, *, messages: Iterable[Any], model: str, stream: Literal[True], **params: Any
+        ) -> AsyncStream[ChatCompletionChunk]: ...
+        @overload
+        async def create(
+            self, *, messages: Iterable[Any], model: str, stream: bool, **params: Any
+        ) -> ChatCompletion | AsyncStream[ChatCompletionChunk]: ...
+        async def create(self, **params: Any) -> Any: ...
+
+        def stream(
+            self, *, messages: Iterable[Any], model: str, **params: Any
+        ) -> AsyncChatCompletionStream: ...
+
+        @overload
+        def run_tools(
+            self,
+            *,
+            messages: Iterable[Any],
+            model: str,
+            tools: Any = ...,
+            stream: Literal[False] | NotGiven | None = ...,
+            max_chat_completions: int = ...,
+            after_completion: Callable[..., object] | None = ...,
+            tool_context: Any = ...,
+            on_tool_error: OnToolError = ...,
+            **params: Any,
+        ) -> AsyncChatCompletionRunner: ...
+        @overload
+        def run_tools(
+            self,
+            *,
+            messages: Iterable[Any],
+            model: str,
+            tools: Any = ...,
+            stream: Literal[True],
+            max_chat_completions: int = ...,
+            after_completion: Callable[..., object] | None = ...,
+            tool_context: Any = ...,
+            on_tool_error: OnToolError = ...,
+            **params: Any,
+        ) -> AsyncChatCompletionStreamingRunner: ...
+        def run_tools(self, **params: Any) -> Any: ...
+    else:
+        create = _Create(Completions.create)
+        stream = _Taken(Completions.stream)
+        run_tools = _Taken(Completions.run_tools)
+
+
+class AsyncCompletionMessages(_AsyncResource):
+    """The messages of completions that the server has kept."""
+
+    list = _List(CompletionMessages.list)
+
+
+class AsyncModels(_AsyncResource):
+    """The models that the server has."""
+
+    retrieve = _Call(Models.retrieve)
+    list = _List(Models.list)
