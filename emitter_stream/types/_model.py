@@ -365,6 +365,11 @@ class Model:
             found = _view_classes(type(self))
         return found.get(name, Model)
 
+    def _again(self, data: dict[str, Any]) -> Self:
+        """Return another view like this one, of ``data``."""
+        again: Self = shared_view(type(self), data)
+        return again
+
     def _stands(self, name: str) -> Any:
         """Return what stands in a field, unread, or in its place since it was read or set."""
         value, views = self._data.get(name), self._views
@@ -438,7 +443,7 @@ def untouched(value: Any) -> Any:
     views = value._views if isinstance(value, Model) else None
     if views is None or type(views) is _LiveViews:
         return value
-    return shared_view(type(value), received(value))
+    return value._again(received(value))
 
 
 def received(model: Model) -> dict[str, Any]:

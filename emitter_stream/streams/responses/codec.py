@@ -35,7 +35,8 @@ class _ResponseCodec:
         if not text and not (name or "").startswith(("response.", "error", "done")):
             return None
         data = loads(text)
-        check_error(name, data, _NONE)
+        if type(data) is not dict or "error" in data or name == "error":
+            check_error(name, data, _NONE)
         return name, data
 
     def from_object(self, value: Any) -> WireEvent:

@@ -20,7 +20,7 @@ from ...engine.core import Emission
 from ...engine.history import KEEP
 from ...engine.wire import api_error
 from ...exceptions import OpenAIError
-from ...types._model import GrowingText, live_view
+from ...types._model import GrowingText, live_view, untouched
 from ...types.responses import (
     Response,
     ResponseFunctionCallArgumentsDeltaEvent,
@@ -113,23 +113,24 @@ class ResponseCore:
         Raises ``APIError`` for the server's error, ``OpenAIError`` for an event that does not fit.
         """
         growth = self._growth
-        if growth is None or type(event) is not dict:
+        if growth is None:
             return self._take(name, event)
         # The next piece of the same text, and nothing else: by far most events. `is` tells 1 from
         # true, and an index that is too large for it only takes the long way.
-        get = event.get
-        piece = get("delta")
-        if (
-            type(piece) is not str
-            or get("output_index") is not growth.output_index
-            or get(growth.index_field) is not growth.index
-            or get("type") != growth.kind
-            or get("item_id") != growth.item_id
-            or get("logprobs")
-            or not (piece.isascii() or _HALF(piece) is None)
-        ):
-            return self._take(name, event)
-        if not growth.text.append(piece):  # somebody has written to the snapshot
+        try:
+            piece = event["delta"]
+            if (
+                event["output_index"] is not growth.output_index
+                or event["item_id"] != growth.item_id
+                or event["type"] != growth.kind
+                or event.get(growth.index_field) is not growth.index
+                or type(piece) is not str
+                or not (piece.isascii() or _HALF(piece) is None)
+                or event.get("logprobs")
+                or not growth.text.append(piece)  # somebody has written to the snapshot
+            ):
+                return self._take(name, event)
+        except (KeyError, TypeError):
             return self._take(name, event)
         self._last = event
         growth.length += len(piece)
@@ -251,7 +252,7 @@ class _Growth:
         view = self.view
         if view is None:
             return ResponseStreamEventBase(data)
-        return snapshot_view(view, data, self.text, self.length, by_name)
+        return snapshot_view(view, data, (self.text, self.length, by_name))
 
 
 _SnapshotView = type[ResponseTextDeltaEvent] | type[ResponseFunctionCallArgumentsDeltaEvent]
@@ -270,7 +271,7 @@ class _Recipe:
     counted: ClassVar[int] = 1
 
     def again(self, view: ResponseStreamEventBase) -> Iterator[Emission]:
-        view = view.as_it_came()
+        view = untouched(view)
         yield "event", (view,)
         for name in self.names[1:]:
             yield name, (view.by_name(),)

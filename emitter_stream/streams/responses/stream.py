@@ -14,7 +14,7 @@ from ...engine.sources import EventsSource, LinesSource, Source, to_line
 from ...engine.stream import EventIterator, EventStream
 from ...exceptions import OpenAIError
 from ...recordings import Player, Recording, ReplaySource, attach_recorder, check_speed
-from ...types._model import received
+from ...types._model import received, untouched
 from ...types.responses import Response, ResponseStreamEvent
 from .codec import CODEC
 from .core import ResponseCore
@@ -202,7 +202,7 @@ def replayed(path: str | os.PathLike[str], speed: float | None) -> Source:
 
 
 def _event(args: tuple[Any, ...]) -> ResponseStreamEvent:
-    event: ResponseStreamEvent = args[0].as_it_came()
+    event: ResponseStreamEvent = untouched(args[0])
     return event
 
 

@@ -13,7 +13,6 @@ from .._model import (
     _set_data,
     _set_views,
     received,
-    untouched,
 )
 from .content import Logprob, ResponseContent, ResponseReasoningSummary, TextAnnotation
 from .family import Members, Tagged
@@ -104,11 +103,6 @@ class ResponseStreamEventBase(Tagged):
         """Return the event as the listeners of its own name get it."""
         return self
 
-    def as_it_came(self) -> ResponseStreamEventBase:
-        """Return the event without what was written to it since."""
-        event: ResponseStreamEventBase = untouched(self)
-        return event
-
 
 class _ResponseEvent(ResponseStreamEventBase):
     """An event that brings the response as a whole."""
@@ -149,73 +143,63 @@ class _SnapshotEvent(_ItemEvent):
     The event that goes to ``event`` and to iterators is as it came, and only reads it.
     """
 
-    __slots__ = ("_is_by_name", "_length", "_text")
+    __slots__ = ("_so_far",)
 
-    _is_by_name: bool
-    _length: int
-    _text: GrowingText | str
+    # The text so far, as the first characters of one that may have grown since; and whether the
+    # event is for a listener of its own name. In one slot, since each costs at each delta.
+    _so_far: tuple[GrowingText, int, bool]
 
     delta: str
 
     @property
     def snapshot(self) -> str:
         """The text up to and with this delta."""
-        text = getattr(self, "_text", None)
-        if text is None:  # an event as such, of no stream that keeps the text
+        so_far = getattr(self, "_so_far", None)
+        if so_far is None:  # an event as such, of no stream that keeps the text
             whole: Any = self
             given: str = whole.__getattr__("snapshot")
             return given
-        return text if isinstance(text, str) else text.read()[: self._length]
+        text, length, _ = so_far
+        return str(text.read()[:length])
 
     def by_name(self) -> Self:
-        return snapshot_view(type(self), received(self), self._text, self._length, True)
+        text, length, _ = self._so_far
+        return snapshot_view(type(self), received(self), (text, length, True))
 
-    def as_it_came(self) -> Self:
-        if self._views is None:
-            return self
-        return snapshot_view(type(self), received(self), self._text, self._length, self._is_by_name)
+    def _again(self, data: dict[str, Any]) -> Self:
+        return snapshot_view(type(self), data, self._so_far)
 
     def _plain(self) -> dict[str, Any]:
         made = super()._plain()
-        if getattr(self, "_is_by_name", False):
+        so_far = getattr(self, "_so_far", None)
+        if so_far is not None and so_far[2]:
             made["snapshot"] = self.snapshot
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if getattr(self, "_text", None) is None:
+        so_far = getattr(self, "_so_far", None)
+        if so_far is None:
             return super().__reduce__()
-        parts = (super()._plain(), self.snapshot, self._length, self._is_by_name)
-        return (snapshot_view, (type(self), *parts))
+        return (_unpickled, (type(self), super()._plain(), self.snapshot, so_far[2]))
 
 
 def snapshot_view(
-    view_class: type[_S],
-    data: dict[str, Any],
-    text: GrowingText | str,
-    length: int,
-    is_by_name: bool,
+    view_class: type[_S], data: dict[str, Any], so_far: tuple[GrowingText, int, bool]
 ) -> _S:
-    """Return the view of a delta; the text so far is the first ``length`` characters of ``text``.
-
-    ``is_by_name`` is whether it is for a listener of the event's own name.
-    """
+    """Return the view of a delta, with the text so far as ``_SnapshotEvent`` says."""
     view = _new(view_class)
     _set_data(view, data)
     _set_views(view, None)
-    _set_text(view, text)
-    _set_length(view, length)
-    _set_is_by_name(view, is_by_name)
+    _set_so_far(view, so_far)
     return view
 
 
 # Not by way of __setattr__, which looks at the name: these are made at each delta.
-_set_text: Callable[[_SnapshotEvent, GrowingText | str], None] = vars(_SnapshotEvent)[
-    "_text"
-].__set__
-_set_length: Callable[[_SnapshotEvent, int], None] = vars(_SnapshotEvent)["_length"].__set__
-_set_is_by_name: Callable[[_SnapshotEvent, bool], None] = vars(_SnapshotEvent)[
-    "_is_by_name"
-].__set__
+_set_so_far: Callable[[_SnapshotEvent, Any], None] = vars(_SnapshotEvent)["_so_far"].__set__
+
+
+def _unpickled(view_class: type[_S], data: dict[str, Any], text: str, is_by_name: bool) -> _S:
+    return snapshot_view(view_class, data, (GrowingText(text), len(text), is_by_name))
 
 
 class ResponseTextDeltaEvent(_SnapshotEvent, tag="response.output_text.delta"):
@@ -258,8 +242,8 @@ class ResponseTextDoneEvent(_PartEvent, tag="response.output_text.done"):
         self._parse = parse
         self._parsed: Any = None
 
-    def as_it_came(self) -> ResponseTextDoneEvent:
-        return ResponseTextDoneEvent(received(self), self._parse)
+    def _again(self, data: dict[str, Any]) -> ResponseTextDoneEvent:
+        return ResponseTextDoneEvent(data, self._parse)
 
     @property
     def parsed(self) -> Any:
