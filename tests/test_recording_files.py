@@ -198,6 +198,6 @@ def test_a_page_is_as_secret_as_its_recording(tmp_path, mode):
         for out in (new, old):
             assert main(["show", str(run), "--html", str(out)]) == 0
             assert mode_of(out) == mode
-            assert out.read_text("utf-8").endswith("</html>")
+            assert out.read_text("utf-8").endswith("</html>\n")
     finally:
         os.umask(before)
