@@ -104,7 +104,7 @@ class Delivery:
         self.attention = False  # whether attend() has something to do before the next event
         self.stopping: APIUserAbortError | None = None
         self.ended = False
-        self._finished = False  # ended, and the listeners of `end` have been called
+        self.finished = False  # ended, and the listeners of `end` have been called
         self.error: OpenAIError | None = None
         self._last: deque[tuple[str, tuple[Any, ...]]] | None = None  # calls still to be made
         self.raised: BaseException | None = None  # by a listener, which ended the stream
@@ -261,7 +261,7 @@ class Delivery:
             if not self.ended:
                 self.refuse_elsewhere()
             return True
-        return self._finished and not self._late and not self._token.locked()
+        return self.finished and not self._late and not self._token.locked()
 
     def watch(self, is_so: Callable[[], object], seconds: float | None) -> None:
         """Wait until ``is_so()``, so many seconds at most, looking at each ``notify``."""
@@ -319,7 +319,7 @@ class Delivery:
         while True:
             self._holder = None
             self._token.release()
-            if self._finished:
+            if self.finished:
                 self.notify()
             # Somebody may have found the token taken just before, and left its work to us.
             if not self._late or not self._token.acquire(blocking=False):
@@ -399,7 +399,7 @@ class Delivery:
             self.ended = name == "end"
             self._emit_last(name, args)
         with self.lock:
-            self._finished = True
+            self.finished = True
             self._changed.ring()
 
     # Inside
@@ -521,7 +521,7 @@ class Delivery:
             thread.start()
         except RuntimeError:  # no thread starts any more once the interpreter is shutting down
             self._token.release()
-            if self._finished and self._late:
+            if self.finished and self._late:
                 self._late.clear()  # nobody is left to serve them, and waiters wait for it
                 warnings.warn(
                     "a listener was attached after the stream and the main thread had ended, when "

@@ -18,6 +18,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 import attrs
@@ -44,7 +45,9 @@ class InlineDriver:
         self._delivery = delivery
         self._controller = controller
         self._aborts = aborts
-        self._at_wheel: int | None = None  # id of the thread; guarded by the delivery's lock
+        # Id of the thread; taken under the delivery's lock.
+        self._at_wheel: int | None = None
+        self._has_begun = False
         self._others = 0  # threads that wait for the wheel
         self._outcome: _Outcome | None = None  # once there is nothing more to be read
         _open_drivers.add(self)
@@ -58,25 +61,39 @@ class InlineDriver:
         delivery = self._delivery
         if delivery.elsewhere:
             return bool(is_so()) or delivery.settled()
-        if self._at_wheel == threading.get_ident():
+        me = get_ident()
+        if self._at_wheel == me:
             raise RuntimeError(
                 "a listener cannot wait for its own stream: the stream waits for the listener"
             )
         deadline = None if timeout is None else time.monotonic() + timeout
-        delivery.go()
-        while not is_so() and not delivery.settled():
+        if not self._has_begun:
+            delivery.go()
+            self._has_begun = True
+        in_time = True
+        while not (is_so() or (delivery.finished and delivery.settled())):
+            if not in_time:
+                return False
             # An exception may come at any moment, out of a signal's handler. So the wheel is left
-            # also where it was just about to be taken.
+            # also where it was just about to be taken, and the token with it.
             try:
-                if self._take_wheel():
+                with delivery.lock:
+                    if self._at_wheel is None:
+                        self._at_wheel = me
+                if self._at_wheel == me:
                     self._drive(is_so, deadline)
                 else:
                     self._let_drive(is_so, deadline)
+            except BaseException:
+                if self._at_wheel == me and delivery.inside():
+                    delivery.release()
+                raise
             finally:
-                self._leave_wheel()
-            if deadline is not None and time.monotonic() >= deadline:
-                break
-        return bool(is_so() or delivery.settled())
+                if self._at_wheel == me:
+                    self._at_wheel = None
+                    self.wake_others()
+            in_time = deadline is None or time.monotonic() < deadline
+        return True
 
     def open_buffer(self) -> InlineBuffer:
         """Return a buffer for an iterator."""
@@ -114,29 +131,19 @@ class InlineDriver:
         if self._others:
             self._delivery.notify()
 
-    def _take_wheel(self) -> bool:
-        with self._delivery.lock:
-            if self._at_wheel is None:
-                self._at_wheel = threading.get_ident()
-                return True
-            return False
-
-    def _leave_wheel(self) -> None:
-        if self._at_wheel != threading.get_ident():
-            return
-        delivery = self._delivery
-        if delivery.inside():
-            delivery.release()
-        with delivery.lock:
-            self._at_wheel = None
-        self.wake_others()
-
     def _drive(self, is_so: Callable[[], object], deadline: float | None) -> None:
         """Move on; at the end make the last calls (at the wheel)."""
+        mover = self._mover
         if self._outcome is None:
             raised: BaseException | None = None
             try:
-                if self._move(is_so, deadline):
+                if not mover.is_connected:
+                    if not mover.open(deadline):
+                        return
+                    mover.connect()
+                    if is_so():
+                        return
+                if mover.move(None if is_so is never and deadline is None else is_so, deadline):
                     return
             except BaseException as error:
                 if self._delivery.elsewhere:  # it is the child's own, of whatever it forked for
@@ -144,19 +151,9 @@ class InlineDriver:
                 raised = error  # passed on when all is told
             self._outcome = self._outcome_of(raised)
         outcome = self._outcome
-        self._mover.end(outcome.error)
+        mover.end(outcome.error)
         self._aborts.remove()
         self._pass_on(outcome)
-
-    def _move(self, is_so: Callable[[], object], deadline: float | None) -> bool:
-        mover = self._mover
-        if not mover.is_connected:
-            if not mover.open(deadline):
-                return True
-            mover.connect()
-            if is_so():
-                return True
-        return mover.move(None if is_so is never and deadline is None else is_so, deadline)
 
     def _outcome_of(self, raised: BaseException | None) -> _Outcome:
         if raised is None:
@@ -234,19 +231,20 @@ class InlineBuffer:
     def push(self, *args: Any) -> None:
         """Take an event's arguments (a listener)."""
         self.items.append(args)
-        self.driver.wake_others()
+        if self.driver._others:
+            self.driver.wake_others()
 
     def take(self) -> tuple[Any, ...] | None:
         """Wait for the next event's arguments; ``None`` when the stream has ended."""
         items = self.items
-        while not items:
-            self.driver.wait_until(items.__len__, None)
-            if not items and self.driver.settled():
-                return None
-        try:
-            return items.popleft()
-        except IndexError:  # another thread that uses the same iterator was faster
-            return self.take()
+        while True:
+            if not items:
+                self.driver.wait_until(items.__len__, None)
+            try:
+                return items.popleft()
+            except IndexError:  # the end, or another thread that uses the same iterator was faster
+                if self.driver.settled():
+                    return None
 
     def close(self) -> None:
         """Do nothing: it holds nobody back."""

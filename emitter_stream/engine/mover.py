@@ -7,6 +7,7 @@ never stops, or whoever waits, for as long as it waits.
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator
 
@@ -72,11 +73,13 @@ class Mover:
         """
         source, delivery = self._source, self._delivery
         # An event at a time: the core's generator is worked off inside of the context, by `deliver`.
-        feed, deliver, in_context = self._core.feed, delivery.deliver, delivery.in_context
+        feed, deliver = self._core.feed, delivery.deliver
+        if not delivery.inline:
+            deliver = functools.partial(delivery.in_context, deliver)
         delivery.acquire()  # let go while it reads
         while not delivery.attention or self._attend():
             for event, data in self._batch:
-                in_context(deliver, feed(event, data))
+                deliver(feed(event, data))
                 if delivery.attention and not self._attend():
                     return False
                 if is_so is not None and (
@@ -96,7 +99,7 @@ class Mover:
             if delivery.attention and not self._attend():
                 return False
             if events is None:
-                in_context(deliver, self._core.finish())
+                deliver(self._core.finish())
                 return False
             self._batch = iter(events)
         return False
