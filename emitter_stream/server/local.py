@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Iterable
 from types import TracebackType
 from typing import final
@@ -91,6 +94,8 @@ class LocalServer:
         self._base_url: str | None = None
         self._server: _Uvicorn | None = None
         self._thread: threading.Thread | None = None
+        self._listener: socket.socket | None = None
+        self._pid = os.getpid()  # of the process that it runs in
         self._failure: BaseException | None = None
 
     @property
@@ -112,6 +117,8 @@ class LocalServer:
             listener.close()
             raise
         self._base_url = _url(listener)
+        self._listener, self._pid = listener, os.getpid()
+        _started.add(self)
         ready = threading.Event()
         self._thread = threading.Thread(
             target=self._serve,
@@ -129,8 +136,11 @@ class LocalServer:
     def stop(self) -> None:
         """Stop and wait until all threads and sockets are gone; it may be called again.
 
-        Runs that are at work become `failed`; their streams say so and end.
+        Runs that are at work become `failed`; their streams say so and end. In a process that was
+        forked from the server's it does nothing, and so does the end of a `with`.
         """
+        if self._is_elsewhere():
+            return
         if self._server is not None:
             self._server.should_exit = True
         if self._thread is not None:
@@ -150,6 +160,9 @@ class LocalServer:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _is_elsewhere(self) -> bool:
+        return self._pid != os.getpid()
 
     def _serve(self, listener: socket.socket, database: Database, ready: threading.Event) -> None:
         try:
@@ -178,6 +191,21 @@ class LocalServer:
         )
         self._server = _Uvicorn(config, engine, ready)
         await self._server.serve(sockets=[listener])
+
+
+_started: weakref.WeakSet[LocalServer] = weakref.WeakSet()
+
+
+def _close_listeners() -> None:
+    """Close the copies of the listening sockets, in a child: they would keep the addresses taken."""
+    for server in list(_started):
+        if server._listener is not None:
+            with contextlib.suppress(OSError):
+                os.close(server._listener.detach())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_listeners)
 
 
 def _open_database(path: str, clock: Clock) -> Database:
