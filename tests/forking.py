@@ -20,7 +20,7 @@ def in_child(work: Callable[[], object]) -> str:
         os.close(reader)
         try:
             said = repr(work())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the parent is told
             said = f"{type(error).__name__}: {error}"
         os.write(writer, said.encode())
         os._exit(0)
