@@ -198,7 +198,11 @@ class AssistantCore:
         self._last = (growth.event, data)
         if self.wanted is not listened:
             yield KEEP, (growth, piece)
-        yield from self._emit_event(growth.event, data)
+        # What `_emit_event` does, in three quarters of the time.
+        if "event" in listened:
+            yield "event", (self.current_event,)
+        if growth.event in listened:
+            yield growth.event, (shared_view(event_data_class(growth.event), data),)
         # As in Node, after `event` and before the others.
         if growth.text.append(piece):
             yield from growth.calls(data)

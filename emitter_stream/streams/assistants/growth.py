@@ -108,11 +108,12 @@ class TextGrowth:
     def calls(self, data: dict[str, Any]) -> tuple[Emission, ...]:
         """Return the calls that the event leads to, behind those for the event itself."""
         delta = data["delta"]
-        text = delta["content"][0]["text"]
-        return (
-            ("messageDelta", (shared_view(MessageDelta, delta), self.message)),
-            ("textDelta", (shared_view(TextDelta, text), self.snapshot)),
-        )
+        whole, text = _new(MessageDelta), _new(TextDelta)  # as in `bare`
+        _set_data(whole, delta)
+        _set_views(whole, None)
+        _set_data(text, delta["content"][0]["text"])
+        _set_views(text, None)
+        return ("messageDelta", (whole, self.message)), ("textDelta", (text, self.snapshot))
 
 
 @attrs.define
