@@ -620,10 +620,10 @@ def test_a_stream_nobody_listened_to_still_reports_its_error(serve):
 
 
 WORKER = """
-    import emitter_stream.engine.delivery
+    import emitter_stream.engine.program_end
     def work():
         threading.main_thread().join()
-        emitter_stream.engine.delivery._exiting.wait(20)
+        emitter_stream.engine.program_end.coming.wait(20)
         try:
             {body}
         except BaseException as error:

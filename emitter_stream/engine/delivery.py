@@ -33,6 +33,7 @@ import attrs
 from .. import _fork
 from .._bell import Bell
 from ..exceptions import APIUserAbortError, LateListenerWarning, OpenAIError, described
+from . import program_end
 from .core import Emission, EventLog
 from .emitter import Emitter, Registration, _nothing, find
 from .history import KEEP, History
@@ -117,7 +118,10 @@ class Delivery:
         self.in_context: Callable[..., Any] = (
             _directly if inline else contextvars.copy_context().run
         )
-        _until_exit.add(self)
+        self.thread: threading.Thread | None = None  # that moves the stream on, if one does
+        self._is_winding_up = program_end.coming.is_set()
+        _deliveries.add(self)
+        program_end.held.add(self)
 
     # For the user's side: any thread
 
@@ -294,9 +298,15 @@ class Delivery:
                 self._buffers.remove(buffer)
                 self._changed.ring()
 
-    def look_up(self) -> None:
-        """Let a reader that waits see that the program is at its end (``_exiting``)."""
-        self._changed.ring()
+    def wind_up(self) -> None:
+        """Run to the end by itself, though nobody listens or takes what an iterator holds."""
+        if not self._is_winding_up:
+            self._is_winding_up = True
+            self._changed.ring()
+
+    def wait_settled(self, seconds: float) -> None:
+        """Wait until the stream has ended and every listener has been given everything."""
+        self._changed.wait_for(self.settled, seconds)
 
     # For the reader
 
@@ -465,7 +475,7 @@ class Delivery:
         """Return when delivery begins, by ``time.monotonic()``, as things are now."""
         if self._go_said or self.stopping is not None or self.elsewhere:
             return -math.inf
-        if not self.emitter.ready and not _exiting.is_set():
+        if not self.emitter.ready and not self._is_winding_up:
             return math.inf
         return self._tick_end
 
@@ -476,7 +486,7 @@ class Delivery:
         return (
             not self._waiters
             and not self.elsewhere
-            and not _exiting.is_set()
+            and not self._is_winding_up
             and self.stopping is None
             and any(len(buffer.items) >= BUFFER_BOUND for buffer in self._buffers)
         )
@@ -516,10 +526,13 @@ class Delivery:
             return  # whoever waits next does
         if not self._token.acquire(blocking=False):
             return  # its holder looks after them before it lets go, or at its next event
-        thread = threading.Thread(target=self._serve, name="emitter-stream-serve")
+        thread = threading.Thread(target=self._serve, name="emitter-stream-serve", daemon=False)
         try:
             thread.start()
         except RuntimeError:  # no thread starts any more once the interpreter is shutting down
+            if self.stopping is not None and program_end.is_waiting_here():
+                self._serve()  # there is no thread left but the one that ends the program
+                return
             self._token.release()
             if self.finished and self._late:
                 self._late.clear()  # nobody is left to serve them, and waiters wait for it
@@ -606,34 +619,15 @@ def _directly(function: Callable[..., Any], *args: Any) -> Any:
     return function(*args)
 
 
-_until_exit: weakref.WeakSet[Delivery] = weakref.WeakSet()
-_exiting = threading.Event()
-
-
-def _at_exit() -> None:
-    """Let every stream run to its end once the main thread has: nobody is left to listen."""
-    _exiting.set()
-    while True:
-        try:
-            deliveries = list(_until_exit)
-            break
-        except RuntimeError:  # another thread has just made a stream
-            continue
-    for delivery in deliveries:
-        delivery.look_up()
+_deliveries: weakref.WeakSet[Delivery] = weakref.WeakSet()
 
 
 def _begin_anew() -> None:
     """Leave the parent's streams alone, in a child."""
-    global _until_exit
-    deliveries, _until_exit = list(_until_exit), weakref.WeakSet()
+    global _deliveries
+    deliveries, _deliveries = list(_deliveries), weakref.WeakSet()
     for delivery in deliveries:
         delivery.begin_anew()
 
 
 _fork.renew(_begin_anew)
-
-# Called before the interpreter waits for its threads; atexit's own functions come after that, too
-# late for a thread that waits for a listener. concurrent.futures uses it in the same way.
-with contextlib.suppress(RuntimeError):  # imported when that has been
-    threading._register_atexit(_at_exit)  # type: ignore[attr-defined]

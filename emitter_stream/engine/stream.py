@@ -26,6 +26,7 @@ from .delivery import Buffer, Delivery
 from .emitter import Emitter
 from .inline import InlineBuffer, InlineDriver, LastOnly, never
 from .mover import Aborts, Mover
+from .program_end import StreamThread
 from .sources import Source
 
 if TYPE_CHECKING:
@@ -87,13 +88,14 @@ class EventStream(PythonNames):
             return
         reader = _Reader(mover, aborts)
         name = f"emitter-stream-{next(_numbers)}"
-        # Not a daemon: a script that attaches listeners and ends runs to the end of the stream.
         # What the source calls (somebody's iterable, hooks of the HTTP library) has a copy of the
         # caller's context as well, one of its own.
         run = functools.partial(contextvars.copy_context().run, reader.run)
+        delivery.thread = StreamThread(run, name)
         try:
-            threading.Thread(target=run, name=name, daemon=False).start()
+            delivery.thread.start()
         except RuntimeError as error:
+            delivery.thread = None
             source.close()
             raise OpenAIError(
                 f"No thread can be started for the stream: {error}. Some releases of Python 3.12 "

@@ -1,0 +1,201 @@
+"""How a program ends that has streams: which of them it waits for, and when it does not.
+
+A program that runs to its end waits for its streams, as one in Node does. One that an exception
+has ended, or Ctrl-C, aborts them and waits only for listeners that are running. The interpreter's
+own wait for threads knows no such difference, and cannot leave a thread that sits where nothing
+wakes it (in a connect, in somebody's iterable); so it is told that the streams' threads are daemons,
+and the wait is made here.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures.thread  # noqa: F401 - so that what it registers below comes after ours
+import contextlib
+import functools
+import opcode
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from .. import _fork
+from .._bell import Flag
+from ..exceptions import APIUserAbortError
+
+__all__ = ["Held", "StreamThread", "coming", "held", "is_waiting_here"]
+
+GRACE = 0.1  # seconds for aborted streams to close what they read, where nothing may wake them
+
+
+class Held(Protocol):
+    """A stream that a program's end has to do with."""
+
+    thread: threading.Thread | None
+    """What moves it on, from before that starts; ``None`` if nothing does."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it lives on in another process."""
+
+    def settled(self) -> bool:
+        """Return whether it has ended and every listener has been called."""
+
+    def wait_settled(self, seconds: float) -> None:
+        """Wait until that is so, so many seconds at most."""
+
+    def wind_up(self) -> None:
+        """Run to the end by itself, though nobody listens or takes what an iterator holds."""
+
+    def stop(self, error: APIUserAbortError) -> None:
+        """Abort."""
+
+
+coming = Flag()
+"""Set once the main thread has ended: nobody is left to attach a listener."""
+
+held: weakref.WeakSet[Held] = weakref.WeakSet()
+
+_waited = False  # whether the wait for streams is over
+
+
+class StreamThread(threading.Thread):
+    """The thread of a stream: a daemon to the interpreter, and to nobody else.
+
+    Who asks, and the threads that a listener starts, which inherit it, see none.
+    """
+
+    def __init__(self, run: Callable[[], object], name: str) -> None:
+        try:
+            super().__init__(target=run, name=name, daemon=not _waited)
+        except RuntimeError:  # an interpreter in the interpreter may have none
+            super().__init__(target=run, name=name, daemon=False)
+
+    def start(self) -> None:
+        super().start()
+        self._daemonic = False
+
+    def run(self) -> None:
+        self._daemonic = False
+        super().run()
+
+
+def is_waiting_here() -> bool:
+    """Return whether this is the thread that ends the program."""
+    return coming.is_set() and threading.current_thread() is threading.main_thread()
+
+
+def _at_exit() -> None:
+    """See to it that the streams are waited for, when the main thread has just ended.
+
+    A thread waits, and the interpreter for that, so that who waits for the main thread sees its end.
+    """
+    sys.unraisablehook = functools.partial(_unraisable, sys.unraisablehook)  # Ctrl-C from here on
+    coming.set()
+    aborting = _ended_by_exception()
+    if not any(map(_runs, _held())):
+        return
+    waiting = threading.Thread(
+        target=_wait, args=(aborting,), name="emitter-stream-end", daemon=False
+    )
+    try:
+        waiting.start()
+    except RuntimeError:  # early releases of Python 3.12 start none by now
+        _wait(aborting)
+
+
+def _unraisable(report: Callable[[Any], object], raised: Any) -> None:
+    """Hear of Ctrl-C while the interpreter waits for threads: nothing else does.
+
+    It would go on without a word to them, and with a status that tells nothing.
+    """
+    at_end = issubclass(raised.exc_type, KeyboardInterrupt | SystemExit) and is_waiting_here()
+    if not at_end or not any(map(_runs, _held())):
+        report(raised)
+    elif issubclass(raised.exc_type, KeyboardInterrupt):
+        _interrupted()
+    else:  # of the handler of another signal
+        _wait(aborting=True)
+        report(raised)
+
+
+def _interrupted() -> None:
+    """Abort, and let the interpreter end by the signal, as it does after any Ctrl-C."""
+    with contextlib.suppress(KeyboardInterrupt):  # again: not even for a running listener
+        _wait(aborting=True)
+    # CPython notes when a program's text has ended by Ctrl-C.
+    with contextlib.suppress(KeyboardInterrupt):
+        exec("raise KeyboardInterrupt")  # noqa: S102
+
+
+def _wait(aborting: bool) -> None:
+    """Wait for the streams, those too that are made meanwhile; abort them first, or let them run."""
+    global _waited
+    threads = []
+    while True:
+        # Set before the look: a stream made at this moment is seen here, or its thread is no daemon.
+        _waited = True
+        running = [one for one in _held() if _runs(one)]
+        if not running:
+            break
+        _waited = False
+        for one in running:
+            if aborting:
+                threads.append(one.thread)
+                one.stop(APIUserAbortError("The program was ended."))
+            else:
+                one.wind_up()
+        running[0].wait_settled(1.0)  # and look again: a thread may have died of whatever
+    limit = time.monotonic() + GRACE
+    for thread in threads:
+        assert thread is not None
+        thread.join(max(0.0, limit - time.monotonic()))
+
+
+def _begin_anew() -> None:
+    """Forget the parent's streams, in a child."""
+    global held, _waited
+    held, _waited = weakref.WeakSet(), False
+
+
+def _runs(one: Held) -> bool:
+    thread = one.thread
+    if thread is None or one.elsewhere or one.settled():
+        return False
+    return thread.ident is None or thread.is_alive()  # it is about to start, or has
+
+
+def _held() -> list[Held]:
+    while True:
+        try:
+            return list(held)
+        except RuntimeError:  # another thread has just made a stream
+            continue
+
+
+def _ended_by_exception() -> bool:
+    """Return whether an exception that nobody caught has ended the main program.
+
+    The interpreter has reported it by now, and keeps it in ``sys``. So does a prompt with each of
+    its errors, and goes on; and so do pytest and notebooks with what they caught in frames of
+    their own. Where the interpreter itself caught it there is no frame below, and the program's
+    own did not come to return.
+    """
+    traceback = getattr(sys, "last_traceback", None)
+    if traceback is None or hasattr(sys, "ps1"):
+        return False
+    frame = traceback.tb_frame
+    last = opcode.opname[frame.f_code.co_code[frame.f_lasti]]
+    # `-m`, a folder and an archive are run by the module runpy.
+    is_program = frame.f_back is None and frame.f_globals.get("__name__") in ("__main__", "runpy")
+    return is_program and not last.startswith("RETURN")
+
+
+_fork.renew(_begin_anew)
+
+# Called before the interpreter waits for its threads; atexit's own functions come after that, too
+# late for a thread that waits for a listener. The last one registered is called first: an executor,
+# which waits for its own threads there, may have one that waits for a stream.
+with contextlib.suppress(RuntimeError):  # imported when that has been
+    threading._register_atexit(_at_exit)  # type: ignore[attr-defined]
