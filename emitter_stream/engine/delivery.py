@@ -30,7 +30,7 @@ from typing import Any
 
 import attrs
 
-from .. import _fork
+from .. import _fork, _open_streams
 from .._bell import Bell
 from ..exceptions import APIUserAbortError, LateListenerWarning, OpenAIError, described
 from . import program_end
@@ -120,7 +120,10 @@ class Delivery:
         )
         self.thread: threading.Thread | None = None  # that moves the stream on, if one does
         self._is_winding_up = program_end.coming.is_set()
+        self.origin: tuple[str, int] | None = None  # that it reads from, once that is known
         _deliveries.add(self)
+        if not inline:
+            _open_streams.add(self)
         program_end.held.add(self)
 
     # For the user's side: any thread
@@ -303,6 +306,12 @@ class Delivery:
         if not self._is_winding_up:
             self._is_winding_up = True
             self._changed.ring()
+
+    def wait_over(self, seconds: float) -> bool:
+        """Wait until the stream is settled or can never be; return whether it came to that."""
+        if not program_end.runs(self) or self.inside():
+            return True
+        return self._changed.wait_for(self.settled, seconds)
 
     def wait_settled(self, seconds: float) -> None:
         """Wait until the stream has ended and every listener has been given everything."""

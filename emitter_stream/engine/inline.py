@@ -23,6 +23,7 @@ from typing import Any
 
 import attrs
 
+from .. import _open_streams
 from ..abort import AbortController
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from .delivery import Delivery, report
@@ -50,7 +51,9 @@ class InlineDriver:
         self._has_begun = False
         self._others = 0  # threads that wait for the wheel
         self._outcome: _Outcome | None = None  # once there is nothing more to be read
+        self.origin: tuple[str, int] | None = None  # that it reads from, once that is known
         _open_drivers.add(self)
+        _open_streams.add(self)
 
     def wait_until(self, is_so: Callable[[], object], timeout: float | None) -> bool:
         """Move the stream on until ``is_so()`` or the end; return whether that came in time.
@@ -122,6 +125,14 @@ class InlineDriver:
         self._delivery.stop(error)
         if self._at_wheel is None:
             self._mover.abandon(error)
+
+    def wind_up(self) -> None:
+        """Abort: it moves only when somebody waits, and will be told then."""
+        self._controller.abort()
+
+    def wait_over(self, seconds: float) -> bool:
+        """Return whether it is over or aborted."""
+        return self._delivery.elsewhere or self._delivery.stopping is not None or self.settled()
 
     def __del__(self) -> None:
         self.close()

@@ -24,7 +24,7 @@ from .. import _fork
 from .._bell import Flag
 from ..exceptions import APIUserAbortError
 
-__all__ = ["Held", "StreamThread", "coming", "held", "is_waiting_here"]
+__all__ = ["Held", "StreamThread", "coming", "held", "is_waiting_here", "runs"]
 
 GRACE = 0.1  # seconds for aborted streams to close what they read, where nothing may wake them
 
@@ -94,7 +94,7 @@ def _at_exit() -> None:
     sys.unraisablehook = functools.partial(_unraisable, sys.unraisablehook)  # Ctrl-C from here on
     coming.set()
     aborting = _ended_by_exception()
-    if not any(map(_runs, _held())):
+    if not any(map(runs, _held())):
         return
     waiting = threading.Thread(
         target=_wait, args=(aborting,), name="emitter-stream-end", daemon=False
@@ -111,7 +111,7 @@ def _unraisable(report: Callable[[Any], object], raised: Any) -> None:
     It would go on without a word to them, and with a status that tells nothing.
     """
     at_end = issubclass(raised.exc_type, KeyboardInterrupt | SystemExit) and is_waiting_here()
-    if not at_end or not any(map(_runs, _held())):
+    if not at_end or not any(map(runs, _held())):
         report(raised)
     elif issubclass(raised.exc_type, KeyboardInterrupt):
         _interrupted()
@@ -136,7 +136,7 @@ def _wait(aborting: bool) -> None:
     while True:
         # Set before the look: a stream made at this moment is seen here, or its thread is no daemon.
         _waited = True
-        running = [one for one in _held() if _runs(one)]
+        running = [one for one in _held() if runs(one)]
         if not running:
             break
         _waited = False
@@ -159,7 +159,8 @@ def _begin_anew() -> None:
     held, _waited = weakref.WeakSet(), False
 
 
-def _runs(one: Held) -> bool:
+def runs(one: Held) -> bool:
+    """Return whether a stream has not come to its end and something moves it there."""
     thread = one.thread
     if thread is None or one.elsewhere or one.settled():
         return False

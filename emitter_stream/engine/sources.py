@@ -15,7 +15,7 @@ from .core import Core
 from .growth import GROWTH, GrowthMatcher
 from .wire import DONE, loads
 
-__all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "plain", "to_line"]
+__all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "origin_of", "plain", "to_line"]
 
 
 class Source(Protocol):
@@ -46,6 +46,11 @@ class Source(Protocol):
         """Return JSON-like ``value``, of what was read, without the secrets that this knows of."""
 
 
+def origin_of(source: Source) -> tuple[str, int] | None:
+    """Return the host and the port that a source reads from, if it reads from a server."""
+    return getattr(source, "origin", None)
+
+
 class HTTPSource:
     """Server-sent events from an HTTP exchange.
 
@@ -66,6 +71,11 @@ class HTTPSource:
         self._heard = False  # whether there was any event
         self._stray: bytes | None = None  # the first frame that is none, of those that came before
         self._done = False  # the end was said, and not only come to
+
+    @property
+    def origin(self) -> tuple[str, int] | None:
+        """The host and the port that it reads from; other sources have none."""
+        return self._exchange.origin
 
     def open(self) -> None:
         self._exchange.open()

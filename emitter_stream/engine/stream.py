@@ -27,7 +27,7 @@ from .emitter import Emitter
 from .inline import InlineBuffer, InlineDriver, LastOnly, never
 from .mover import Aborts, Mover
 from .program_end import StreamThread
-from .sources import Source
+from .sources import Source, origin_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -66,6 +66,7 @@ class EventStream(PythonNames):
         inline: bool = False,
     ) -> None:
         everything = {**BASE_EVENTS, **core.events}
+        origin = origin_of(source)
         self.controller = AbortController()
         if inline and not source.opens_at_once:
             source = OpenedAhead(source)
@@ -85,7 +86,9 @@ class EventStream(PythonNames):
         self._waits: Delivery | InlineDriver = delivery  # who is asked to wait
         if inline:
             self._waits = InlineDriver(mover, delivery, self.controller, aborts)
+            self._waits.origin = origin
             return
+        delivery.origin = origin
         reader = _Reader(mover, aborts)
         name = f"emitter-stream-{next(_numbers)}"
         # What the source calls (somebody's iterable, hooks of the HTTP library) has a copy of the

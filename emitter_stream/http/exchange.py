@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -86,6 +87,12 @@ class Exchange:
         self._connection: sockets.Watched | None = None  # that the answer comes by
         self._socket: socket.socket | None = None  # of that connection
         self._twin: socket.socket | None = None  # the same, before TLS takes it over
+
+    @property
+    def origin(self) -> tuple[str, int]:
+        """The host and the port that it is sent to."""
+        url = urllib.parse.urlsplit(self._request["url"])
+        return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
 
     @property
     def max_event_bytes(self) -> int:

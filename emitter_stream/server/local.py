@@ -15,6 +15,7 @@ from typing import final
 
 import uvicorn
 
+from .._open_streams import let_run_out
 from .http.app import create_app
 from .http.connection import TimedConnection
 from .http.doors import Doors
@@ -92,6 +93,7 @@ class LocalServer:
         self._lifetime = run_lifetime
         self._clock = clock
         self._base_url: str | None = None
+        self._bound: tuple[str, int]  # once it is started
         self._server: _Uvicorn | None = None
         self._thread: threading.Thread | None = None
         self._listener: socket.socket | None = None
@@ -119,6 +121,7 @@ class LocalServer:
         self._base_url = _url(listener)
         self._listener, self._pid = listener, os.getpid()
         _started.add(self)
+        self._bound = listener.getsockname()[:2]
         ready = threading.Event()
         self._thread = threading.Thread(
             target=self._serve,
@@ -159,7 +162,17 @@ class LocalServer:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
+        """Stop; at a normal exit, when the streams of this process that read from here are over.
+
+        Those that somebody hears run to their end, the others are read to theirs, inline ones are
+        aborted. Ctrl-C ends that wait. A stream on an event loop is waited for unless this thread
+        runs the loop.
+        """
+        try:
+            if kind is None and self.running and not self._is_elsewhere():
+                let_run_out(*self._bound)
+        finally:
+            self.stop()
 
     def _is_elsewhere(self) -> bool:
         return self._pid != os.getpid()

@@ -19,7 +19,7 @@ from typing import Any
 
 import attrs
 
-from ... import _bell, _fork
+from ... import _bell, _fork, _open_streams
 from ...abort import AbortController, AbortSignal
 from ...exceptions import APIUserAbortError, OpenAIError, as_openai_error, redacted
 from ..core import Core, Emission, EventLog
@@ -61,6 +61,14 @@ class Bell:
         """Ring soon, from any thread; a loop that is closed has nobody to wake."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.ring)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that this thread runs, if it runs one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class LoopDelivery:
@@ -110,7 +118,11 @@ class LoopDelivery:
         self.finished = False  # ended, and the listeners of `end` have been called
         self._generation = _fork.generation
         self._task = begun_task(self.loop, self._run(), "emitter-stream")
+        self.origin = reader.origin
+        self._is_winding_up = False
+        self._over = _bell.Flag()  # finished, for other threads
         _running.add(self)  # a loop keeps no task alive
+        _open_streams.add(self)
         reader.start(Inlet(self.loop, self._arrive, self._close))
         controller.signal.add_callback(self._stop)
         if signal is not None:
@@ -149,6 +161,21 @@ class LoopDelivery:
         """Raise ``OpenAIError`` in a child of the process that made the stream (safe)."""
         if self.elsewhere:
             raise _fork.LeftBehind("stream")
+
+    def wind_up(self) -> None:
+        """Run to the end by itself, though nobody listens or takes what an iterator holds (safe)."""
+        self._is_winding_up = True
+        self.go()
+        self._own_bell.ring_from_anywhere()
+
+    def wait_over(self, seconds: float) -> bool:
+        """Wait until the stream is over or, with its loop, stands still (safe).
+
+        The thread that runs the loop cannot wait: it would be waiting for itself.
+        """
+        if self.elsewhere or not self.loop.is_running() or _running_loop() is self.loop:
+            return True
+        return self._over.wait(seconds)
 
     def still(self) -> contextlib.AbstractContextManager[object]:
         """Return a context in which delivery does not begin: the loop is one by itself."""
@@ -261,6 +288,7 @@ class LoopDelivery:
         if not self.finished and not self.elsewhere:
             self.error = self.error or self.stopping or APIUserAbortError(_LOST)
             self.ended = self.finished = True
+            self._over.set()
             self._reader.stop()
 
     def _stop(self) -> None:
@@ -409,6 +437,7 @@ class LoopDelivery:
     def _has_room(self) -> bool:
         return (
             self._waiters > 0
+            or self._is_winding_up
             or self.stopping is not None
             or all(len(buffer.items) < BUFFER_BOUND for buffer in self._buffers)
         )
@@ -478,6 +507,7 @@ class LoopDelivery:
             except BaseException as raised:  # noqa: BLE001 - cancelled once more, or Ctrl-C
                 fatal = fatal or raised  # `end` comes all the same
         self.finished = True
+        self._over.set()
         self._bell.ring()
         if fatal is not None:
             raise fatal

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import attrs
 
 from ..codec import WireEvent
-from ..sources import Source
+from ..sources import Source, origin_of
 
 __all__ = ["LoopReader", "Reader", "Slot", "ThreadReader"]
 
@@ -67,6 +67,9 @@ class Inlet:
 class Reader(Protocol):
     """What reads for a stream."""
 
+    origin: tuple[str, int] | None
+    """The host and the port that it reads from, if it reads from a server."""
+
     def start(self, inlet: Inlet) -> None:
         """Open the source."""
 
@@ -88,6 +91,7 @@ class ThreadReader:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self.origin = origin_of(source)
         self._permits: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._inlet: Inlet  # once it is started
 
@@ -140,6 +144,7 @@ class LoopReader:
         self._source = source
         self._slot = slot
         self._items = aiter(items)
+        self.origin: tuple[str, int] | None = None
         self._permits: asyncio.Queue[bool] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._stopped = False

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from ...engine.ahead import OpenedAhead
 from ...engine.codec import WireEvent
 from ...engine.core import Emission
-from ...engine.sources import HTTPSource, Source
+from ...engine.sources import HTTPSource, Source, origin_of
 from ...exceptions import APIUserAbortError, OpenAIError, described
 from ...http.transport import Exchange
 from ...tools.crew import Crew
@@ -164,6 +164,11 @@ class ToolLoopSource:
         self._ready = self._http.ready  # for what comes next
         self._crew: Crew | None = None
         self._events = self._all_rounds()
+
+    @property
+    def origin(self) -> tuple[str, int] | None:
+        """The host and the port that it reads from."""
+        return origin_of(self._http)
 
     def open(self) -> None:
         """Start the run."""
