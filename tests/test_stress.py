@@ -1,0 +1,22 @@
+"""The stress scripts, shortened."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="neither forks nor timers here")
+
+STRESS = Path(__file__).with_name("stress")
+
+
+@pytest.mark.parametrize(("script", "times"), [("forks", "10"), ("signals", "1000")])
+def test_stress(script, times):
+    """Forks under four busy threads, and signals during reads: no hang and no wrong answer."""
+    command = [sys.executable, str(STRESS / f"{script}.py"), times]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    assert process.returncode == 0, process.stdout + process.stderr
