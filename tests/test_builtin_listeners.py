@@ -88,6 +88,7 @@ def test_what_nothing_tells_of_is_refused_at_once(name, event, attach):
         else:
             assert ("`lambda first: f(first)`" if arity else "`lambda: f()`") in text
     finally:
+        stream.off(event, listener)  # before it is called: not each of them can be, twice
         stream.abort()
 
 

@@ -117,10 +117,10 @@ class LoopDelivery:
         self.ended = False
         self.finished = False  # ended, and the listeners of `end` have been called
         self._generation = _fork.generation
-        self._task = begun_task(self.loop, self._run(), "emitter-stream")
         self.origin = reader.origin
         self._is_winding_up = False
         self._over = _bell.Flag()  # finished, for other threads
+        self._task = begun_task(self.loop, self._run(), "emitter-stream")
         _running.add(self)  # a loop keeps no task alive
         _open_streams.add(self)
         reader.start(Inlet(self.loop, self._arrive, self._close))
