@@ -136,6 +136,36 @@ def test_what_needs_no_server_is_inline_as_well(tmp_path, kind, wait):
     assert stream.final_messages()[0].content[0].text.value == "abcde"
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda beta: beta.threads.runs.stream("thread_1", assistant_id="asst_1", inline=True),
+        lambda beta: beta.threads.runs.create(
+            "thread_1", assistant_id="asst_1", stream=True, inline=True
+        ),
+        lambda beta: beta.threads.create_and_run_stream(assistant_id="asst_1", inline=True),
+        lambda beta: beta.threads.create_and_run(assistant_id="asst_1", stream=True, inline=True),
+        lambda beta: beta.threads.runs.submit_tool_outputs_stream(
+            "run_1", thread_id="thread_1", tool_outputs=[], inline=True
+        ),
+        lambda beta: beta.threads.runs.submit_tool_outputs(
+            "run_1", thread_id="thread_1", tool_outputs=[], stream=True, inline=True
+        ),
+        lambda beta: beta.threads.runs.run_tools(
+            "thread_1", assistant_id="asst_1", tools=[], inline=True
+        ),
+    ],
+    ids=["stream", "create", "c_a_r_stream", "c_a_r", "submit_stream", "submit", "run_tools"],
+)
+def test_every_method_that_makes_a_stream(connect, make):
+    """Each takes `inline=True`, and sends nothing of it."""
+    threads = set()
+    stream = make(connect(sse(BODY)).beta)
+    stream.on("textDelta", lambda: threads.add(threading.get_ident())).done(PATIENCE)
+    assert threads == {threading.get_ident()}
+    assert "inline" not in connect.server.requests[0].json()
+
+
 def test_the_request_is_sent_at_once_and_nothing_is_delivered(connect):
     """The server has the request before anybody waits; listeners attached until then miss nothing."""
     heard = []

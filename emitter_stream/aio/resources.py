@@ -185,11 +185,11 @@ class AsyncThreads(_AsyncResource):
         ) -> Run: ...
         @overload
         async def create_and_run(
-            self, *, stream: Literal[True], **params: Unpack[ThreadRunParams]
+            self, *, stream: Literal[True], inline: bool = ..., **params: Unpack[ThreadRunParams]
         ) -> AsyncAssistantStream: ...
         @overload
         async def create_and_run(
-            self, *, stream: bool, **params: Unpack[ThreadRunParams]
+            self, *, stream: bool, inline: bool = ..., **params: Unpack[ThreadRunParams]
         ) -> Run | AsyncAssistantStream: ...
         async def create_and_run(self, **params: Any) -> Any: ...
 
@@ -247,11 +247,16 @@ class AsyncRuns(_AsyncResource):
         ) -> Run: ...
         @overload
         async def create(
-            self, thread_id: str, *, stream: Literal[True], **params: Unpack[RunParams]
+            self,
+            thread_id: str,
+            *,
+            stream: Literal[True],
+            inline: bool = ...,
+            **params: Unpack[RunParams],
         ) -> AsyncAssistantStream: ...
         @overload
         async def create(
-            self, thread_id: str, *, stream: bool, **params: Unpack[RunParams]
+            self, thread_id: str, *, stream: bool, inline: bool = ..., **params: Unpack[RunParams]
         ) -> Run | AsyncAssistantStream: ...
         async def create(self, thread_id: str, **params: Any) -> Any: ...
 
@@ -325,11 +330,16 @@ class AsyncRuns(_AsyncResource):
         ) -> Run: ...
         @overload
         async def submit_tool_outputs(
-            self, run_id: str, *, stream: Literal[True], **params: Unpack[SubmitParams]
+            self,
+            run_id: str,
+            *,
+            stream: Literal[True],
+            inline: bool = ...,
+            **params: Unpack[SubmitParams],
         ) -> AsyncAssistantStream: ...
         @overload
         async def submit_tool_outputs(
-            self, run_id: str, *, stream: bool, **params: Unpack[SubmitParams]
+            self, run_id: str, *, stream: bool, inline: bool = ..., **params: Unpack[SubmitParams]
         ) -> Run | AsyncAssistantStream: ...
         async def submit_tool_outputs(self, run_id: str, **params: Any) -> Any: ...
 

@@ -58,11 +58,16 @@ class Runs(Resource):
     ) -> Run: ...
     @overload
     def create(
-        self, thread_id: str, *, stream: Literal[True], **params: Unpack[RunParams]
+        self,
+        thread_id: str,
+        *,
+        stream: Literal[True],
+        inline: bool = ...,
+        **params: Unpack[RunParams],
     ) -> AssistantStream: ...
     @overload
     def create(
-        self, thread_id: str, *, stream: bool, **params: Unpack[RunParams]
+        self, thread_id: str, *, stream: bool, inline: bool = ..., **params: Unpack[RunParams]
     ) -> Run | AssistantStream: ...
     def create(
         self,
@@ -86,6 +91,7 @@ class Runs(Resource):
         top_p: float | NotGiven | None = NOT_GIVEN,
         truncation_strategy: TruncationStrategyParam | NotGiven | None = NOT_GIVEN,
         stream: bool | NotGiven | None = NOT_GIVEN,
+        inline: bool = False,
         extra_headers: Mapping[str, str | None] | None = None,
         extra_query: Mapping[str, object] | None = None,
         extra_body: Mapping[str, object] | None = None,
@@ -95,7 +101,8 @@ class Runs(Resource):
 
         What is given goes over the assistant's own settings, for this run only.
         ``additional_messages`` are added to the thread first. With ``stream=True`` an
-        ``AssistantStream`` comes back, to iterate over its events; ``stream()`` is the same.
+        ``AssistantStream`` comes back, to iterate over its events; ``stream()`` is the same, and says
+        what ``inline`` is.
         """
         body = {
             "assistant_id": assistant_id,
@@ -121,7 +128,7 @@ class Runs(Resource):
         extras = Extras(extra_headers, extra_query, extra_body, timeout)
         if not stream:
             return self._api.fetch(Run, "POST", path, query=query, body=body, extras=extras)
-        return open_stream(self._api, path, query=query, body=body, extras=extras)
+        return open_stream(self._api, path, query=query, body=body, extras=extras, inline=inline)
 
     @overload
     def stream(
@@ -532,11 +539,16 @@ class Runs(Resource):
     ) -> Run: ...
     @overload
     def submit_tool_outputs(
-        self, run_id: str, *, stream: Literal[True], **params: Unpack[SubmitParams]
+        self,
+        run_id: str,
+        *,
+        stream: Literal[True],
+        inline: bool = ...,
+        **params: Unpack[SubmitParams],
     ) -> AssistantStream: ...
     @overload
     def submit_tool_outputs(
-        self, run_id: str, *, stream: bool, **params: Unpack[SubmitParams]
+        self, run_id: str, *, stream: bool, inline: bool = ..., **params: Unpack[SubmitParams]
     ) -> Run | AssistantStream: ...
     def submit_tool_outputs(
         self,
@@ -545,6 +557,7 @@ class Runs(Resource):
         thread_id: str,
         tool_outputs: Iterable[ToolOutput | Mapping[str, str]],
         stream: bool | NotGiven | None = NOT_GIVEN,
+        inline: bool = False,
         extra_headers: Mapping[str, str | None] | None = None,
         extra_query: Mapping[str, object] | None = None,
         extra_body: Mapping[str, object] | None = None,
@@ -560,7 +573,7 @@ class Runs(Resource):
         extras = Extras(extra_headers, extra_query, extra_body, timeout)
         if not stream:
             return self._api.fetch(Run, "POST", path, body=body, extras=extras)
-        return open_stream(self._api, path, body=body, extras=extras)
+        return open_stream(self._api, path, body=body, extras=extras, inline=inline)
 
     @overload
     def submit_tool_outputs_stream(

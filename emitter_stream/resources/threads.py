@@ -137,11 +137,11 @@ class Threads(Resource):
     ) -> Run: ...
     @overload
     def create_and_run(
-        self, *, stream: Literal[True], **params: Unpack[ThreadRunParams]
+        self, *, stream: Literal[True], inline: bool = ..., **params: Unpack[ThreadRunParams]
     ) -> AssistantStream: ...
     @overload
     def create_and_run(
-        self, *, stream: bool, **params: Unpack[ThreadRunParams]
+        self, *, stream: bool, inline: bool = ..., **params: Unpack[ThreadRunParams]
     ) -> Run | AssistantStream: ...
     def create_and_run(
         self,
@@ -162,6 +162,7 @@ class Threads(Resource):
         top_p: float | NotGiven | None = NOT_GIVEN,
         truncation_strategy: TruncationStrategyParam | NotGiven | None = NOT_GIVEN,
         stream: bool | NotGiven | None = NOT_GIVEN,
+        inline: bool = False,
         extra_headers: Mapping[str, str | None] | None = None,
         extra_query: Mapping[str, object] | None = None,
         extra_body: Mapping[str, object] | None = None,
@@ -193,7 +194,7 @@ class Threads(Resource):
         extras = Extras(extra_headers, extra_query, extra_body, timeout)
         if not stream:
             return self._api.fetch(Run, "POST", "/threads/runs", body=body, extras=extras)
-        return open_stream(self._api, "/threads/runs", body=body, extras=extras)
+        return open_stream(self._api, "/threads/runs", body=body, extras=extras, inline=inline)
 
     @overload
     def create_and_run_stream(
