@@ -14,6 +14,7 @@ from pathlib import Path
 import attrs
 
 from emitter_stream.streams.assistants import events as assistants
+from emitter_stream.streams.responses import events as responses
 
 PACKAGE = Path(__file__).parent.parent / "emitter_stream"
 BASE = {
@@ -111,6 +112,13 @@ class Table:
     imports: str  # of the classes in the signatures
 
 
+def imported(module: str, signatures: dict[str, tuple[str, ...]]) -> str:
+    """Return the import of all classes in these signatures."""
+    names = {name for classes in signatures.values() for name in classes}
+    lines = "".join(f"        {name},\n" for name in sorted(names, key=str.lower))
+    return f"    from {module} import (\n{lines}    )\n"
+
+
 TABLES = [
     Table(
         "streams/assistants",
@@ -136,6 +144,12 @@ TABLES = [
     from .tool_loop import FunctionCall
 """,
     ),
+    Table(
+        "streams/responses",
+        "Response",
+        responses.SIGNATURES,
+        imported("...types.responses", responses.SIGNATURES),
+    ),
 ]
 FILES = [(table, side) for table in TABLES for side in (THREADS, LOOP)]
 
@@ -151,6 +165,8 @@ def written(table: Table, side: Side) -> str:
     for name, classes in {**BASE, **table.signatures}.items():
         groups.setdefault(classes, []).append(name)
     base_import, _, imports = side.imports.partition("|\n")
+    for unused in {0, 1, 2} - {len(classes) for classes in groups}:
+        imports = imports.replace(f"{side.prefix}Listener{unused}, ", "")
     name = f"{side.prefix}{table.name}Listeners"
     parts = [
         f"""\

@@ -10,12 +10,12 @@ from parity.compare import plain, same
 from scripted_server import Exchange, answer
 
 from emitter_stream import AbortController, OpenAIError, helpers
-from emitter_stream.streams.responses.listeners import LISTENERS
+from emitter_stream.streams.responses.events import EVENTS
 
 VECTORS = Path(__file__).parent.parent / "parity_chat"
 INDEX = json.loads((VECTORS / "INDEX.json").read_text(encoding="utf-8"))
 NAMES = sorted(name for name, entry in INDEX.items() if entry["kind"].startswith("responses"))
-HEARD = {"connect", *LISTENERS, "response.something_new.delta"}
+HEARD = {"connect", *EVENTS, "response.something_new.delta"}
 PARSERS = {
     "json": json.loads,
     "wrap": lambda text: {"wrapped": json.loads(text)},

@@ -365,7 +365,7 @@ class Accumulator:
     def _add(self, event: dict[str, Any], snapshot: dict[str, Any], position: int | None) -> None:
         item = plain_copy(event["item"])
         output = snapshot["output"]
-        if position != len(output):
+        if position is None:
             raise OpenAIError("The server added an output item without an output index.")
         keys = _keys_of(item, event["type"])
         _add_keys(self._keys, keys)

@@ -31,7 +31,7 @@ from ...types.responses import (
 from ...types.responses.events import snapshot_view
 from .accumulator import KNOWN, Accumulator
 from .codec import CODEC
-from .listeners import LISTENERS, OPEN_PREFIX
+from .events import EVENTS, OPEN_PREFIX
 from .parsing import ResponseParser, is_cut
 from .repair import Repair
 
@@ -61,15 +61,15 @@ class ResponseCore:
     """
 
     codec: Codec = CODEC
-    events: Mapping[str, int] = LISTENERS
+    events: Mapping[str, int] = EVENTS
     open_prefix: str = OPEN_PREFIX
-    aliases: Container[str] = LISTENERS.keys() - {"event"}  # each repeats an `event`
+    aliases: Container[str] = EVENTS.keys() - {"event"}  # each repeats an `event`
     made: Mapping[str, str] = {}
 
     def __init__(
         self, parser: ResponseParser | None = None, starting_after: int | None = None
     ) -> None:
-        self.wanted: Container[str] = LISTENERS
+        self.wanted: Container[str] = EVENTS
         self.listened: Container[str] = self.wanted
         self.final: Response | None = None
         self.completed = False  # whether response.completed came

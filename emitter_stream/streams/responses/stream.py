@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from ...abort import AbortSignal
 from ...engine.sources import EventsSource, LinesSource, Source, to_line
-from ...engine.stream import EventIterator, EventStream
+from ...engine.stream import EventIterator
 from ...exceptions import OpenAIError
 from ...recordings import Player, Recording, ReplaySource, attach_recorder, check_speed
 from ...types._model import received, untouched
 from ...types.responses import Response, ResponseStreamEvent
 from .codec import CODEC
 from .core import ResponseCore
+from .listeners import ResponseListeners
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ResponseStream"]
 
 
-class ResponseStream(EventStream):
+class ResponseStream(ResponseListeners):
     """The events of a response, with the listeners of the Node SDK's class of the same name.
 
     Events: ``connect event error abort end``, and each of the API's by its name:

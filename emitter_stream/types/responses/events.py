@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = [
+    "EVENT_CLASSES",
     "ResponseAudioDeltaEvent",
     "ResponseAudioDoneEvent",
     "ResponseAudioTranscriptDeltaEvent",
@@ -794,6 +795,11 @@ class ResponseKeepaliveEvent(ResponseStreamEventBase, tag="keepalive"):
 
     type: Literal["keepalive"]
 
+
+EVENT_CLASSES: dict[str, type[ResponseStreamEventBase]] = dict(
+    ResponseStreamEventBase._members or {}
+)
+"""The class of each event by its ``type``."""
 
 if TYPE_CHECKING:
     ResponseStreamEvent = (

@@ -29,7 +29,8 @@ class Tagged(Model):
 
     __slots__ = ()
 
-    type: str
+    if not TYPE_CHECKING:  # each member says which it is
+        type: str
 
     def __new__(cls, data: dict[str, Any] | None = None, /, *more: Any, **fields: Any) -> Self:
         made: Any = object.__new__(cls._member(fields if data is None else data))
