@@ -600,15 +600,22 @@ class _Running:
     def add(self, delivery: LoopDelivery) -> None:
         with self._lock:
             self.deliveries.add(delivery)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._watch, name="emitter-stream-aio-watch", daemon=True
-                )
-                self._thread.start()
+            if self._thread is not None:
+                return
+            thread = self._thread = threading.Thread(
+                target=self._watch, name="emitter-stream-aio-watch", daemon=True
+            )
+        # Not under the lock: this waits for the new thread's first steps, in which the garbage
+        # collector may free another stream's task, and that comes by here.
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads: the next one may have more luck
+            self._thread = None
+            raise
 
     def discard(self, delivery: LoopDelivery) -> None:
-        with self._lock:
-            self.deliveries.discard(delivery)
+        """Forget a stream. No lock is taken: a finalizer comes by here, on whatever thread."""
+        self.deliveries.discard(delivery)
         self._bell.ring()
 
     def _watch(self) -> None:
@@ -618,7 +625,7 @@ class _Running:
                 if not self.deliveries:
                     self._thread = None
                     return
-                lost = [delivery for delivery in self.deliveries if delivery.loop.is_closed()]
+                lost = [one for one in list(self.deliveries) if one.loop.is_closed()]
             for delivery in lost:
                 delivery.lose()
 
