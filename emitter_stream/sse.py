@@ -154,7 +154,9 @@ def read_frame(frame: bytes) -> tuple[str | None, str] | None:
     The name is ``None`` where the frame has no ``event`` line, apart from one that is empty. A
     named event without data has the data ``""``. ``None`` comes back for a frame that is no event.
     """
-    # The common frame. `count` makes sure that there are these two lines and no third.
+    # The common frames. `count` makes sure that there are these lines and no other.
+    if frame.startswith(b"data: ") and frame.count(b"\n") == 0:
+        return None, frame[6:].decode("utf-8", "replace")
     if frame.startswith(b"event: ") and frame.count(b"\n") == 1:
         name, found, data = frame.decode("utf-8", "replace").partition("\ndata: ")
         if found:
