@@ -9,7 +9,8 @@ __all__ = ["Codec", "WireEvent"]
 WireEvent = tuple[Any, Any]
 """An event as it came: its name, ``None`` if it had none, and its decoded data.
 
-Or ``GROWTH`` and a string: the event before with that string in the place of its own.
+Or ``GROWTH`` and a string: the event before with that string in the place of its own; or ``GROWTH``
+and two strings, the second of which is in the place of the event's padding.
 """
 
 
@@ -24,6 +25,11 @@ class Codec(Protocol):
     @property
     def whole(self) -> str:
         """The name of the emission that passes each event, as one argument or the first of them."""
+        ...
+
+    @property
+    def padding(self) -> str:
+        """The outermost field of an event whose string only pads it; ``""`` if there is none."""
         ...
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:

@@ -76,7 +76,7 @@ class Core(Protocol):
         """Return where the last event's text stands, if the next may differ in that alone."""
         ...
 
-    def grown(self, piece: str) -> WireEvent:
+    def grown(self, piece: Any, /) -> WireEvent:
         """Return the event that ``GROWTH`` with ``piece`` stands for, by its name and data."""
         ...
 

@@ -7,6 +7,9 @@ takes a fifth of the time of parsing it.
 
 It is exact: what is remembered was itself parsed with another string in the place, and gave the
 same object with that string at the path that the core named.
+
+Servers that hide how long the pieces are pad each event with a string of no meaning. It may differ
+as well where an API names the field that it stands in; who wants the whole event gets it with its own.
 """
 
 from __future__ import annotations
@@ -38,30 +41,48 @@ _decode_string = json.decoder.scanstring  # type: ignore[attr-defined]
 
 
 class GrowthMatcher:
-    """Recognises frames that equal an earlier one but for one string."""
+    """Recognises frames that equal an earlier one but for one string.
 
-    def __init__(self) -> None:
+    ``padding`` is the outermost field behind it whose string may differ too, ``""`` for none.
+    """
+
+    def __init__(self, padding: str = "") -> None:
+        self._padding = padding
         self._head: bytes | None = None  # the frame up to the string's opening quote, inclusive
-        self._tail = ""  # the JSON behind the string's closing quote
+        self._tail = ""  # the JSON behind the string's closing quote, or behind that of the padding
+        self._between: str | None = None  # where there is padding: what stands before its string
         self._used = True  # whether the last frame that was learned has been met again
         self._skipped = 0
         self._to_skip = 0
 
-    def match(self, frame: bytes) -> str | None:
-        """Return the string of a frame that equals the learned one around it, else ``None``."""
+    def match(self, frame: bytes) -> str | tuple[str, str] | None:
+        """Return the string of a frame that equals the learned one around it, else ``None``.
+
+        Where the learned one is padded, it is the string and the padding.
+        """
         head = self._head
         if head is None or not frame.startswith(head):
             return None
         text = frame[len(head) :].decode("utf-8", "replace")
+        between = self._between
         try:
+            piece: str
             piece, end = _decode_string(text, 0, True)
+            if between is None:
+                if text[end:] != self._tail:
+                    return None
+                self._used = True
+                return piece
+            if not text.startswith(between, end):
+                return None
+            padding: str
+            padding, end = _decode_string(text, end + len(between), True)
         except ValueError:  # no JSON: the long way says what is wrong with it
             return None
         if text[end:] != self._tail:
             return None
         self._used = True
-        matched: str = piece
-        return matched
+        return piece, padding
 
     def forget(self) -> None:
         """Match nothing until the next ``learn``: an event of another kind came between."""
@@ -89,16 +110,28 @@ class GrowthMatcher:
             return
         try:
             _, end = _decode_string(text, start, True)
-            head, tail = text[:start], text[end:]
+            head, tail, between = text[:start], text[end:], None
             # Another string than the one that counts, or that one might pass for the probe.
             probe = f"{functools.reduce(operator.getitem, path, data)}?"
-            same = loads(f"{head}{json.dumps(probe)[1:]}{tail}") == with_piece(data, path, probe)
+            probed = f"{head}{json.dumps(probe)[1:]}"
+            wanted = with_piece(data, path, probe)
+            field = f'"{self._padding}":'
+            if self._padding and type(data.get(self._padding)) is str and field in tail:
+                between, _, rest = tail.rpartition(field)
+                between += field + rest[: rest.index('"') + 1]
+                _, end = _decode_string(tail, len(between), True)
+                tail = tail[end:]
+                probe = f"{data[self._padding]}?"
+                probed += f"{between}{json.dumps(probe)[1:]}"
+                wanted = {**wanted, self._padding: probe}
+            same = loads(f"{probed}{tail}") == wanted
         except Exception:  # noqa: BLE001 - whatever is odd about it, the long way can do it
             return
         whole, found, behind = frame.rpartition(text.encode())
         if same and found and not behind:
             self._head = whole + head.encode()
             self._tail = tail
+            self._between = between
 
 
 def with_piece(data: Any, path: Path, piece: str) -> Any:

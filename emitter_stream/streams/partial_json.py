@@ -77,9 +77,9 @@ class GrowingJSON:
         "_budget",
         "_bytes",
         "_closers",
+        "_due_at",
         "_half",
         "_in_string",
-        "_parsed_bytes",
         "_work",
         "fragments",
         "root",
@@ -90,7 +90,7 @@ class GrowingJSON:
         self._bytes = 0
         self._closers: list[str] = []  # what would close the objects and arrays that are open
         self._in_string = False
-        self._parsed_bytes = 0
+        self._due_at = EAGER_BYTES  # how long the text is when its value is worth taking again
         self._work = 0
         self._half = ""  # "\\" if the next character is escaped, or the first half of a character
         self.fragments = 0
@@ -108,22 +108,25 @@ class GrowingJSON:
         if budget.bytes + size > MAX_BYTES:
             raise OpenAIError("Structured JSON grew beyond 16 MiB.")
         closed = False
+        if self._half:
+            closed = self._scan(piece)
+        elif self._in_string:
+            if '"' in piece or "\\" in piece:
+                closed = self._scan(piece)
+        elif _BRACKET(piece) is not None:
+            closed = self._scan(piece)
+        if piece and piece[-1] >= "\ud800":
+            self._half = piece[-1] if piece[-1] <= "\udbff" else ""
         if not self.root:
             self.root = piece.lstrip(_JSON_SPACE)[:1]
-        if self._half == "\\" or _MARK(piece) is not None:
-            closed = self._scan(piece)
-        elif piece:
-            self._half = piece[-1] if "\ud800" <= piece[-1] <= "\udbff" else ""
         self._bytes += size
         self.fragments += 1
         budget.bytes += size
         budget.fragments += 1
         if not size or not self.root:
             return False
-        if self._bytes > EAGER_BYTES and not closed:
-            grown = self._bytes - self._parsed_bytes
-            if grown < EAGER_BYTES or grown < self._parsed_bytes // 2:
-                return False
+        if EAGER_BYTES < self._bytes < self._due_at and not closed:
+            return False
         return self._reserve()
 
     @property
@@ -166,7 +169,7 @@ class GrowingJSON:
             return False
         budget.work += self._bytes
         self._work += self._bytes
-        self._parsed_bytes = self._bytes
+        self._due_at = self._bytes + max(EAGER_BYTES, self._bytes // 2)
         return True
 
     def _size(self, piece: str) -> int:
@@ -178,11 +181,10 @@ class GrowingJSON:
 
     def _scan(self, piece: str) -> bool:
         """Follow strings and brackets through a piece; return whether an outermost one closed."""
-        position, closed = 0, False
-        if self._half == "\\":
-            position = 1 if piece else 0
-        if piece:
-            self._half = piece[-1] if "\ud800" <= piece[-1] <= "\udbff" else ""
+        if not piece:
+            return False
+        position, closed = 1 if self._half == "\\" else 0, False
+        self._half = ""
         closers = self._closers
         while position < len(piece):
             mark = (_STRING_MARK if self._in_string else _BRACKET)(piece, position)
@@ -381,7 +383,6 @@ _SPACE = re.compile(r"[ \n\r\t]*").match
 _STRING_END = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL).match
 _NUMBER_END = re.compile(r"[,\]}]").search
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?[ \n\r\t]*").fullmatch
-_MARK = re.compile(r'["\\{}\[\]]').search
 _STRING_MARK = re.compile(r'["\\]').search
 _BRACKET = re.compile(r'["{}\[\]]').search
 _SCAN_STRING: Callable[[str, int, bool], tuple[str, int]] = vars(json.decoder)["scanstring"]

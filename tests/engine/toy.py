@@ -19,6 +19,7 @@ from emitter_stream.exceptions import OpenAIError
 class ToyCodec:
     api = "toy"
     whole = "word"
+    padding = ""
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:
         return self.from_object(loads(text)) if text else None

@@ -20,6 +20,7 @@ class _AssistantCodec:
 
     api = "assistants"
     whole = "event"
+    padding = ""
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:
         if is_heartbeat(name, text, _PREFIX):

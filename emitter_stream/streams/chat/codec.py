@@ -26,6 +26,7 @@ class _ChatCodec:
 
     api = "chat"
     whole = "chunk"
+    padding = "obfuscation"
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:
         if not text and name not in ("error", "done"):

@@ -7,7 +7,6 @@ state between one listener call and the next.
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
@@ -15,7 +14,6 @@ from typing import Any
 import attrs
 
 from ...engine.growth import GROWTH, Path
-from ...engine.history import KEEP
 from ...engine.wire import loads
 from ...exceptions import OpenAIError
 from ...types._model import GrowingText, live_list, live_view, plain_copy
@@ -39,7 +37,7 @@ from ..structured import Parser, parsed
 from .codec import CODEC, MESSAGE_PREFIX
 from .conversation import Conversation, Emission
 from .finals import Parsing, final_completion, parse_completion, refuse_unfinished
-from .growth import ArgumentsGrowth, ContentGrowth, Growth
+from .growth import PADDING, ArgumentsGrowth, ContentGrowth, Growth, grow
 from .listeners import ALIASES, EVENTS, EVERYTHING
 from .repairs import REASONING, ChunkRepair, is_true
 
@@ -127,10 +125,11 @@ class ChatCore:
         """Return where the last chunk's text stands, if the next may differ in that alone."""
         return None if self._growth is None else self._growth.path
 
-    def grown(self, piece: str) -> tuple[Any, Any]:
+    def grown(self, piece: Any) -> tuple[Any, Any]:
         """Return the name and the data of the event that ``GROWTH`` with ``piece`` stands for."""
         assert self._growth is not None
-        return None, self._growth.data(piece)
+        text, padding = piece if type(piece) is tuple else (piece, None)
+        return None, self._growth.data(text, padding)
 
     def feed(self, event: Any, data: Any) -> Iterator[Emission]:
         """Take one chunk; yield the listener calls it leads to, each before the next is made.
@@ -141,10 +140,11 @@ class ChatCore:
         growth = self._growth
         if growth is not None:
             if event is GROWTH:
-                return self._grow(growth, data, None)
-            piece = growth.piece_in(data)
-            if piece is not None:
-                return self._grow(growth, piece, data)
+                piece, padding = data if type(data) is tuple else (data, None)
+                return self._grow(growth, piece, padding, None)
+            found = growth.piece_in(data)
+            if found is not None:
+                return self._grow(growth, found, data.get(PADDING), data)
         return self._take(data)
 
     def finish(self) -> Iterator[Emission]:
@@ -168,17 +168,10 @@ class ChatCore:
 
     # One chunk
 
-    def _grow(self, growth: Growth, piece: str, data: Any) -> Iterator[Emission]:
-        """Take a chunk that brings the next piece of a text, and nothing else.
-
-        ``data`` is the chunk, or ``None`` if only its piece came.
-        """
+    def _grow(self, growth: Growth, piece: str, padding: Any, data: Any) -> Iterator[Emission]:
         listened = self.listened
-        due = growth.append(piece)
-        if self.wanted is not listened:
-            padding = None if data is None else data.get("obfuscation")
-            yield KEEP, (growth, (piece, len(growth.read()), due, padding))
-        yield from _and_everything(growth.calls(piece, data, listened), listened)
+        take = growth.take_whole if EVERYTHING in listened else growth.take
+        return take(piece, padding, data, listened, keep=self.wanted is not listened)
 
     def _take(self, data: Any) -> Iterator[Emission]:
         """Take a chunk, whatever it brings."""
@@ -235,7 +228,7 @@ class ChatCore:
         yield from self.conversation.tool_message(plain_copy(message))
 
     def _accumulate(self, chunk: dict[str, Any], choices: list[Any]) -> dict[str, Any]:
-        rest = {k: v for k, v in chunk.items() if k != "choices" and k != "obfuscation"}
+        rest = {k: v for k, v in chunk.items() if k not in ("choices", PADDING)}
         snapshot = self._snapshot
         if snapshot is None:
             snapshot = self._snapshot = {**plain_copy(rest), "choices": []}
@@ -300,7 +293,7 @@ class ChatCore:
         for name in REASONING:
             if name in rest and name in message:
                 if type(rest[name]) is str and type(_text(message[name])) is str:
-                    _growing(message, name).append(rest.pop(name))
+                    _append(message, name, rest.pop(name))
                     self.repairs["C5"] += 1
                 elif rest[name] is None:
                     del rest[name]
@@ -585,16 +578,9 @@ class ChatCore:
             json = None if known is None or known.parser is None else known.json
             container = snapshot_call["function"]
             piece = function["arguments"]
-            return ArgumentsGrowth(path, chunk, data, piece, container, json, self._view)
+            view = self._view
+            return ArgumentsGrowth(path, chunk, data, piece, container, json, view, call["index"])
         return None
-
-
-def _and_everything(calls: Iterator[Emission], listened: Container[str]) -> Iterator[Emission]:
-    if EVERYTHING not in listened:
-        return calls
-    return itertools.chain.from_iterable(
-        ((name, args), (EVERYTHING, (name, args))) for name, args in calls
-    )
 
 
 def _arguments_delta(
@@ -639,7 +625,8 @@ def _append(container: dict[str, Any], name: str, piece: Any) -> None:
     if not is_true(container.get(name)):
         container[name] = GrowingText(piece)
     else:
-        _growing(container, name).append(piece)
+        _growing(container, name)
+        grow(container, name, piece)
 
 
 def _growing(container: dict[str, Any], name: str) -> GrowingText:

@@ -7,14 +7,13 @@ which are padded with ``obfuscation``) by comparing them with the one before.
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Container, Iterator
 from typing import Any, ClassVar
 
 import attrs
 
 from ...engine.growth import Path, with_piece
+from ...engine.history import KEEP
 from ...types._model import GrowingText
 from ...types.chat import (
     ChatCompletionChunk,
@@ -25,7 +24,7 @@ from ...types.chat import (
 from ..partial_json import GrowingJSON, parse_partial
 from .listeners import EVERYTHING
 
-__all__ = ["ArgumentsGrowth", "ContentGrowth", "Growth", "Kept"]
+__all__ = ["PADDING", "ArgumentsGrowth", "ContentGrowth", "Growth", "Kept", "grow"]
 
 Emission = tuple[str, tuple[Any, ...]]
 
@@ -33,7 +32,8 @@ Kept = tuple[str, int, bool, Any]
 """What a chunk is made again from: its piece, the length of the text with it, whether the text's
 value was made then, and the chunk's padding."""
 
-_PADDING = "obfuscation"
+PADDING = "obfuscation"
+"""The field that only pads a chunk."""
 
 
 @attrs.define(eq=False)
@@ -56,79 +56,108 @@ class Growth:
     container: dict[str, Any]
     json: GrowingJSON | None
     view: ParsedChatCompletionSnapshot
+    index: int = 0  # of the tool call
 
     def piece_in(self, data: Any) -> str | None:
         """Return the piece that a chunk brings, ``None`` if it may bring anything else."""
-        if type(data) is not dict or self.received is not self.chunk:
+        received = self.received
+        if received is not self.chunk:
             return None
         try:
-            holder = functools.reduce(operator.getitem, self.path[:-1], data)
-            piece = holder[self.path[-1]]
+            holder = data
+            for step in self.path[:-1]:
+                holder = holder[step]
+            piece = holder[self.field]
         except (KeyError, IndexError, TypeError):
             return None
         if type(piece) is not str:
             return None
         # Put in for the time of one comparison, which is quicker than leaving two keys out.
-        holder[self.path[-1]] = self.piece
-        padding = data.get(_PADDING)
-        if padding is not None and _PADDING in self.received:
-            data[_PADDING] = self.received[_PADDING]
-            same = data == self.received
-            data[_PADDING] = padding
+        holder[self.field] = self.piece
+        padding = data.get(PADDING)
+        if padding is not None and PADDING in received:
+            data[PADDING] = received[PADDING]
+            same = data == received
+            data[PADDING] = padding
         else:
-            same = data == self.received
-        holder[self.path[-1]] = piece
+            same = data == received
+        holder[self.field] = piece
         return piece if same else None
 
-    def append(self, piece: str) -> bool:
+    def take(
+        self, piece: str, padding: Any, data: Any, listened: Container[str], *, keep: bool
+    ) -> Iterator[Emission]:
+        """Take a chunk that brings a piece; yield those calls that it leads to that are listened to.
+
+        ``data`` is the chunk if it came whole, else ``padding`` is that of it. ``keep`` asks for
+        what late listeners are given, ahead of the calls.
+        """
+        raise NotImplementedError
+
+    def take_whole(
+        self, piece: str, padding: Any, data: Any, listened: Container[str], *, keep: bool
+    ) -> Iterator[Emission]:
+        """Take a chunk for those who want all of its calls, in their order."""
+        kept = self._kept(piece, padding, self._append(piece))
+        if keep:
+            yield KEEP, (self, kept)
+        chunk = None if data is None else ChatCompletionChunk(data)
+        for call in self._calls(kept, self.container.get(self.value_field), chunk):
+            if call[0] in listened:
+                yield call
+            yield EVERYTHING, call
+
+    def _kept(self, piece: str, padding: Any, due: bool) -> Kept:
+        return piece, len(self.read()), due, padding
+
+    def _append(self, piece: str) -> bool:
         """Append a piece to the text; return whether the text's value was made."""
-        container, field = self.container, self.field
+        container, field, json = self.container, self.field, self.json
+        due = json is not None and json.add(piece)
         text = container[field]
-        if type(text) is not GrowingText:  # somebody has set it
-            text = container[field] = GrowingText(text)
-        json = self.json
-        if json is None:
-            text.append(piece)
-            return False
-        due = json.add(piece)
-        text.append(piece)
+        if type(text) is not GrowingText or not text.append(piece):
+            grow(container, field, piece)
         if due:
-            container[self.value_field] = json.value(text.read())
-        elif piece:
+            container[self.value_field] = json.value(self.read())  # type: ignore[union-attr]
+        elif json is not None and piece and container.get(self.value_field) is not None:
             self.forget_value()
         return due
 
     def forget_value(self) -> None:
         """Take note that the text has gone beyond its value."""
-        raise NotImplementedError
+        self.container[self.value_field] = None
 
     def data(self, piece: str, padding: Any = None) -> dict[str, Any]:
         """Return the chunk with ``piece`` in it."""
         made: dict[str, Any] = with_piece(self.chunk, self.path, piece)
         if padding is not None:
-            made[_PADDING] = padding
+            made[PADDING] = padding
         return made
 
     def read(self) -> str:
         """Return the text so far."""
         text = self.container[self.field]
-        return text.read() if type(text) is GrowingText else text
+        read: str = text.read() if type(text) is GrowingText else text
+        return read
 
     def again(self, kept: Kept) -> Iterator[Emission]:
         """Yield every call that a chunk led to, for a listener that came late."""
-        piece, length, due, padding = kept
-        text = self.read()[:length]
-        value = parse_partial(text) if due else None
-        chunk = ChatCompletionChunk(self.data(piece, padding))
-        for call in (("chunk", (chunk, self.view)), *self.deltas(piece, text, value)):
+        _, length, due, _ = kept
+        for call in self._calls(kept, parse_partial(self.read()[:length]) if due else None, None):
             yield call
             yield EVERYTHING, call
 
-    def calls(self, piece: str, data: Any, listened: Container[str]) -> Iterator[Emission]:
-        """Yield the calls for a chunk that was appended; ``data`` is the chunk, if it came whole."""
-        raise NotImplementedError
+    def _calls(
+        self, kept: Kept, value: Any, chunk: ChatCompletionChunk | None
+    ) -> Iterator[Emission]:
+        """Yield every call that a chunk leads to."""
+        piece, length, _, padding = kept
+        if chunk is None:
+            chunk = ChatCompletionChunk(self.data(piece, padding))
+        yield "chunk", (chunk, self.view)
+        yield from self._deltas(piece, self.read()[:length], value)
 
-    def deltas(self, piece: str, text: str, value: Any) -> Iterator[Emission]:
+    def _deltas(self, piece: str, text: str, value: Any) -> Iterator[Emission]:
         """Yield the calls that a chunk leads to, behind that for the chunk itself."""
         raise NotImplementedError
 
@@ -142,21 +171,24 @@ class ContentGrowth(Growth):
     field: ClassVar[str] = "content"
     value_field: ClassVar[str] = "parsed"
 
-    def forget_value(self) -> None:
-        self.container["parsed"] = None
-
-    def calls(self, piece: str, data: Any, listened: Container[str]) -> Iterator[Emission]:
-        if "chunk" in listened or EVERYTHING in listened:
-            yield "chunk", (ChatCompletionChunk(data or self.data(piece)), self.view)
+    def take(
+        self, piece: str, padding: Any, data: Any, listened: Container[str], *, keep: bool
+    ) -> Iterator[Emission]:
+        due = self._append(piece)
+        if keep:
+            yield KEEP, (self, self._kept(piece, padding, due))
+        if "chunk" in listened:
+            yield "chunk", (ChatCompletionChunk(data or self.data(piece, padding)), self.view)
         if "content" in listened:
-            yield "content", (piece, self.read())
-        if "content.delta" in listened or EVERYTHING in listened:
+            text = self.container["content"]
+            yield "content", (piece, text.read() if type(text) is GrowingText else text)
+        if "content.delta" in listened:
             event = {"delta": piece, "snapshot": self.read()}
             if self.json is not None:
                 event["parsed"] = self.container["parsed"]
             yield "content.delta", (ContentDeltaEvent(event),)
 
-    def deltas(self, piece: str, text: str, value: Any) -> Iterator[Emission]:
+    def _deltas(self, piece: str, text: str, value: Any) -> Iterator[Emission]:
         yield "content", (piece, text)
         event = {"delta": piece, "snapshot": text}
         if self.json is not None:
@@ -179,17 +211,38 @@ class ArgumentsGrowth(Growth):
     def forget_value(self) -> None:
         self.container.pop("parsed_arguments", None)
 
-    def calls(self, piece: str, data: Any, listened: Container[str]) -> Iterator[Emission]:
-        if "chunk" in listened or EVERYTHING in listened:
-            yield "chunk", (ChatCompletionChunk(data or self.data(piece)), self.view)
-        if _ARGUMENTS in listened or EVERYTHING in listened:
+    def take(
+        self, piece: str, padding: Any, data: Any, listened: Container[str], *, keep: bool
+    ) -> Iterator[Emission]:
+        due = self._append(piece)
+        if keep:
+            yield KEEP, (self, self._kept(piece, padding, due))
+        if "chunk" in listened:
+            yield "chunk", (ChatCompletionChunk(data or self.data(piece, padding)), self.view)
+        if _ARGUMENTS in listened:
             value = self.container.get("parsed_arguments")
-            yield from self.deltas(piece, self.read(), value)
+            yield _ARGUMENTS, (self._event(piece, self.read(), value),)
 
-    def deltas(self, piece: str, text: str, value: Any) -> Iterator[Emission]:
-        index = self.chunk["choices"][0]["delta"]["tool_calls"][0]["index"]
-        event = {"name": self.container["name"], "index": index, "arguments": text}
+    def _deltas(self, piece: str, text: str, value: Any) -> Iterator[Emission]:
+        yield _ARGUMENTS, (self._event(piece, text, value),)
+
+    def _event(self, piece: str, text: str, value: Any) -> FunctionToolCallArgumentsDeltaEvent:
+        event = {
+            "name": self.container["name"],
+            "index": self.index,
+            "arguments": text,
+            "arguments_delta": piece,
+        }
         if value is not None:
             event["parsed_arguments"] = value
-        event["arguments_delta"] = piece
-        yield _ARGUMENTS, (FunctionToolCallArgumentsDeltaEvent(event),)
+        return FunctionToolCallArgumentsDeltaEvent(event)
+
+
+def grow(container: dict[str, Any], field: str, piece: str) -> None:
+    """Append a piece to the text in a field of a snapshot, whoever has set that meanwhile."""
+    text = container[field]
+    if type(text) is not GrowingText or not text.append(piece):
+        text = container[field]
+        made = GrowingText(text.read() if type(text) is GrowingText else text)
+        made.append(piece)
+        container[field] = made

@@ -30,6 +30,7 @@ class _ResponseCodec:
 
     api = "responses"
     whole = "event"
+    padding = ""
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:
         if not text and not (name or "").startswith(("response.", "error", "done")):
