@@ -338,10 +338,10 @@ def test_overloads_have_the_parameters_of_the_implementation(method, shared):
 
 
 def test_the_groups_hang_together():
-    """client.beta leads to every group, over the same API."""
+    """client.beta leads to every group, over the same transport."""
     api, _ = fake_api()
     beta = Beta(api)
     assert isinstance(beta.assistants, Assistants)
     assert isinstance(beta.threads.messages, Messages)
     assert isinstance(beta.threads.runs.steps, Steps)
-    assert beta.threads.runs.steps._api is api
+    assert beta.threads.runs.steps._api.transport is api.transport
