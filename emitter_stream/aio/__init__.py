@@ -16,6 +16,7 @@ from ..streams.chat.aio_stream import (
     AsyncChatCompletionStream,
     AsyncChatCompletionStreamingRunner,
 )
+from ..streams.responses.aio_stream import AsyncResponseStream
 from .client import AsyncOpenAI
 from .pages import AsyncCursorPage, AsyncPaginator
 from .plain import AsyncStream
@@ -31,5 +32,6 @@ __all__ = [
     "AsyncEventIterator",
     "AsyncOpenAI",
     "AsyncPaginator",
+    "AsyncResponseStream",
     "AsyncStream",
 ]

@@ -12,7 +12,7 @@ from ..client import BaseClient
 from ..engine.loop.reader import ThreadReader
 from ..engine.sources import Source
 from ..http.transport import Transport
-from ..resources import Chat, Models
+from ..resources import Chat, Models, Responses
 from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ..streams.assistants.aio_stream import AsyncAssistantStream
 from ..streams.assistants.core import AssistantCore
@@ -23,10 +23,13 @@ from ..streams.chat.aio_stream import (
 )
 from ..streams.chat.runner import ChatCompletionRunner, ChatCompletionStreamingRunner
 from ..streams.chat.stream import ChatCompletionStream
+from ..streams.responses.aio_stream import AsyncResponseStream
+from ..streams.responses.stream import ResponseStream
 from ..tools.loop_caller import loop_caller
 from .calls import InterruptibleTransport, sleep
 from .chat import AsyncChat, AsyncModels
 from .resources import AsyncBeta
+from .responses import AsyncResponses
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -57,6 +60,7 @@ class AsyncOpenAI(BaseClient):
         self.beta = AsyncBeta(self._api)
         self.chat = AsyncChat(Chat(self._api))
         self.models = AsyncModels(Models(self._api))
+        self.responses = AsyncResponses(Responses(self._api))
 
     async def close(self) -> None:
         """Close the connections. Streams that are under way are not ended."""
@@ -93,9 +97,12 @@ _TWINS: dict[type[Any], type[Any]] = {
     ChatCompletionStream: AsyncChatCompletionStream,
     ChatCompletionStreamingRunner: AsyncChatCompletionStreamingRunner,
     ChatCompletionRunner: AsyncChatCompletionRunner,
+    ResponseStream: AsyncResponseStream,
 }
 
 
-def _make(kind: type[Any], source: Source, core: Any, signal: AbortSignal | None) -> Any:
+def _make(
+    kind: type[Any], source: Source, core: Any, signal: AbortSignal | None, inline: bool
+) -> Any:
     """Return the asyncio twin of the stream that ``kind`` would be."""
-    return _TWINS[kind](ThreadReader(source), core, signal=signal)
+    return _TWINS[kind](ThreadReader(source), core, signal=signal, inline=inline)

@@ -58,9 +58,9 @@ class Api:
     opener: Callable[[Any, Any, Any, Any, bool], Any] | None = None
     """What makes a stream of a source, a core, an event handler (or ``None``), a signal (or
     ``None``) and whether it is to be inline, where that is not an ``AssistantStream``."""
-    stream_maker: Callable[[Any, Source, Any, AbortSignal | None], Any] | None = None
-    """What makes a stream of a stream class, a source, a core and a signal, where that is not the
-    class itself."""
+    stream_maker: Callable[[Any, Source, Any, AbortSignal | None, bool], Any] | None = None
+    """What makes a stream of a stream class, a source, a core, a signal and whether it is to be
+    inline, where that is not the class itself."""
     tool_caller: Callable[[], Call] | None = None
     """What gives a run the means to call its functions, where these may be coroutines."""
 
@@ -80,7 +80,7 @@ class Api:
         """Return the stream of a source, of the client's sort: of threads or of asyncio."""
         if self.stream_maker is None:
             return kind(source, core, signal=signal, inline=inline)
-        made: _S = self.stream_maker(kind, source, core, signal)
+        made: _S = self.stream_maker(kind, source, core, signal, inline)
         return made
 
     def fetch(

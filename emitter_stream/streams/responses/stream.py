@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ..._names import NodeName
 from ...abort import AbortSignal
 from ...engine.sources import EventsSource, LinesSource, Source, to_line
 from ...engine.stream import EventIterator
 from ...exceptions import OpenAIError
 from ...recordings import Player, Recording, ReplaySource, attach_recorder, check_speed
+from ...sse import MAX_EVENT_BYTES
 from ...types._model import received, untouched
 from ...types.responses import Response, ResponseStreamEvent
 from .codec import CODEC
@@ -51,6 +53,8 @@ class ResponseStream(ResponseListeners):
         self._in_block = False
         super().__init__(source, core, signal=signal, inline=inline)
 
+    fromReadableStream = NodeName()
+
     @classmethod
     def from_readable_stream(
         cls,
@@ -58,13 +62,16 @@ class ResponseStream(ResponseListeners):
         *,
         signal: AbortSignal | None = None,
         inline: bool = False,
+        max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> Self:
         """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
 
         ``chunks`` is any iterable of bytes, cut anywhere; it is read on the stream's thread, with
-        ``inline=True`` by whoever waits. Node: ``ResponseStream.fromReadableStream``.
+        ``inline=True`` by whoever waits. A line of more than ``max_event_bytes`` (64 MiB) is an
+        ``OpenAIError``. Node: ``ResponseStream.fromReadableStream``.
         """
-        return cls(LinesSource(chunks, CODEC), ResponseCore(), signal=signal, inline=inline)
+        source = LinesSource(chunks, CODEC, max_event_bytes=max_event_bytes)
+        return cls(source, ResponseCore(), signal=signal, inline=inline)
 
     @classmethod
     def from_events(
@@ -107,7 +114,7 @@ class ResponseStream(ResponseListeners):
         The same as Node's ``toReadableStream()``. It is an iterator over the stream like any other:
         leaving it early aborts the request.
         """
-        return self._iterator(EventIterator, "event", _to_line, abort_on_leave=True)
+        return self._iterator(EventIterator, "event", passed_line, abort_on_leave=True)
 
     # Iterating
 
@@ -115,7 +122,7 @@ class ResponseStream(ResponseListeners):
         """Iterate over every event; leaving early aborts the request, but in a ``with``."""
         if self._in_block:
             return self._itself()
-        return self._iterator(EventIterator, "event", _event, abort_on_leave=True)
+        return self._iterator(EventIterator, "event", passed_event, abort_on_leave=True)
 
     def __next__(self) -> ResponseStreamEvent:
         """Return the next event, as the Python SDK's stream does."""
@@ -124,7 +131,7 @@ class ResponseStream(ResponseListeners):
     def _itself(self) -> EventIterator[ResponseStreamEvent]:
         """Return the one iterator that goes on where any loop over the stream stopped."""
         if self._own is None:
-            self._own = self._iterator(EventIterator, "event", _event)
+            self._own = self._iterator(EventIterator, "event", passed_event)
         return self._own
 
     def __enter__(self) -> Self:
@@ -181,13 +188,19 @@ class ResponseStream(ResponseListeners):
 
         The official Python SDK's name for it.
         """
-        response = self.final_response(timeout)
-        if not self._core.completed:
-            raise RuntimeError(
-                f"The stream ended without response.completed; the response's status is "
-                f"{response.status!r}. final_response() returns what there is."
-            )
-        return response
+        self.done(timeout)
+        return checked_complete(self._core)
+
+
+def checked_complete(core: ResponseCore) -> Response:
+    """Return the final response of a stream that has ended; see ``get_final_response``."""
+    assert core.final is not None
+    if not core.completed:
+        raise RuntimeError(
+            f"The stream ended without response.completed; the response's status is "
+            f"{core.final.status!r}. final_response() returns what there is."
+        )
+    return core.final
 
 
 def replayed(path: str | os.PathLike[str], speed: float | None) -> Source:
@@ -202,10 +215,12 @@ def replayed(path: str | os.PathLike[str], speed: float | None) -> Source:
     return ReplaySource(Player(recording.entries(), speed))
 
 
-def _event(args: tuple[Any, ...]) -> ResponseStreamEvent:
+def passed_event(args: tuple[Any, ...]) -> ResponseStreamEvent:
+    """Return the event that an emission of ``event`` passed."""
     event: ResponseStreamEvent = untouched(args[0])
     return event
 
 
-def _to_line(args: tuple[Any, ...]) -> bytes:
+def passed_line(args: tuple[Any, ...]) -> bytes:
+    """Return it as a line."""
     return to_line(received(args[0]))

@@ -1,0 +1,187 @@
+"""The Responses stream for asyncio."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections import Counter
+from collections.abc import AsyncIterable, Callable, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ..._names import NodeName
+from ...abort import AbortSignal
+from ...engine.loop.iterator import AsyncEventIterator
+from ...engine.loop.reader import LoopReader, Reader, Slot, ThreadReader
+from ...engine.sources import EventsSource, LinesSource, Source
+from ...exceptions import OpenAIError
+from ...recordings import attach_recorder
+from ...sse import MAX_EVENT_BYTES
+from ...types.responses import Response, ResponseStreamEvent
+from .aio_listeners import AsyncResponseListeners
+from .codec import CODEC
+from .core import ResponseCore
+from .stream import checked_complete, passed_event, passed_line, replayed
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["AsyncResponseStream"]
+
+
+class AsyncResponseStream(AsyncResponseListeners):
+    """The events of a response on an event loop: ``ResponseStream``, for asyncio.
+
+    Events, arguments and their order are those of ``ResponseStream``. Listeners are plain functions
+    or ``async def``, called one at a time on the loop that made the stream. A task that is cancelled
+    while it waits in ``done``, in a final or in an iterator aborts the request.
+    """
+
+    _core: ResponseCore
+
+    def __init__(
+        self,
+        reader: Reader,
+        core: ResponseCore,
+        *,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
+    ) -> None:
+        self._own: AsyncEventIterator[ResponseStreamEvent] | None = None
+        self._in_block = False
+        super().__init__(reader, core, signal=signal, inline=inline)
+
+    fromReadableStream = NodeName()
+
+    @classmethod
+    def from_readable_stream(
+        cls,
+        chunks: Iterable[bytes] | AsyncIterable[bytes],
+        *,
+        signal: AbortSignal | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+    ) -> Self:
+        """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
+
+        ``chunks`` is any iterable of bytes, cut anywhere. An asynchronous one is read on the loop,
+        another on a thread. A line of more than ``max_event_bytes`` (64 MiB) is an ``OpenAIError``.
+        """
+        lines = functools.partial(LinesSource, max_event_bytes=max_event_bytes)
+        return cls(_reader_of(lines, chunks), ResponseCore(), signal=signal)
+
+    @classmethod
+    def from_events(
+        cls, events: Iterable[Any] | AsyncIterable[Any], *, signal: AbortSignal | None = None
+    ) -> Self:
+        """Return a stream of events that are there as objects; see ``ResponseStream.from_events``.
+
+        An asynchronous iterable is read on the loop, another on a thread.
+        """
+        return cls(_reader_of(EventsSource, events), ResponseCore(), signal=signal)
+
+    @classmethod
+    def replay(
+        cls,
+        path: str | os.PathLike[str],
+        speed: float | None = 1.0,
+        *,
+        signal: AbortSignal | None = None,
+    ) -> Self:
+        """Return a stream of what ``record()`` wrote; as ``ResponseStream.replay``."""
+        return cls(ThreadReader(replayed(path, speed)), ResponseCore(), signal=signal)
+
+    def record(self, path: str | os.PathLike[str]) -> Self:
+        """Write every event to a file, on the loop, as it is taken; return the stream.
+
+        As ``ResponseStream.record``, where the stream is made.
+        """
+        delivery: Any = self._delivery  # it has all that is asked of a Delivery here
+        attach_recorder(path, delivery, self._reader.redact, self._core)
+        return self
+
+    def to_readable_stream(self) -> AsyncEventIterator[bytes]:
+        """Return an iterator over the events as newline-delimited JSON, a line at a time.
+
+        The same as Node's ``toReadableStream()``; leaving it early aborts the request.
+        """
+        return AsyncEventIterator(
+            self._delivery, "event", passed_line, self.abort, abort_on_leave=True
+        )
+
+    # Iterating
+
+    def __aiter__(self) -> AsyncEventIterator[ResponseStreamEvent]:
+        """Iterate over every event; leaving early aborts the request, but in an ``async with``."""
+        if self._in_block:
+            return self._itself()
+        return AsyncEventIterator(
+            self._delivery, "event", passed_event, self.abort, abort_on_leave=True
+        )
+
+    async def __anext__(self) -> ResponseStreamEvent:
+        """Return the next event, as the Python SDK's stream does."""
+        return await anext(self._itself())
+
+    def _itself(self) -> AsyncEventIterator[ResponseStreamEvent]:
+        """Return the one iterator that goes on where any loop over the stream stopped."""
+        if self._own is None:
+            self._own = AsyncEventIterator(self._delivery, "event", passed_event, self.abort)
+        return self._own
+
+    async def __aenter__(self) -> Self:
+        self._in_block = True
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Wait for the end and raise the stream's error; close what is left if it was iterated."""
+        self._in_block = False
+        if self._own is None:
+            await super().__aexit__(kind, error, traceback)
+        else:
+            await self.close()
+
+    async def close(self) -> None:
+        """End the request, if it has not ended, and wait for the listeners; no error is raised."""
+        own, self._own = self._own, None
+        self.abort()
+        if own is not None:
+            await own.aclose()
+        if not self._delivery.elsewhere:
+            with contextlib.suppress(OpenAIError):
+                await self.done()
+
+    # Snapshots and finals
+
+    @property
+    def current_response_snapshot(self) -> Response | None:
+        """The response so far, which grows; ``None`` before the first event."""
+        return self._core.snapshot
+
+    @property
+    def repairs(self) -> Counter[str]:
+        """How often each rule for what real servers leave out was needed, by its name (``R4``)."""
+        return Counter(self._core.repairs)
+
+    async def final_response(self, timeout: float | None = None) -> Response:
+        """Wait for the end and return the response; see ``ResponseStream.final_response``."""
+        await self.done(timeout)
+        assert self._core.final is not None
+        return self._core.final
+
+    async def get_final_response(self, timeout: float | None = None) -> Response:
+        """Return ``final_response()``; a ``RuntimeError`` unless ``response.completed`` came."""
+        await self.done(timeout)
+        return checked_complete(self._core)
+
+
+def _reader_of(source: Callable[..., Source], items: Any) -> Reader:
+    if isinstance(items, AsyncIterable):
+        slot = Slot()
+        return LoopReader(source(slot, CODEC), slot, items)
+    return ThreadReader(source(items, CODEC))
