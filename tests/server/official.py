@@ -93,5 +93,8 @@ def check_answer(method: str, path: str, status: int, body: Any) -> None:
         check("ErrorResponse", body)
         return
     path = path.partition("?")[0]
-    schema = next(name for way, form, name in ANSWERS if way == method and form.fullmatch(path))
-    check(schema, body)
+    matching = (name for way, form, name in ANSWERS if way == method and form.fullmatch(path))
+    schema = next(matching, None)
+    # The description is of the Assistants API alone.
+    if schema is not None or path.startswith(("/assistants", "/threads")):
+        check(str(schema), body)

@@ -101,7 +101,7 @@ class Raw:
 
     def __init__(self, base_url: str) -> None:
         parts = urlsplit(base_url)
-        self.host, self.port = parts.hostname, parts.port
+        self.host, self.port, self.prefix = parts.hostname, parts.port, parts.path
 
     def connection(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE)
@@ -112,7 +112,9 @@ class Raw:
         connection = self.connection()
         try:
             data = body if isinstance(body, bytes) or body is None else json.dumps(body)
-            connection.request(method, "/v1" + path, data, HEADERS if headers is None else headers)
+            connection.request(
+                method, self.prefix + path, data, HEADERS if headers is None else headers
+            )
             response = connection.getresponse()
             names = {name.lower(): value for name, value in response.getheaders()}
             reply = Reply(response.status, names, response.read())
@@ -123,7 +125,7 @@ class Raw:
             connection.close()
 
     def stream(self, path: str, body: Any) -> LiveStream:
-        return LiveStream(self.connection(), "/v1" + path, body)
+        return LiveStream(self.connection(), self.prefix + path, body)
 
     def thread(self, *messages: str) -> str:
         said = [{"role": "user", "content": text} for text in messages]

@@ -89,8 +89,7 @@ TABLE = [
     ("GET", "/threads/T/messages?after=msg_none", None, 400, "after", "invalid_value"),
     ("GET", "/assistants?before=%00';--", None, 400, "before", "invalid_value"),
     # routes
-    ("GET", "/models", None, 404, None, None),
-    ("GET", "/threads/T/", None, 404, None, None),
+    ("GET", "/engines", None, 404, None, None),
     ("GET", "/../threads/T", None, 404, None, None),
     ("GET", "/threads", None, 405, None, "method_not_supported"),
     ("PUT", "/threads/T", {}, 405, None, "method_not_supported"),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, NoReturn
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,7 +19,6 @@ from ..runs.feed import Feed
 from ..runs.lifecycle import Lifecycle
 from ..runs.runs import RunEngine
 from ..store.objects import Json
-from ..store.records import Page
 from ..store.store import (
     AssistantRow,
     MessageRow,
@@ -30,15 +27,14 @@ from ..store.store import (
     StorageFailed,
     ThreadRow,
 )
-from . import bodies
+from . import bodies, models
 from .doors import Doors
 from .errors import ApiError, bad_request, shorten
+from .paths import plain_path
+from .reading import read_body, read_page
 
 logger = logging.getLogger("emitter_stream.server")
 
-MAX_BODY = 16 * 1024 * 1024
-# Far below what any interpreter can take in a body, in storing it and in answering with it.
-MAX_DEPTH = 100
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -192,6 +188,14 @@ class Api:
 
         return await self._answer(work)
 
+    # what is no Assistants API
+
+    async def get_health(self, request: Request) -> Response:
+        """Answer 200 if this server can take work, which needs its database."""
+        self.engine.refuse_if_stopping()
+        await self.engine.transact(lambda s: s.now)
+        return JSONResponse({"status": "ok"})
+
     async def _answer(self, work: Callable[[Lifecycle], Json], *, frees: bool = False) -> Response:
         return JSONResponse(await self.engine.transact(work, frees=frees))
 
@@ -225,6 +229,10 @@ class Api:
             f"{run}/submit_tool_outputs": {"POST": self.submit_outputs},
             f"{run}/steps": {"GET": self.list_steps},
             f"{run}/steps/{{step_id}}": {"GET": self.get_step},
+            "/v1/models": {"GET": models.list_models},
+            # A name may have slashes in it: `org/model`.
+            "/v1/models/{model:path}": {"GET": models.get_model},
+            "/healthz": {"GET": self.get_health},
         }
         return [
             Route(path, by_method(handlers), methods=list(handlers))
@@ -246,8 +254,17 @@ def by_method(handlers: dict[str, Handler]) -> Handler:
 
 
 def check_beta(request: Request) -> None:
+    if not request.url.path.startswith(("/v1/assistants", "/v1/threads")):
+        return
     # The header may come several times, and with several values.
     betas = ",".join(request.headers.getlist("openai-beta")).replace(" ", "").split(",")
+    if "assistants=v1" in betas:
+        raise bad_request(
+            "This server has the Assistants API v2, not v1. Set the header 'OpenAI-Beta: "
+            "assistants=v2' (an SDK from May 2024 on does), give the tool 'file_search' in place "
+            "of 'retrieval', and 'tool_resources' or 'attachments' in place of 'file_ids'.",
+            code="invalid_beta",
+        )
     if "assistants=v2" not in betas:
         raise bad_request(
             "You must provide the 'OpenAI-Beta' header to access the Assistants API. Please "
@@ -267,87 +284,6 @@ def respond(body: Json, feed: Feed | None) -> Response:
     return StreamingResponse(feed.frames(), media_type="text/event-stream", headers=headers)
 
 
-def read_page(request: Request) -> Page:
-    """Read the list parameters; `ApiError` 400 for one that makes no sense."""
-    query = request.query_params
-    raw = query.get("limit", "20")
-    try:
-        # Not int() alone: it takes "1_0" and digits of other scripts, and fails on very long ones.
-        if not raw.lstrip("+-").isdecimal() or not raw.isascii() or len(raw) > 9:
-            raise ValueError
-        limit = int(raw)
-    except ValueError:
-        raise bad_request(
-            f"Invalid type for 'limit': expected an integer, but got '{shorten(raw)}' instead.",
-            "limit",
-            "invalid_type",
-        ) from None
-    limit = bodies.checked_limit(limit)
-    order = bodies.checked_order(query.get("order", "desc"))
-    return Page(limit, order, query.get("after") or None, query.get("before") or None)
-
-
-async def read_body(request: Request, shape: type[bodies.Body]) -> Json:
-    """Read a JSON body of the given shape; an empty body counts as an empty object."""
-    raw = bytearray()
-    try:
-        async for chunk in request.stream():
-            raw += chunk
-            if len(raw) > MAX_BODY:
-                raise ApiError(413, f"The request body is larger than {MAX_BODY} bytes.")
-    except ClientDisconnect:
-        raise bad_request("The client went away before the body was complete.") from None
-    return bodies.checked(shape, parse_json(bytes(raw)) if raw.strip() else {})
-
-
-def parse_json(raw: bytes) -> Any:
-    """Parse strict JSON: no NaN, no infinity, no half of a surrogate pair, no endless nesting."""
-    try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
-        too_deep = _deeper_than(MAX_DEPTH, value)
-        if b"\\u" in raw and not too_deep:
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except ValueError:
-        raise bad_request(
-            "We could not parse the JSON body of your request: it is not valid JSON."
-        ) from None
-    except RecursionError:
-        value, too_deep = None, True
-    if too_deep:
-        raise bad_request(
-            f"The JSON body of your request is nested too deeply: at most {MAX_DEPTH} levels."
-        )
-    if not isinstance(value, dict):
-        raise bad_request("The JSON body of your request must be an object.")
-    return value
-
-
-def _deeper_than(limit: int, value: Any) -> bool:
-    """True if arrays and objects are nested more than `limit` deep; goes level by level."""
-    level = [value]
-    for _ in range(limit + 1):
-        level = [one for one in level if isinstance(one, (dict, list))]
-        if not level:
-            return False
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return True
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError(text)
-    return value
-
-
 class Envelope:
     """What every request gets: a request id, the doors' check, errors in the API's form."""
 
@@ -359,6 +295,8 @@ class Envelope:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        path, deployment = plain_path(scope["path"])
+        scope = {**scope, "path": path, "deployment": deployment}
         begun = time.perf_counter()
         request_id = "req_" + secrets.token_hex(16)
 

@@ -71,7 +71,7 @@ class RunEngine:
     async def create(self, thread_id: str, params: Json, feed: Feed | None) -> Json:
         """Create a run and start it; returns it queued."""
         async with self._lock:
-            self._refuse_if_stopping()
+            self.refuse_if_stopping()
             run = await self.transact(lambda s: s.create_run(thread_id, params, self.lifetime))
             first: list[Event] = [("thread.run.created", run), ("thread.run.queued", run)]
             self._launch(run, feed, first)
@@ -79,7 +79,7 @@ class RunEngine:
 
     async def create_with_thread(self, params: Json, feed: Feed | None) -> Json:
         async with self._lock:
-            self._refuse_if_stopping()
+            self.refuse_if_stopping()
             thread, run = await self.transact(
                 lambda s: s.create_thread_and_run(params, self.lifetime)
             )
@@ -95,7 +95,7 @@ class RunEngine:
         self, thread_id: str, run_id: str, outputs: list[Json], feed: Feed | None
     ) -> Json:
         async with self._lock:
-            self._refuse_if_stopping()
+            self.refuse_if_stopping()
             step, run = await self.transact(lambda s: s.submit_outputs(thread_id, run_id, outputs))
             first: list[Event] = [
                 ("thread.run.step.completed", step),
@@ -106,7 +106,7 @@ class RunEngine:
 
     async def cancel(self, thread_id: str, run_id: str) -> Json:
         async with self._lock:
-            self._refuse_if_stopping()
+            self.refuse_if_stopping()
             run = await self.transact(lambda s: s.mark_cancelling(thread_id, run_id))
             worker = self._workers.get(run_id)
             if worker is None:  # it waited for tool outputs
@@ -162,7 +162,8 @@ class RunEngine:
         self._closers.add(closer)
         closer.add_done_callback(self._closers.discard)
 
-    def _refuse_if_stopping(self) -> None:
+    def refuse_if_stopping(self) -> None:
+        """Raise `ApiError` 503 if the server is on its way to its end."""
         if self._stopping:
             raise ApiError(503, "The server is stopping.", type="server_error")
 
