@@ -24,6 +24,7 @@ class OpenStream(Protocol):
 
     def wait_over(self, seconds: float) -> bool:
         """Wait until it is over or can never be, so many seconds at most; return whether it is."""
+        ...
 
 
 _streams: weakref.WeakSet[OpenStream] = weakref.WeakSet()

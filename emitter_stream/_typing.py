@@ -59,6 +59,7 @@ class Defaulted(Protocol[_A_contra, _R_co]):
 
     def __call__(self, first: _A_contra, /, second: Any = ...) -> _R_co:
         """Hear of an event."""
+        ...
 
 
 # Those of asyncio return what they like; it is awaited if it can be.

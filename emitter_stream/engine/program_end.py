@@ -38,9 +38,11 @@ class Held(Protocol):
     @property
     def elsewhere(self) -> bool:
         """Whether it lives on in another process."""
+        ...
 
     def settled(self) -> bool:
         """Return whether it has ended and every listener has been called."""
+        ...
 
     def wait_settled(self, seconds: float) -> None:
         """Wait until that is so, so many seconds at most."""

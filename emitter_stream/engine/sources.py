@@ -32,6 +32,7 @@ class Source(Protocol):
 
         Return whether it is so; also where nothing tells. Raises what ``read`` would.
         """
+        ...
 
     def read(self) -> Iterable[WireEvent] | None:
         """Wait for more; return what came, perhaps nothing yet, or ``None`` at the end."""

@@ -97,7 +97,7 @@ def _shown(value: Any) -> Any:
 
 @functools.cache
 def _file(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return resources.files(__name__.rpartition(".")[0]).joinpath(name).read_text(encoding="utf-8")
 
 
 def _figures(timeline: Timeline) -> list[tuple[str, str]]:

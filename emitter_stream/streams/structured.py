@@ -83,8 +83,10 @@ class Structure:
             schema = found.schema
             description = schema.get("description")
 
-            def parser(text: str) -> Any:
+            def convert(text: str) -> Any:
                 return found.convert(parse_whole(text), "")
+
+            parser = convert
 
         return cls(name, strict_schema(schema), description, parser)
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import _fork
 from .._bell import Bell
 from ..exceptions import APIUserAbortError
 
-__all__ = ["Crew"]
+__all__ = ["Crew", "in_own_context"]
+
+_A = TypeVar("_A")
+_T = TypeVar("_T")
 
 MOST_THREADS = 32
 BEGIN_WITHIN = 0.05  # seconds that a dismissal waits for jobs whose threads have been started
+
+
+def in_own_context(function: Callable[[_A], _T], argument: _A) -> Callable[[], _T]:
+    """Return a job that calls ``function`` in a copy of its own of the context that this is made in."""
+    context = contextvars.copy_context()
+    return lambda: context.run(function, argument)
 
 
 class Crew:

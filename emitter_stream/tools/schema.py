@@ -318,6 +318,7 @@ def _fields_of(kind: Any, place: str) -> list[_Field] | None:
     """Return the arguments that a class takes; ``None`` where pydantic knows better, or nobody does."""
     if hasattr(kind, "model_json_schema"):
         return None
+    owner: Any = kind  # the tests below would narrow it to what they ask for
     given: dict[str, tuple[str, bool]]  # each argument's attribute, and whether it is required
     if _is_typed_dict(kind):
         keys = hints_of(kind, kind.__name__)
@@ -334,18 +335,18 @@ def _fields_of(kind: Any, place: str) -> list[_Field] | None:
         }
     elif isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
         defaults: Mapping[str, Any] = getattr(kind, "_field_defaults", {})
-        given = {name: (name, name not in defaults) for name in kind._fields}
+        given = {name: (name, name not in defaults) for name in owner._fields}
     else:
         return None
-    hints = hints_of(kind, kind.__name__)
-    documented = class_documentation(kind).arguments
+    hints = hints_of(owner, owner.__name__)
+    documented = class_documentation(owner).arguments
     return [
         _Field(
             name,
             hints.get(attribute, Any),
             required,
             documented.get(attribute),
-            f"{place}, field {name!r} of {kind.__name__}",
+            f"{place}, field {name!r} of {owner.__name__}",
         )
         for name, (attribute, required) in given.items()
     ]

@@ -293,8 +293,7 @@ class _Sampling(OnlyMetadata):
     reasoning_effort: Effort | None = None
 
 
-class AssistantUpdate(_Sampling):
-    model: Model = ""
+class _Assistant(_Sampling):
     name: Annotated[str, StringConstraints(max_length=256)] | None = None
     description: Annotated[str, StringConstraints(max_length=512)] | None = None
     instructions: Text | None = None
@@ -302,7 +301,11 @@ class AssistantUpdate(_Sampling):
     tool_resources: ToolResources | None = None
 
 
-class Assistant(AssistantUpdate):
+class AssistantUpdate(_Assistant):
+    model: Model = ""
+
+
+class Assistant(_Assistant):
     model: Model
 
 

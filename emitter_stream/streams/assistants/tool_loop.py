@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextvars import copy_context
 from typing import Any, Final, Literal
 
 from ...engine.ahead import OpenedAhead
@@ -20,7 +19,7 @@ from ...engine.core import Emission
 from ...engine.sources import HTTPSource, Source, origin_of
 from ...exceptions import APIUserAbortError, OpenAIError, described
 from ...http.transport import Exchange
-from ...tools.crew import Crew
+from ...tools.crew import Crew, in_own_context
 from ...tools.functions import Call, Toolbox, call_directly
 from ...types import Run
 from ...types._model import Model
@@ -240,8 +239,7 @@ class ToolLoopSource:
         self, run_id: str, calls: Sequence[dict[str, str]], outputs: list[dict[str, str]]
     ) -> Iterator[Iterable[WireEvent]]:
         """Call functions side by side; yield their results in the calls' order."""
-        # Each call has a copy of its own of the context in which the stream was made.
-        crew = Crew([functools.partial(copy_context().run, self._answer, call) for call in calls])
+        crew = Crew([in_own_context(self._answer, call) for call in calls])
         self._crew = crew
         if self._interrupted:
             raise APIUserAbortError()

@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ...abort import AbortSignal
@@ -23,7 +22,7 @@ from ...engine.sources import HTTPSource, LinesSource, Source
 from ...engine.work import working_for
 from ...exceptions import APIUserAbortError, OpenAIError
 from ...http.transport import Exchange
-from ...tools.crew import Crew
+from ...tools.crew import Crew, in_own_context
 from ...tools.functions import Call, call_directly
 from ...types import Model
 from .codec import CODEC
@@ -304,11 +303,7 @@ class RunSource:
         Return whether any function was called.
         """
         calls = [call for call in calls if call.get("type") == "function"]
-        # Each call has a copy of its own of the context in which the stream was made.
-        jobs = [
-            functools.partial(copy_context().run, self._answer, call["function"]) for call in calls
-        ]
-        crew = Crew(jobs)
+        crew = Crew([in_own_context(self._answer, call["function"]) for call in calls])
         self._crew = crew
         if self._interrupted:
             raise APIUserAbortError()

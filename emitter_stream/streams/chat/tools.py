@@ -143,7 +143,8 @@ def _taken(tool: Any, *, coroutines: bool) -> tuple[Any, str, FunctionTool | _Ru
             sent |= {"parameters": found.schema, "strict": True}
             parse = found.parser if parse is None else parse
         return _sent(sent), name, _Runnable.of(name, inner["function"], parse)
-    (taken,) = Toolbox.of([tool], coroutines=coroutines).params
+    given: Any = tool
+    (taken,) = Toolbox.of([given], coroutines=coroutines).params
     if isinstance(taken, FunctionTool):
         return taken, taken.name, taken
     return taken, "", None

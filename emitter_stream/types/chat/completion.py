@@ -266,7 +266,7 @@ class ParsedFunctionToolCall(ChatCompletionMessageToolCall):
 
     __slots__ = ()
 
-    function: ParsedFunction
+    function: ParsedFunction  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class ParsedChatCompletionMessage(ChatCompletionMessage):
@@ -283,7 +283,7 @@ class ParsedChoice(Choice):
 
     __slots__ = ()
 
-    message: ParsedChatCompletionMessage
+    message: ParsedChatCompletionMessage  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class ParsedChatCompletion(ChatCompletion):
