@@ -15,18 +15,39 @@ except ImportError as exc:
     ) from exc
 
 from .local import LocalServer
-from .models.model import Call, DoneCall, Input, Model, Part, Said, Text, Turn
+from .models.model import (
+    Call,
+    DoneCall,
+    Image,
+    Input,
+    Model,
+    ModelError,
+    Part,
+    Refusal,
+    Round,
+    Said,
+    Stop,
+    Text,
+    Turn,
+    Usage,
+)
 from .models.scripted import ScriptedModel
 
 __all__ = [
     "Call",
     "DoneCall",
+    "Image",
     "Input",
     "LocalServer",
     "Model",
+    "ModelError",
     "Part",
+    "Refusal",
+    "Round",
     "Said",
     "ScriptedModel",
+    "Stop",
     "Text",
     "Turn",
+    "Usage",
 ]

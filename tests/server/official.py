@@ -27,6 +27,9 @@ def _as_json_schema(schema: Any) -> Any:
     if "has_more" in properties:
         for name in ("first_id", "last_id"):
             properties[name] = {"type": ["string", "null"]}
+    # Of a run that a filter cut off the description knows only the message.
+    if built.get("enum") == ["max_completion_tokens", "max_prompt_tokens"]:
+        built["enum"].append("content_filter")
     if schema.get("nullable") is True and len(built) > 0:
         return {"anyOf": [built, {"type": "null"}]}
     return built

@@ -193,7 +193,7 @@ def test_sandbox_cancelled():
 
 def turn(question: str, *tools: object, **fields: object) -> Turn:
     said = fields.pop("messages", (Said("user", question),))
-    base = {"model": "m", "instructions": "", "messages": said, "tools": tools}
+    base = {"model": "m", "instructions": "", "history": said, "tools": tools}
     return Turn(**{**base, **fields})
 
 

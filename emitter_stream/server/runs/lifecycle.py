@@ -6,7 +6,7 @@ sent to a client is always stored already.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..http.errors import bad_request
 from ..store import objects
 from ..store.objects import Json
 from ..store.records import ACTIVE, Records
-from ..store.store import AssistantRow, MessageRow, RunRow, StepRow, ThreadRow
+from ..store.store import AssistantRow, MessageRow, ModelCallRow, RunRow, StepRow, ThreadRow
 
 Event = tuple[str, Json]
 
@@ -27,26 +27,39 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ends before its time: `cancelled`, `expired` or `failed` (then with a message)."""
+    """How a run ends before its time: `cancelled`, `expired` or `failed` (then with an error)."""
 
     status: str
     message: str = ""
+    code: str = "server_error"
 
     @property
     def error(self) -> Json | None:
         if self.status != "failed":
             return None
-        return {"code": "server_error", "message": self.message}
+        return {"code": self.code, "message": self.message}
+
+    @property
+    def step_error(self) -> Json | None:
+        """The same for a step, whose errors have no code for a bad prompt."""
+        error = self.error
+        if error is not None and error["code"] == "invalid_prompt":
+            error["code"] = "server_error"
+        return error
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a worker needs to ask the model: bodies, oldest first."""
+    """What a worker needs to ask the model: bodies, oldest first.
+
+    `asides` is what the model gave with its calls, by the calls' ids.
+    """
 
     run: Json
     messages: list[Json]
     steps: list[Json]
     used: Json
+    asides: Mapping[str, Json]
 
 
 class Lifecycle(Records):
@@ -98,6 +111,7 @@ class Lifecycle(Records):
             messages=[m.body for m in self.rows(MessageRow, thread_id=row.thread_id)],
             steps=[step.body for step in self.rows(StepRow, run_id=run_id)],
             used=self._usage(run_id),
+            asides={row.id: row.body for row in self.rows(ModelCallRow, run_id=run_id)},
         )
 
     # steps
@@ -135,18 +149,26 @@ class Lifecycle(Records):
         details = {"type": "tool_calls", "tool_calls": calls}
         self.change(self.find(StepRow, step_id), step_details=details)
 
+    def keep_asides(self, run_id: str, asides: Mapping[str, Json]) -> None:
+        """Keep what the model wants back with its calls, by the calls' ids."""
+        thread_id = self.find(RunRow, run_id).thread_id
+        for call_id, aside in asides.items():
+            self.session.add(
+                ModelCallRow(id=call_id, thread_id=thread_id, run_id=run_id, body=aside)
+            )
+
     def finish_message(
-        self, step: Json, message_id: str, text: str, usage: Json, *, cut: bool
+        self, step: Json, message_id: str, text: str, usage: Json, *, cut: str | None
     ) -> tuple[Json, Json]:
-        """End a message, cut off at the token limit or whole; returns the message and the step."""
+        """End a message, whole or cut off for the reason `cut`; returns the message and the step."""
         self._working(step["run_id"])
         self.save_text(message_id, text)
         row = self.find(MessageRow, message_id)
-        if cut:
+        if cut is not None:
             message = self.change(
                 row,
                 status="incomplete",
-                incomplete_details={"reason": "max_tokens"},
+                incomplete_details={"reason": cut},
                 incomplete_at=self.now,
             )
         else:
@@ -160,7 +182,7 @@ class Lifecycle(Records):
         return self._finish_step(step["id"], usage)
 
     def cut_calls(self, step: Json, calls: list[Json], usage: Json) -> Json:
-        """End a tool step at the token limit: its calls are not whole and must not be used."""
+        """End a tool step that was cut off: its calls are not whole and must not be used."""
         self._working(step["run_id"])
         self.save_calls(step["id"], calls)
         row = self.find(StepRow, step["id"])
@@ -222,10 +244,13 @@ class Lifecycle(Records):
 
     # ends
 
-    def finish_run(self, run_id: str, incomplete: str | None = None) -> Event:
-        """End a run by itself; `incomplete` is the limit that it ran into."""
+    def finish_run(self, run_id: str, incomplete: str | None, also: Json | None) -> Event:
+        """End a run by itself; `incomplete` is the limit that it ran into.
+
+        `also` is the usage of an answer that left no step.
+        """
         row = self._working(run_id)
-        fields: Json = {"expires_at": None, "usage": self._usage(run_id)}
+        fields: Json = {"expires_at": None, "usage": self._usage(run_id, also)}
         if incomplete is not None:
             fields["incomplete_details"] = {"reason": incomplete}
             return "thread.run.incomplete", self.set_status(row, "incomplete", **fields)
@@ -255,7 +280,7 @@ class Lifecycle(Records):
                 events.append(("thread.message.incomplete", closed))
         times = {f"{ending.status}_at": self.now}
         for step in self._open_steps(run_id):
-            closed = self.change(step, status=ending.status, last_error=ending.error, **times)
+            closed = self.change(step, status=ending.status, last_error=ending.step_error, **times)
             events.append((f"thread.run.step.{ending.status}", closed))
         if ending.status == "expired":
             times = {}  # a run, unlike a step, has no expired_at
@@ -303,12 +328,15 @@ class Lifecycle(Records):
         steps = self.rows(StepRow, run_id=run_id)
         return [step for step in steps if step.body["status"] == "in_progress"]
 
-    def _usage(self, run_id: str) -> Json:
-        """Add up the steps' usage."""
+    def _usage(self, run_id: str, also: Json | None = None) -> Json:
+        """Add up the steps' usage, and `also`."""
         parts = [step.usage for step in self.rows(StepRow, run_id=run_id) if step.usage]
+        parts += [also] if also else []
         return objects.usage(
             sum(part["prompt_tokens"] for part in parts),
             sum(part["completion_tokens"] for part in parts),
+            sum(part["prompt_token_details"]["cached_tokens"] for part in parts),
+            sum(part["completion_tokens_details"]["reasoning_tokens"] for part in parts),
         )
 
 

@@ -27,11 +27,18 @@ STOPPING = Ending("failed", "The server was stopped in the middle of this run.")
 
 
 class RunEngine:
-    """Starts, continues, cancels and ends runs. All methods belong on the event loop."""
+    """Starts, continues, cancels and ends runs. All methods belong on the event loop.
 
-    def __init__(self, db: Database, model: Model, lifetime: int = 600) -> None:
+    `has_code` says whether code that the model writes is run.
+    """
+
+    def __init__(
+        self, db: Database, model: Model, lifetime: int = 600, *, has_code: bool = True
+    ) -> None:
         self.db = db
         self.model = model
+        self.keeps_limits = bool(getattr(model, "keeps_limits", False))
+        self.has_code = has_code
         self.lifetime = lifetime
         self.sandbox = Sandbox()
         self._workers: dict[str, Worker] = {}
@@ -133,6 +140,15 @@ class RunEngine:
             await self._end(list(self._workers.values()), STOPPING)
             for closer in self._closers:  # what they did not store, the next start closes
                 closer.cancel()
+            await self._close_model()
+
+    async def _close_model(self) -> None:
+        close = getattr(self.model, "aclose", None)
+        if close is not None:
+            try:
+                await close()
+            except Exception:
+                logger.exception("the model could not be closed")
 
     async def _end(self, workers: list[Worker], ending: Ending) -> None:
         for worker in workers:

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from ..models.model import DoneCall, Said, Turn, count_tokens
+from ..models.model import DoneCall, Image, Round, Said, Turn, count_tokens
 from ..store.objects import Json
 from .lifecycle import Context
 
+IMAGE_TOKENS = 85  # a guess: what an image costs at low detail
 
-def build_turn(context: Context) -> tuple[Turn, int] | None:
+
+def build_turn(context: Context, *, has_code: bool) -> tuple[Turn, int] | None:
     """Return the turn and its prompt tokens; None if the prompt limit leaves no room for it.
 
-    As on the hosted API the oldest messages are left out first; the last one always stays.
+    As on the hosted API the oldest messages are left out first; the last one always stays, and so
+    does all that this run has said and done. Without `has_code` the model is offered no code
+    interpreter.
     """
     run = context.run
-    said = [Said(body["role"], message_text(body)) for body in context.messages]
-    said = [one for one in said if one.text]
+    said = [_said(body) for body in context.messages if body["run_id"] != run["id"]]
+    said = [one for one in said if one.content]
+    so_far = _so_far(context)
     truncation = run["truncation_strategy"]
     if truncation["type"] == "last_messages":
         said = said[-truncation["last_messages"] :]
-    rounds = tuple(
-        tuple(_done(call) for call in step["step_details"]["tool_calls"])
-        for step in context.steps
-        if step["type"] == "tool_calls" and step["status"] == "completed"
-    )
     instructions = run["instructions"]
-    fixed = count_tokens(instructions) + sum(
-        count_tokens(call.input) + count_tokens(call.output) for calls in rounds for call in calls
-    )
-    sizes = [count_tokens(one.text) for one in said]
+    fixed = count_tokens(instructions) + sum(_size(item) for item in so_far)
+    sizes = [_size(one) for one in said]
     limit = run["max_prompt_tokens"]
     if limit is not None:
         left = limit - context.used["prompt_tokens"] - fixed
@@ -36,31 +34,68 @@ def build_turn(context: Context) -> tuple[Turn, int] | None:
         if sum(sizes) > left:
             return None
         said = said[-len(sizes) :] if sizes else []
+    most = run["max_completion_tokens"]
     turn = Turn(
         model=run["model"],
         instructions=instructions,
-        messages=tuple(said),
-        tools=tuple(run["tools"]),
+        history=(*said, *so_far),
+        tools=tuple(t for t in run["tools"] if has_code or t["type"] != "code_interpreter"),
         tool_choice=run["tool_choice"],
         parallel_tool_calls=run["parallel_tool_calls"],
         response_format=run["response_format"],
         temperature=run["temperature"],
         top_p=run["top_p"],
-        rounds=rounds,
+        reasoning_effort=run["reasoning_effort"],
+        limit=None if most is None else most - context.used["completion_tokens"],
     )
     return turn, fixed + sum(sizes)
 
 
-def message_text(body: Json) -> str:
-    """Return a message's text; parts that are not text are left out."""
-    parts = [part["text"]["value"] for part in body["content"] if part["type"] == "text"]
-    return "\n".join(parts)
+def _said(body: Json) -> Said:
+    parts: list[str | Image] = []
+    for part in body["content"]:
+        if part["type"] == "text" and part["text"]["value"]:
+            parts.append(part["text"]["value"])
+        elif part["type"] == "image_url":
+            image = part["image_url"]
+            parts.append(Image(url=image["url"], detail=image["detail"]))
+        elif part["type"] == "image_file":
+            image = part["image_file"]
+            parts.append(Image(file_id=image["file_id"], detail=image["detail"]))
+    return Said(body["role"], tuple(parts))
 
 
-def _done(call: Json) -> DoneCall:
+def _so_far(context: Context) -> list[Said | Round]:
+    """Return what the run has said and called, in the order of its steps."""
+    own = {body["id"]: body for body in context.messages if body["run_id"] == context.run["id"]}
+    items: list[Said | Round] = []
+    for step in context.steps:
+        details = step["step_details"]
+        if step["status"] != "completed":
+            continue
+        if step["type"] == "tool_calls":
+            items.append(Round(tuple(_done(call, context) for call in details["tool_calls"])))
+        else:
+            # The client may have deleted the message since.
+            body = own.get(details["message_creation"]["message_id"])
+            if body is not None and (said := _said(body)).content:
+                items.append(said)
+    return items
+
+
+def _size(item: Said | Round) -> int:
+    if isinstance(item, Round):
+        return sum(count_tokens(call.input) + count_tokens(call.output) for call in item.calls)
+    return sum(count_tokens(p) if isinstance(p, str) else IMAGE_TOKENS for p in item.parts)
+
+
+def _done(call: Json, context: Context) -> DoneCall:
+    aside = context.asides.get(call["id"], {})
+    back = (call["id"], aside.get("id", ""), aside.get("extra"))
     if call["type"] == "function":
         function = call["function"]
-        return DoneCall("function", function["name"], function["arguments"], function["output"])
+        name, text = function["name"], function["arguments"]
+        return DoneCall("function", name, text, function["output"], *back)
     code = call["code_interpreter"]
     logs = "".join(output["logs"] for output in code["outputs"])
-    return DoneCall("code_interpreter", "", code["input"], logs)
+    return DoneCall("code_interpreter", "", code["input"], logs, *back)

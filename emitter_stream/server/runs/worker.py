@@ -13,7 +13,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..http.errors import ApiError
-from ..models.model import BadPart, Call, Input, Part, Text, Turn, check_part
+from ..models.model import (
+    BadPart,
+    Call,
+    Input,
+    ModelError,
+    Refusal,
+    Stop,
+    Text,
+    Turn,
+    Usage,
+    check_part,
+    count_tokens,
+)
 from ..store import objects
 from ..store.objects import Json
 from ..store.store import StorageFailed
@@ -33,37 +45,74 @@ SAVE_EVERY = 0.5  # seconds
 CLOSING = 5.0  # seconds for a model to let go of what it holds
 _END: Any = object()
 
+# Why an answer stopped, as the message and as the run tell it.
+_CUT = {"length": "max_tokens", "content_filter": "content_filter"}
+_INCOMPLETE = {"length": "max_completion_tokens", "content_filter": "content_filter"}
+
+
+class Answer:
+    """One answer of the model as a whole: what it cost, and what cut it off.
+
+    `prompt_tokens` is the server's guess, which counts, as the pieces do, where the model tells no
+    usage.
+    """
+
+    def __init__(self, prompt_tokens: int) -> None:
+        self.prompt_tokens = prompt_tokens
+        self.reported: Usage | None = None
+        self.stop: Stop | None = None
+        self.pieces = 0
+        self.written: list[list[str]] = []  # its texts and inputs, in pieces
+
+    @property
+    def usage(self) -> Json:
+        told = self.reported
+        if told is not None:
+            return objects.usage(told.prompt, told.completion, told.cached, told.reasoning)
+        # A piece is about a token from nearly every model, and much more from some.
+        words = sum(count_tokens("".join(pieces)) for pieces in self.written)
+        return objects.usage(self.prompt_tokens, max(self.pieces, words))
+
+
+class OpenCall:
+    """A call in the open step, as far as the model has written it."""
+
+    def __init__(self, call: Call, index: int) -> None:
+        self.kind = call.kind
+        self.name = call.name
+        self.index = index
+        self.call_id = objects.new_id("call")
+        self.aside: Json = {"id": call.id, "extra": call.extra}
+        self.input: list[str] = []
+        self.logs = ""
+
+    def body(self) -> Json:
+        """Return the call in its final form."""
+        text = "".join(self.input)
+        body: Json = {"id": self.call_id, "type": self.kind}
+        if self.kind == "function":
+            body["function"] = {"name": self.name, "arguments": text, "output": None}
+        else:
+            outputs = [{"type": "logs", "logs": self.logs}] if self.logs else []
+            body["code_interpreter"] = {"input": text, "outputs": outputs}
+        return body
+
 
 class OpenStep:
     """What the model has written so far in the step that is open."""
 
-    def __init__(self, step: Json, message: Json | None, prompt_tokens: int) -> None:
+    def __init__(self, step: Json, message: Json | None) -> None:
         self.step = step
         self.message_id: str | None = message["id"] if message else None
-        self.prompt_tokens = prompt_tokens
-        self.tokens = 0
         self.text: list[str] = []
-        self.calls: list[tuple[Call, str, list[str]]] = []
-        self.outputs: dict[str, str] = {}
-
-    @property
-    def usage(self) -> Json:
-        return objects.usage(self.prompt_tokens, self.tokens)
+        self.calls: list[OpenCall] = []
+        self.by_key: dict[str, OpenCall] = {}
 
     def call_bodies(self) -> list[Json]:
-        """Return the calls in their final form."""
-        bodies: list[Json] = []
-        for call, call_id, inputs in self.calls:
-            text = "".join(inputs)
-            body: Json = {"id": call_id, "type": call.kind}
-            if call.kind == "function":
-                body["function"] = {"name": call.name, "arguments": text, "output": None}
-            else:
-                logs = self.outputs.get(call_id)
-                outputs = [{"type": "logs", "logs": logs}] if logs else []
-                body["code_interpreter"] = {"input": text, "outputs": outputs}
-            bodies.append(body)
-        return bodies
+        return [call.body() for call in self.calls]
+
+    def asides(self) -> dict[str, Json]:
+        return {call.call_id: call.aside for call in self.calls if any(call.aside.values())}
 
 
 class Worker:
@@ -79,7 +128,6 @@ class Worker:
         self._ending: Ending | None = None
         self._interruptible = False
         self._open: OpenStep | None = None
-        self._left: int | None = None
         self._saved_at = 0.0
 
     def start(self) -> None:
@@ -137,10 +185,9 @@ class Worker:
         except StorageFailed:
             self._ending = self._ending or Ending("failed", "The server's storage failed.")
         # Whatever a model raises ends its run: KeyboardInterrupt is no signal on this thread.
-        except BaseException as exc:
-            logger.exception("run %s failed", self.run_id)
-            what = f"it sent {exc}" if isinstance(exc, BadPart) else type(exc).__name__
-            self._ending = self._ending or Ending("failed", f"The model failed: {what}.")
+        except BaseException as exc:  # noqa: BLE001  (it is logged, and told by the run)
+            failed = self._failed(exc)
+            self._ending = self._ending or failed
         ending = self._ending or Ending("cancelled")
 
         def close(lifecycle: Lifecycle) -> list[Event]:
@@ -155,6 +202,15 @@ class Worker:
             self.engine.close_later(self.run_id, close)
             raise
 
+    def _failed(self, exc: BaseException) -> Ending:
+        """Log what the model raised, and say it as far as a client may know."""
+        if isinstance(exc, ModelError):  # not its message, which may say what was asked
+            logger.warning("run %s failed: the model says %s", self.run_id, exc.code)
+            return Ending("failed", exc.message, exc.code)
+        logger.error("run %s failed", self.run_id, exc_info=exc)
+        what = f"it sent {exc}" if isinstance(exc, BadPart) else type(exc).__name__
+        return Ending("failed", f"The model failed: {what}.")
+
     async def _work(self) -> Event:
         transact = self.engine.transact
         if self._ending is not None:
@@ -163,44 +219,53 @@ class Worker:
         self.publish("thread.run.in_progress", run)
         for _ in range(MAX_ROUNDS):
             context = await transact(lambda s: s.context(self.run_id))
-            built = build_turn(context)
+            built = build_turn(context, has_code=self.engine.has_code)
             if built is None:
                 return await self._finish("max_prompt_tokens")
             turn, prompt_tokens = built
-            limit = run["max_completion_tokens"]
-            if limit is not None:
-                self._left = limit - context.used["completion_tokens"]
-            cut = await self._respond(turn, prompt_tokens)
-            step = self._open
+            if turn.limit is not None and turn.limit <= 0:
+                return await self._finish("max_completion_tokens")
+            answer = Answer(prompt_tokens)
+            await self._respond(turn, answer)
+            usage, stop, step = answer.usage, answer.stop, self._open
             if step is not None and step.message_id is not None:
-                await self._end_message(step, cut)
+                await self._end_message(step, usage, stop)
             elif step is not None:
-                if not cut:
+                if stop is None:
                     await self._run_code(step)
-                    if any(call.kind == "function" for call, _, _ in step.calls):
-                        return await self._await_outputs(step)
-                await self._end_calls(step, cut)
-                if not cut:
+                    if any(call.kind == "function" for call in step.calls):
+                        return await self._await_outputs(step, usage)
+                await self._end_calls(step, usage, stop)
+                if stop is None:
                     continue
-            return await self._finish("max_completion_tokens" if cut else None)
+            incomplete = _INCOMPLETE[stop.reason] if stop is not None else None
+            return await self._finish(incomplete, usage if step is None else None)
         raise RuntimeError(f"the model made {MAX_ROUNDS} rounds of tool calls without an answer")
 
-    async def _respond(self, turn: Turn, prompt_tokens: int) -> bool:
-        """Stream one turn of the model into steps; true if the token limit cut it off."""
+    async def _respond(self, turn: Turn, answer: Answer) -> None:
+        """Stream one answer of the model into steps."""
+        most = None if self.engine.keeps_limits else turn.limit
         parts = self.engine.model.respond(turn)
         try:
             while (part := await self._wait(lambda: anext(parts, _END))) is not _END:
                 check_part(part)
-                if isinstance(part, (Text, Input)):
-                    if not part.piece:
+                if isinstance(part, Usage):
+                    answer.reported = part
+                    continue
+                if answer.stop is not None:
+                    raise BadPart("more after it stopped")
+                if isinstance(part, Stop):
+                    answer.stop = part
+                    continue
+                if not isinstance(part, Call):
+                    if not part.piece and (isinstance(part, (Text, Refusal)) or not part.extra):
                         continue
-                    if self._left == 0:
-                        return True
-                    if self._left is not None:
-                        self._left -= 1
-                await self._take(part, prompt_tokens)
+                    if answer.pieces == most:
+                        answer.stop = Stop("length")
+                        return
+                    answer.pieces += 1
+                await self._take(part, answer)
                 await self._save_now_and_then()
-            return False
         finally:
             close = getattr(parts, "aclose", None)
             if close is not None:
@@ -232,57 +297,68 @@ class Worker:
         finally:
             self._interruptible = False
 
-    async def _take(self, part: Part, prompt_tokens: int) -> None:
+    async def _take(self, part: Text | Refusal | Call | Input, answer: Answer) -> None:
         step = self._open
-        if isinstance(part, Text):
+        if isinstance(part, (Text, Refusal)):
             if step is None:
-                step = await self._open_message(prompt_tokens)
+                step = await self._open_message()
+                answer.written.append(step.text)
             if step.message_id is None:
-                raise RuntimeError("the model sent text after a tool call")
+                raise BadPart("text after a tool call")
             delta = objects.message_delta(step.message_id, part.piece, not step.text)
             step.text.append(part.piece)
-            step.tokens += 1
             self.publish("thread.message.delta", delta)
         elif isinstance(part, Call):
+            if part.kind == "code_interpreter" and not self.engine.has_code:
+                raise BadPart("code, which this server does not run")
             if step is not None and step.message_id is not None:
-                await self._end_message(step, cut=False)
+                # What the answer costs is not known yet: it stands in its last step.
+                await self._end_message(step, objects.usage(0, 0), None)
                 step = None
             if step is None:
-                step = await self._open_calls(prompt_tokens)
-            self._begin_call(step, part)
+                step = await self._open_calls()
+            if part.key and part.key in step.by_key:
+                raise BadPart("two calls with one key")
+            call = OpenCall(part, len(step.calls))
+            step.calls.append(call)
+            step.by_key[part.key] = call
+            answer.written.append(call.input)
+            self._begin_call(step, call)
         else:
             if step is None or not step.calls:
-                raise RuntimeError("the model sent a call's input before the call")
-            call, _, inputs = step.calls[-1]
-            inputs.append(part.piece)
-            step.tokens += 1
-            key = "arguments" if call.kind == "function" else "input"
-            self._publish_call(step, len(step.calls) - 1, call.kind, {key: part.piece})
+                raise BadPart("a call's input before the call")
+            if part.key and part.key not in step.by_key:
+                raise BadPart("an input for a call that there is not")
+            call = step.by_key[part.key] if part.key else step.calls[-1]
+            if part.extra is not None:
+                call.aside["extra"] = part.extra
+            if part.piece:
+                call.input.append(part.piece)
+                key = "arguments" if call.kind == "function" else "input"
+                self._publish_call(step, call.index, call.kind, {key: part.piece})
 
-    async def _open_message(self, prompt_tokens: int) -> OpenStep:
+    async def _open_message(self) -> OpenStep:
         step, message = await self.engine.transact(lambda s: s.open_message(self.run_id))
-        self._open = OpenStep(step, message, prompt_tokens)
+        self._open = OpenStep(step, message)
         for name, body in (("thread.run.step", step), ("thread.message", message)):
             self.publish(f"{name}.created", body)
             self.publish(f"{name}.in_progress", body)
         return self._open
 
-    async def _open_calls(self, prompt_tokens: int) -> OpenStep:
+    async def _open_calls(self) -> OpenStep:
         step = await self.engine.transact(lambda s: s.open_calls(self.run_id))
-        self._open = OpenStep(step, None, prompt_tokens)
+        self._open = OpenStep(step, None)
         self.publish("thread.run.step.created", step)
         self.publish("thread.run.step.in_progress", step)
         return self._open
 
-    def _begin_call(self, step: OpenStep, call: Call) -> None:
-        call_id = objects.new_id("call")
-        step.calls.append((call, call_id, []))
+    def _begin_call(self, step: OpenStep, call: OpenCall) -> None:
         first: Json
         if call.kind == "function":
             first = {"name": call.name, "arguments": "", "output": None}
         else:
             first = {"input": "", "outputs": []}
-        self._publish_call(step, len(step.calls) - 1, call.kind, first, call_id)
+        self._publish_call(step, call.index, call.kind, first, call.call_id)
 
     def _publish_call(
         self, step: OpenStep, index: int, kind: str, data: Json, call_id: str | None = None
@@ -292,44 +368,51 @@ class Worker:
         self.publish("thread.run.step.delta", delta)
 
     async def _run_code(self, step: OpenStep) -> None:
-        for index, (call, call_id, inputs) in enumerate(step.calls):
+        for call in step.calls:
             if call.kind != "code_interpreter":
                 continue
-            source = "".join(inputs)
-            logs = await self._wait(partial(self.engine.sandbox.run, source))
-            step.outputs[call_id] = logs
-            if logs:
-                output = {"index": 0, "type": "logs", "logs": logs}
-                self._publish_call(step, index, call.kind, {"outputs": [output]})
+            source = "".join(call.input)
+            call.logs = await self._wait(partial(self.engine.sandbox.run, source))
+            if call.logs:
+                output = {"index": 0, "type": "logs", "logs": call.logs}
+                self._publish_call(step, call.index, call.kind, {"outputs": [output]})
 
-    async def _end_message(self, step: OpenStep, cut: bool) -> None:
+    async def _end_message(self, step: OpenStep, usage: Json, stop: Stop | None) -> None:
         text, message_id = "".join(step.text), step.message_id or ""
+        cut = _CUT[stop.reason] if stop is not None else None
         message, done = await self.engine.transact(
-            lambda s: s.finish_message(step.step, message_id, text, step.usage, cut=cut)
+            lambda s: s.finish_message(step.step, message_id, text, usage, cut=cut)
         )
         self._open = None
         self.publish("thread.message.incomplete" if cut else "thread.message.completed", message)
         self.publish("thread.run.step.completed", done)
 
-    async def _end_calls(self, step: OpenStep, cut: bool) -> None:
-        calls = step.call_bodies()
-        if cut:
-            done = await self.engine.transact(lambda s: s.cut_calls(step.step, calls, step.usage))
-        else:
-            done = await self.engine.transact(
-                lambda s: s.finish_calls(step.step, calls, step.usage)
-            )
+    async def _end_calls(self, step: OpenStep, usage: Json, stop: Stop | None) -> None:
+        calls, asides = step.call_bodies(), step.asides()
+
+        def end(lifecycle: Lifecycle) -> Json:
+            if stop is not None:
+                return lifecycle.cut_calls(step.step, calls, usage)
+            lifecycle.keep_asides(self.run_id, asides)
+            return lifecycle.finish_calls(step.step, calls, usage)
+
+        done = await self.engine.transact(end)
         self._open = None
         self.publish(f"thread.run.step.{done['status']}", done)
 
-    async def _await_outputs(self, step: OpenStep) -> Event:
-        calls = step.call_bodies()
-        run = await self.engine.transact(lambda s: s.await_outputs(step.step, calls, step.usage))
+    async def _await_outputs(self, step: OpenStep, usage: Json) -> Event:
+        calls, asides = step.call_bodies(), step.asides()
+
+        def leave(lifecycle: Lifecycle) -> Json:
+            lifecycle.keep_asides(self.run_id, asides)
+            return lifecycle.await_outputs(step.step, calls, usage)
+
+        run = await self.engine.transact(leave)
         self._open = None
         return "thread.run.requires_action", run
 
-    async def _finish(self, incomplete: str | None) -> Event:
-        return await self.engine.transact(lambda s: s.finish_run(self.run_id, incomplete))
+    async def _finish(self, incomplete: str | None, also: Json | None = None) -> Event:
+        return await self.engine.transact(lambda s: s.finish_run(self.run_id, incomplete, also))
 
     def _save(self, lifecycle: Lifecycle) -> None:
         """Store what the open step holds so far."""

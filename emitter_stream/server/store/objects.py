@@ -228,13 +228,13 @@ def step(run: Json, now: int, details: Json) -> Json:
     }
 
 
-def usage(prompt: int, completion: int) -> Json:
+def usage(prompt: int, completion: int, cached: int = 0, reasoning: int = 0) -> Json:
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_token_details": {"cached_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0},
+        "prompt_token_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
     }
 
 

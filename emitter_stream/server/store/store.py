@@ -94,6 +94,14 @@ class StepRow(ThreadChild):
     usage: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
+class ModelCallRow(ThreadChild):
+    """What a model gave with a call, to have it back: `id` is the call's, `body` has `id`, `extra`."""
+
+    __tablename__ = "model_calls"
+
+    run_id: Mapped[str] = mapped_column(index=True)
+
+
 class DatabaseUnusable(Exception):
     """The database cannot be opened: locked by another server, not a database, no permission."""
 
