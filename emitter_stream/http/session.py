@@ -66,6 +66,7 @@ class TransportSession(requests.Session):
         elif settings["verify"] is True and asked.trust_env:
             named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
             settings["verify"] = named or True
+        self._plain.certificates = (settings["verify"], settings["cert"])
         passwords: list[Secret] = []
         is_ours = self.get_adapter(url) is self._plain
         for scheme, proxy in settings["proxies"].items():

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import requests.adapters
 
 from .. import _fork
+from . import tls
 from .secrets import Secret, SecretBytes
 
 if TYPE_CHECKING:
@@ -76,12 +77,27 @@ class Watching:
 class Adapter(Watching, requests.adapters.HTTPAdapter):
     """requests' adapter, whose pools are ours.
 
-    It knows the credentials of proxies, whose addresses come without them.
+    It knows the credentials of proxies, whose addresses come without them; and, for the proxies
+    that speak TLS, what counts as a certificate (the arguments of ``tls.context``).
     """
 
     def __init__(self, **options: Any) -> None:
         self.credentials: dict[str, Secret] = {}  # by proxy
+        self.certificates: tuple[Any, Any] = (True, None)
         super().__init__(**options)
+
+    # requests leaves it to urllib3 to make a context of OpenSSL for each connection.
+
+    def build_connection_pool_key_attributes(
+        self, request: Any, verify: Any, cert: Any = None
+    ) -> Any:
+        host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] != "https":
+            return host, {}
+        return host, {"cert_reqs": _rigour(verify), "ssl_context": tls.context(verify, cert)}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        conn.cert_reqs = _rigour(verify)  # all else is in the context
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
         known = self.credentials.get(proxy)
@@ -92,9 +108,15 @@ class Adapter(Watching, requests.adapters.HTTPAdapter):
         _make_pools_ours(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        if args[0] not in self.proxy_manager and args[0].lower().startswith("https:"):
+            kwargs["proxy_ssl_context"] = tls.context(*self.certificates)
         manager = super().proxy_manager_for(*args, **kwargs)
         _make_pools_ours(manager)
         return manager
+
+
+def _rigour(verify: Any) -> str:
+    return "CERT_REQUIRED" if verify else "CERT_NONE"
 
 
 def _make_pools_ours(manager: Any) -> None:
