@@ -11,6 +11,7 @@ from . import types
 from ._not_given import NOT_GIVEN, NotGiven
 from ._typing import override
 from .abort import AbortController, AbortSignal
+from .azure import AzureOpenAI
 from .client import OpenAI
 from .engine.plain import Stream
 from .engine.stream import EventStream
@@ -56,6 +57,7 @@ __all__ = [
     "AssistantStream",
     "AssistantStreamManager",
     "AuthenticationError",
+    "AzureOpenAI",
     "BadRequestError",
     "ChatCompletionRunner",
     "ChatCompletionStream",

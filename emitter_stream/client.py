@@ -22,7 +22,13 @@ from .sse import MAX_EVENT_BYTES
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["DEFAULT_BASE_URL", "DEFAULT_MAX_RETRIES", "BaseClient", "OpenAI"]
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "DEFAULT_MAX_RETRIES",
+    "BaseClient",
+    "OpenAI",
+    "environment_variable",
+]
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_MAX_RETRIES = 2
@@ -55,12 +61,12 @@ class BaseClient(PythonNames):
         session: Session | None = None,
     ) -> None:
         # Each secret is hidden first of all: a traceback may show this method's variables.
-        api_key = hidden(_environment("OPENAI_API_KEY") if api_key is None else api_key)
-        base_url = _hidden_url(base_url or _environment("OPENAI_BASE_URL"))
+        api_key = hidden(environment_variable("OPENAI_API_KEY") if api_key is None else api_key)
+        base_url = _hidden_url(base_url or environment_variable("OPENAI_BASE_URL"))
         default_headers = hide_headers(default_headers)
         self._api_key = _checked_key(api_key)
-        self.organization = organization or _environment("OPENAI_ORG_ID")
-        self.project = project or _environment("OPENAI_PROJECT_ID")
+        self.organization = organization or environment_variable("OPENAI_ORG_ID")
+        self.project = project or environment_variable("OPENAI_PROJECT_ID")
         self.base_url = _checked_url(base_url)
         self.timeout: Timeout = DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else timeout
         self.max_retries = _checked_retries(max_retries)
@@ -72,7 +78,7 @@ class BaseClient(PythonNames):
 
     def _transport(self) -> Transport:
         headers = {
-            "Authorization": Secret(f"Bearer {self._api_key}"),
+            **self._credentials(),
             "User-Agent": f"emitter_stream/{_version()}",
         }
         if self.organization:
@@ -88,6 +94,10 @@ class BaseClient(PythonNames):
             not_found_hint=_SHUT_DOWN if self.base_url == DEFAULT_BASE_URL else None,
             session=self._session,
         )
+
+    def _credentials(self) -> Mapping[str, str]:
+        """Return the headers that say who asks."""
+        return {"Authorization": Secret(f"Bearer {self._api_key}")}
 
     def _connect(self, transport: Transport) -> None:
         """Begin to use a transport: here is where ``beta`` is made."""
@@ -195,7 +205,7 @@ class OpenAI(BaseClient):
         self.close()
 
 
-def _environment(name: str) -> str | None:
+def environment_variable(name: str) -> str | None:
     """Return an environment variable; one that is set to nothing counts as not set."""
     return os.environ.get(name, "").strip() or None
 

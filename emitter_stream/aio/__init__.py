@@ -17,6 +17,7 @@ from ..streams.chat.aio_stream import (
     AsyncChatCompletionStreamingRunner,
 )
 from ..streams.responses.aio_stream import AsyncResponseStream
+from .azure import AsyncAzureOpenAI
 from .client import AsyncOpenAI
 from .pages import AsyncCursorPage, AsyncPaginator
 from .plain import AsyncStream
@@ -25,6 +26,7 @@ __all__ = [
     "AsyncAssistantEventHandler",
     "AsyncAssistantStream",
     "AsyncAssistantStreamManager",
+    "AsyncAzureOpenAI",
     "AsyncChatCompletionRunner",
     "AsyncChatCompletionStream",
     "AsyncChatCompletionStreamingRunner",

@@ -17,7 +17,7 @@ from .._bell import Flag
 from ..exceptions import shown
 from ..http.transport import Exchange, Transport
 
-__all__ = ["InterruptibleTransport", "in_thread", "sleep"]
+__all__ = ["InterruptibleTransport", "calling_loop", "in_thread", "sleep"]
 
 _T = TypeVar("_T")
 
@@ -27,7 +27,8 @@ _numbers = itertools.count(1)
 class _Call:
     """One call: what of it can be interrupted."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop  # of the task that waits
         self._exchange: Exchange | None = None
         self.cancelled = Flag()
 
@@ -62,6 +63,12 @@ class InterruptibleTransport(Transport):
         return exchange
 
 
+def calling_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop that a request is made for, on it or on the thread of a call."""
+    call = _current.call
+    return asyncio.get_running_loop() if call is None else call.loop
+
+
 def sleep(seconds: float) -> None:
     """Sleep, on the thread of a call, unless the call is cancelled."""
     call = _current.call
@@ -76,7 +83,7 @@ async def in_thread(function: Callable[[], _T]) -> _T:
     """
     loop = asyncio.get_running_loop()
     result: asyncio.Future[_T] = loop.create_future()
-    call = _Call()
+    call = _Call(loop)
 
     def settle(value: Any, error: BaseException | None) -> None:
         if result.done():

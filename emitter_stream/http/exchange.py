@@ -80,6 +80,8 @@ class Exchange:
         self._raw: Any = None  # urllib3's response
         self._at_end = False  # whether the body was read to its end
         self._waited = 0.0  # seconds that ready() has waited for the next bytes
+        self.authorize: Callable[[], Mapping[str, str]] | None = None
+        """What gives further headers, each time the request is sent, on the thread that sends."""
         self.is_reused = False  # whether the connection has served another request before
         self.headers: Mapping[str, str] = {}  # of the answer, with lower-case names
         self._interrupted = Flag()
@@ -93,6 +95,11 @@ class Exchange:
         """The host and the port that it is sent to."""
         url = urllib.parse.urlsplit(self._request["url"])
         return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether it was ended by ``interrupt``."""
+        return self._interrupted.is_set()
 
     @property
     def max_event_bytes(self) -> int:
@@ -331,6 +338,8 @@ class Exchange:
         """
         session = self._transport.session
         settings = self._transport.environment
+        if self.authorize is not None:
+            self._request["headers"] = {**self._request["headers"], **self.authorize()}
         prepared = session.prepare_request(requests.Request(**self._request))
         self._own_secrets = secrets_in(prepared.headers)
         redirects = 0
