@@ -369,3 +369,26 @@ def test_calls_without_tools(connect):
     """Calls come also where the request has no tools, and are not parsed."""
     run = stream(connect, calling(("f", "{}")))
     assert run.final_function_tool_call().to_dict() == {"name": "f", "arguments": "{}"}
+
+
+def test_what_was_skipped_is_an_error(connect):
+    """A choice, or a call, whose number was left out ends the stream in an error, as in Node."""
+    call = {"index": 1, "id": "1", "type": "function", "function": {"name": "f", "arguments": ""}}
+    body = chunk({"role": "assistant", "tool_calls": [call]}) + chunk({}, "tool_calls") + DONE
+    with pytest.raises(OpenAIError, match="tool call"):
+        stream(connect, sse(body)).done()
+    body = chunks("a").replace(b'"index": 0', b'"index": 1')
+    with pytest.raises(OpenAIError, match="choice"):
+        stream(connect, sse(body), n=2).done()
+
+
+def test_a_script_that_only_listens(connect):
+    """Without anybody who waits, all is kept for late listeners and delivered all the same."""
+    run = stream(connect, saying('{"a": "b', "c", 'd"}'), response_format=SCHEMA)
+    heard, ended = [], threading.Event()
+    run.on("content.delta", lambda event: heard.append(event.parsed)).on("end", ended.set)
+    assert ended.wait(20)
+    assert heard == [{"a": "b"}, {"a": "bc"}, {"a": "bcd"}]
+    late = []
+    run.on("content.delta", lambda event: late.append(event.parsed)).done()
+    assert late == heard

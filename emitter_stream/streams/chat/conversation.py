@@ -37,8 +37,12 @@ class Conversation:
         """Take a completion that is whole; yield the calls that it leads to."""
         for choice in data.get("choices") or ():
             message = choice.get("message") if type(choice) is dict else None
-            for call in (message.get("tool_calls") or ()) if type(message) is dict else ():
-                if type(call) is dict and not is_true(call.get("id")):
+            if type(message) is not dict:
+                raise OpenAIError("The server skipped a choice: its message never came.")
+            for call in message.get("tool_calls") or ():
+                if type(call) is not dict:
+                    raise OpenAIError("The server skipped a tool call: nothing of it ever came.")
+                if not is_true(call.get("id")):
                     call["id"] = f"call_{uuid.uuid4()}"  # its result must be told apart
         completion = ParsedChatCompletion(data)
         self.completions.append(completion)

@@ -209,7 +209,7 @@ class ChatCore:
         """Yield calls, each once more for those who want all of them in their order."""
         for name, args in calls:
             yield name, args
-            if EVERYTHING in self.wanted:
+            if EVERYTHING in self.wanted and name != "content":
                 yield EVERYTHING, (name, args)
 
     def _take_message(self, made: Any) -> Iterator[Emission]:

@@ -105,7 +105,8 @@ class Growth:
         for call in self._calls(kept, self.container.get(self.value_field), chunk):
             if call[0] in listened:
                 yield call
-            yield EVERYTHING, call
+            if call[0] != "content":
+                yield EVERYTHING, call
 
     def _kept(self, piece: str, padding: Any, due: bool) -> Kept:
         return piece, len(self.read()), due, padding
@@ -145,7 +146,8 @@ class Growth:
         _, length, due, _ = kept
         for call in self._calls(kept, parse_partial(self.read()[:length]) if due else None, None):
             yield call
-            yield EVERYTHING, call
+            if call[0] != "content":
+                yield EVERYTHING, call
 
     def _calls(
         self, kept: Kept, value: Any, chunk: ChatCompletionChunk | None
@@ -184,15 +186,15 @@ class ContentGrowth(Growth):
             yield "content", (piece, text.read() if type(text) is GrowingText else text)
         if "content.delta" in listened:
             event = {"delta": piece, "snapshot": self.read()}
-            if self.json is not None:
+            if "parsed" in self.container:  # also beside a refusal, where it stays as it was
                 event["parsed"] = self.container["parsed"]
             yield "content.delta", (ContentDeltaEvent(event),)
 
     def _deltas(self, piece: str, text: str, value: Any) -> Iterator[Emission]:
         yield "content", (piece, text)
         event = {"delta": piece, "snapshot": text}
-        if self.json is not None:
-            event["parsed"] = value
+        if "parsed" in self.container:
+            event["parsed"] = self.container["parsed"] if self.json is None else value
         yield "content.delta", (ContentDeltaEvent(event),)
 
 

@@ -80,7 +80,7 @@ EVENTS: dict[str, int] = {
 """What a stream of chunks emits."""
 
 EVERYTHING = "*"
-"""The name under which each call but the finals is made once more, with its name and its arguments:
+"""The name under which each call but `content` and the finals is made once more, with its name and its arguments:
 for the stream's own iterators, which want several events in their common order."""
 
 ALIASES = frozenset(("content.delta", EVERYTHING))  # they repeat others
