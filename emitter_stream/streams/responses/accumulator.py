@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ...exceptions import OpenAIError
 from ...types._model import plain_copy
-from .javascript import append, as_index, is_number, own_text
+from .javascript import append, as_index, field, is_number, own_text
 
 __all__ = ["ITEM_EVENTS", "KNOWN", "LIFECYCLE", "Accumulator", "output_text"]
 
@@ -465,11 +465,12 @@ def _check_same_item(before: dict[str, Any], after: dict[str, Any], kind: str) -
     _keys_of(after, kind)
     item_type = before["type"]
     adds_id = "id" not in before and item_type in OPTIONAL_ID
-    for field in ("type", *(() if adds_id else ("id",)), *(("call_id",) * (item_type in _CALLS))):
-        if before.get(field) != after.get(field):
+    names = ("type", *(() if adds_id else ("id",)), *(("call_id",) * (item_type in _CALLS)))
+    for name in names:
+        if before.get(name) != after.get(name):
             raise OpenAIError(
-                f"The server sent {kind} with the {field} {after.get(field)!r:.80} for the output "
-                f"item whose {field} is {before.get(field)!r:.80}."
+                f"The server sent {kind} with the {name} {after.get(name)!r:.80} for the output "
+                f"item whose {name} is {before.get(name)!r:.80}."
             )
 
 
@@ -491,7 +492,8 @@ def _item_for(event: dict[str, Any], snapshot: dict[str, Any], position: int | N
                 f"of the item {item.get('id')!r:.80}."
             )
         if kind in _PART_EVENTS:
-            expected = "reasoning" if event["part"]["type"] == "reasoning_text" else "message"
+            is_thought = field(event.get("part"), "type") == "reasoning_text"
+            expected = "reasoning" if is_thought else "message"
         else:
             expected = _ITEM_TYPES[kind]
     if item["type"] != expected:
@@ -526,9 +528,9 @@ def _part(parts: Any, value: Any, expected: str | None = None) -> dict[str, Any]
     part: dict[str, Any] = parts[_at(parts, value, "content part")]
     if not part:
         raise OpenAIError("The server sent an event for a content part that is null.")
-    if expected is not None and part.get("type") != expected:
+    if expected is not None and field(part, "type") != expected:
         raise OpenAIError(
-            f"The server sent {expected} for a content part of type {part.get('type')!r:.40}."
+            f"The server sent {expected} for a content part of type {field(part, 'type')!r:.40}."
         )
     return part
 
@@ -544,7 +546,7 @@ def _content_part_added(event: dict[str, Any], item: dict[str, Any], snapshot: A
         item["content"] = []
     part = event["part"]
     _add_part(item["content"], event.get("content_index"), part)
-    if part.get("type") == "output_text":
+    if field(part, "type") == "output_text":
         _text_changed(snapshot, part.get("text"))
 
 
@@ -553,15 +555,15 @@ def _content_part_done(event: dict[str, Any], item: dict[str, Any], snapshot: An
     part = event["part"]
     index = _at(item["content"], event["content_index"], "content part")
     item["content"] = _replaced(item["content"], index, plain_copy(part))
-    if part.get("type") == "output_text":
+    if field(part, "type") == "output_text":
         _text_changed(snapshot, part.get("text"))
-    elif before.get("type") == "output_text":
+    elif field(before, "type") == "output_text":
         _text_changed(snapshot)
 
 
 def _text_changed(snapshot: dict[str, Any], text: Any = "") -> None:
     """Let the text of the whole response follow from its items from now on."""
-    if type(text) is not str:
+    if text is None:
         raise OpenAIError("The server sent a text part without its text.")
     snapshot.pop("output_text", None)
 
@@ -673,9 +675,9 @@ def _shell_output(event: dict[str, Any], item: dict[str, Any], snapshot: dict[st
         item["output"] = _replaced(outputs, index, plain_copy(final))
         return
     delta = event["delta"]
-    for field in ("stdout", "stderr"):
-        if delta.get(field) is not None:
-            append(outputs[index], field, delta, field)
+    for name in ("stdout", "stderr"):
+        if delta.get(name) is not None:
+            append(outputs[index], name, delta, name)
 
 
 _HANDLERS: Final[Mapping[str, Handler]] = {

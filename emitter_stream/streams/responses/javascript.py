@@ -6,7 +6,7 @@ from typing import Any
 
 from ...types._model import GrowingText
 
-__all__ = ["append", "as_index", "is_number", "own_text"]
+__all__ = ["append", "as_index", "field", "is_number", "own_text"]
 
 _MAX_SAFE_INTEGER = 2**53 - 1
 
@@ -25,14 +25,21 @@ def is_number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
-def append(container: dict[str, Any], key: str, source: dict[str, Any], field: str) -> None:
-    """Do ``container[key] += source[field]``.
+def field(value: Any, name: str) -> Any:
+    """Return ``value.name``: ``None`` of what has no fields; ``null`` and nothing raise."""
+    if value is None:
+        raise TypeError(f"null has no {name}")
+    return value.get(name) if type(value) is dict else None
+
+
+def append(container: dict[str, Any], key: str, source: dict[str, Any], name: str) -> None:
+    """Do ``container[key] += source[name]``.
 
     What is no string becomes one, as JavaScript has it: ``null`` is appended as ``null``.
     """
-    piece = source.get(field)
+    piece = source.get(name)
     if type(piece) is not str:
-        piece = _as_text(piece, field in source)
+        piece = _as_text(piece, name in source)
     text = container.get(key)
     if type(text) is GrowingText:
         if text.append(piece):
@@ -47,8 +54,10 @@ def append(container: dict[str, Any], key: str, source: dict[str, Any], field: s
 def own_text(message: dict[str, Any]) -> str:
     """Return the text of a message's parts, joined."""
     pieces = []
+    if type(message["content"]) not in (list, str):
+        raise TypeError("a message's content is an array")
     for part in message["content"]:
-        if part.get("type") == "output_text":
+        if field(part, "type") == "output_text":
             text = part.get("text")
             if type(text) is GrowingText:
                 text = text.read()

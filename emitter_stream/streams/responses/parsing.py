@@ -73,8 +73,10 @@ class ResponseParser:
             if item.get("type") == "function_call":
                 item["parsed_arguments"] = self._arguments(item) if complete else None
             elif item.get("type") == "message":
-                for part in item["content"]:
-                    if part.get("type") == "output_text":
+                for place, part in enumerate(item["content"]):
+                    if type(part) is not dict:  # JavaScript makes an object of anything
+                        item["content"][place] = part if parses else {"parsed": None}
+                    elif part.get("type") == "output_text":
                         value = (
                             self.parse_text(part["text"], item.get("phase")) if complete else None
                         )
