@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from collections.abc import AsyncIterable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from ...engine.loop.reader import LoopReader, Reader, Slot, ThreadReader
 from ...engine.loop.stream import AsyncEventStream
 from ...engine.sources import EventsSource, LinesSource
 from ...exceptions import OpenAIError
+from ...recordings import attach_recorder
 from ...types.chat import (
     ChatCompletionChunk,
     ChatCompletionStreamEvent,
@@ -25,8 +27,10 @@ from ...types.chat import (
 )
 from .codec import CODEC
 from .core import ChatCore
+from .finals import Parsing
 from .listeners import EVERYTHING, ChatListeners, RunnerListeners
-from .stream import RunLines, chunk_line, passed_chunk, typed_event
+from .runner import RunnerCore, StreamingRunnerCore
+from .stream import RunLines, chunk_line, passed_chunk, replayed, typed_event
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,6 +47,12 @@ class AsyncConversationStream(AsyncEventStream):
     """What the streams of one completion, and of several with tools, have in common."""
 
     _core: Any
+
+    def record(self, path: str | os.PathLike[str]) -> Self:
+        """Write every event to a file, on the loop, as it is taken; return the stream."""
+        delivery: Any = self._delivery  # it has all that is asked of a Delivery here
+        attach_recorder(path, delivery, self._reader.redact, self._core)
+        return self
 
     @property
     def messages(self) -> list[Any]:
@@ -120,6 +130,18 @@ class AsyncChatCompletionStream(ChatListeners, AsyncConversationStream):
         """Return a stream of chunks that are there as objects."""
         objects = functools.partial(EventsSource, codec=CODEC)
         return cls(_reader_of(objects, events), ChatCore(), signal=signal)
+
+    @classmethod
+    def replay(
+        cls,
+        path: str | os.PathLike[str],
+        speed: float | None = 1.0,
+        *,
+        signal: AbortSignal | None = None,
+    ) -> Self:
+        """Return a stream of what ``record()`` wrote; as ``ChatCompletionStream.replay``."""
+        core = ChatCore()
+        return cls(ThreadReader(replayed(path, speed, core)), core, signal=signal)
 
     def to_readable_stream(self) -> AsyncEventIterator[bytes]:
         """Return an iterator over the chunks as newline-delimited JSON, a line at a time."""
@@ -214,6 +236,18 @@ class AsyncTypedChatEvents(AsyncChatCompletionStream):
 class AsyncChatCompletionStreamingRunner(AsyncChatCompletionStream):
     """A run of tools, chunk by chunk: ``ChatCompletionStreamingRunner``, for asyncio."""
 
+    @classmethod
+    def replay(
+        cls,
+        path: str | os.PathLike[str],
+        speed: float | None = 1.0,
+        *,
+        signal: AbortSignal | None = None,
+    ) -> Self:
+        """Return a stream of what ``record()`` wrote; as ``ChatCompletionStreamingRunner.replay``."""
+        core = StreamingRunnerCore()
+        return cls(ThreadReader(replayed(path, speed, core)), core, signal=signal)
+
     def to_readable_stream(self) -> AsyncEventIterator[bytes]:
         """Return an iterator over the chunks and the results of tools, as lines of JSON."""
         return AsyncEventIterator(
@@ -232,6 +266,18 @@ class _AsyncTypedRun(AsyncTypedChatEvents, AsyncChatCompletionStreamingRunner):
 
 class AsyncChatCompletionRunner(RunnerListeners, AsyncConversationStream):
     """A run of tools whose answers come whole: ``ChatCompletionRunner``, for asyncio."""
+
+    @classmethod
+    def replay(
+        cls,
+        path: str | os.PathLike[str],
+        speed: float | None = 1.0,
+        *,
+        signal: AbortSignal | None = None,
+    ) -> Self:
+        """Return a stream of what ``record()`` wrote; as ``ChatCompletionRunner.replay``."""
+        core = RunnerCore(Parsing())
+        return cls(ThreadReader(replayed(path, speed, core)), core, signal=signal)
 
 
 def _reader_of(source: Any, items: Any) -> Reader:

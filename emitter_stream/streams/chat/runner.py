@@ -10,6 +10,7 @@ them for what the Node SDK's runners do.
 from __future__ import annotations
 
 import functools
+import os
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -30,7 +31,7 @@ from .conversation import Conversation, request_message
 from .core import ChatCore
 from .finals import Parsing, parsed_completion
 from .listeners import EVENTS, EVERYTHING, RUNNER_EVENTS, RunnerListeners
-from .stream import ChatCompletionStream, ConversationStream, RunLines, Skipping
+from .stream import ChatCompletionStream, ConversationStream, RunLines, Skipping, replayed
 from .tools import RunTools, ToolAnswer
 
 if TYPE_CHECKING:
@@ -390,6 +391,19 @@ class ChatCompletionStreamingRunner(ChatCompletionStream):
         core = ChatCore(replays=True)
         return cls(LinesSource(chunks, CODEC), core, signal=signal, inline=inline)
 
+    @classmethod
+    def replay(
+        cls,
+        path: str | os.PathLike[str],
+        speed: float | None = 1.0,
+        *,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
+    ) -> Self:
+        """Return a run of what ``record()`` wrote to a file; see ``ChatCompletionStream.replay``."""
+        core = StreamingRunnerCore()
+        return cls(replayed(path, speed, core), core, signal=signal, inline=inline)
+
     def to_readable_stream(self) -> Iterator[bytes]:
         """Return an iterator over the chunks and the results of tools, as lines of JSON.
 
@@ -407,6 +421,19 @@ class ChatCompletionRunner(RunnerListeners, ConversationStream):
     """
 
     _core: RunnerCore
+
+    @classmethod
+    def replay(
+        cls,
+        path: str | os.PathLike[str],
+        speed: float | None = 1.0,
+        *,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
+    ) -> Self:
+        """Return a run of what ``record()`` wrote to a file; see ``ChatCompletionStream.replay``."""
+        core = RunnerCore(Parsing())
+        return cls(replayed(path, speed, core), core, signal=signal, inline=inline)
 
 
 def _calls_of(conversation: Conversation) -> list[Mapping[str, Any]]:

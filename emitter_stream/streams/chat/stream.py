@@ -6,15 +6,18 @@ The Python SDK's side of it, which iterates typed events, is what ``with`` gives
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...abort import AbortSignal
+from ...engine.core import Core
 from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
 from ...engine.stream import EventIterator, EventStream
 from ...exceptions import OpenAIError
 from ...http.transport import Exchange
+from ...recordings import Player, Recording, ReplaySource, attach_recorder, check_speed
 from ...types._model import untouched
 from ...types.chat import (
     ChatCompletionStreamEvent,
@@ -41,6 +44,7 @@ __all__ = [
     "TypedChatEvents",
     "chunk_line",
     "passed_chunk",
+    "replayed",
     "typed_event",
 ]
 
@@ -51,6 +55,15 @@ class ConversationStream(EventStream):
     """What the streams of one completion, and of several with tools, have in common."""
 
     _core: Any
+
+    def record(self, path: str | os.PathLike[str]) -> Self:
+        """Write every event to a file as it is received, with its time; return the stream.
+
+        ``replay()`` plays it. As ``AssistantStream.record``: the best place is the first in the
+        chain, and the API key is never in it.
+        """
+        attach_recorder(path, self._delivery, self._source.redact, self._core)
+        return self
 
     @property
     def messages(self) -> list[Any]:
@@ -178,6 +191,24 @@ class ChatCompletionStream(ChatListeners, ConversationStream):
         """
         return cls(EventsSource(events, CODEC), ChatCore(), signal=signal, inline=inline)
 
+    @classmethod
+    def replay(
+        cls,
+        path: str | os.PathLike[str],
+        speed: float | None = 1.0,
+        *,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
+    ) -> Self:
+        """Return a stream of what ``record()`` wrote to a file: a stream like any other.
+
+        ``speed`` is how many times as fast as it came; ``None`` is as fast as possible. The
+        request is not in it: its messages are missing, and nothing is parsed. Raises what
+        ``AssistantStream.replay`` raises.
+        """
+        core = ChatCore()
+        return cls(replayed(path, speed, core), core, signal=signal, inline=inline)
+
     def to_readable_stream(self) -> Iterator[bytes]:
         """Return an iterator over the chunks as newline-delimited JSON, a line at a time.
 
@@ -278,6 +309,19 @@ class Skipping(EventIterator[_T]):
         while not (item := super().__next__()):
             pass
         return item
+
+
+def replayed(path: str | os.PathLike[str], speed: float | None, core: Core) -> Source:
+    """Return the source of a replay for a core; see ``ChatCompletionStream.replay``."""
+    check_speed(speed)
+    recording = Recording.load(path, stacklevel=4)
+    if recording.api != CODEC.api or recording.has_rounds != bool(core.made):
+        kind = "a run of tools" if recording.has_rounds else "a single stream"
+        raise OpenAIError(
+            f"The recording {os.fspath(path)!r} is {kind} of the API {recording.api!r:.40}; the "
+            f"stream class of that plays it."
+        )
+    return ReplaySource(Player(recording.entries(), speed), core.made)
 
 
 def _typed(kind: type[ChatCompletionStream]) -> type[TypedChatEvents]:
