@@ -14,6 +14,7 @@ from pathlib import Path
 import attrs
 
 from emitter_stream.streams.assistants import events as assistants
+from emitter_stream.streams.chat import events as chat
 from emitter_stream.streams.responses import events as responses
 
 PACKAGE = Path(__file__).parent.parent / "emitter_stream"
@@ -110,11 +111,12 @@ class Table:
     name: str  # of the classes: {Async}<name>Listeners
     signatures: dict[str, tuple[str, ...]]
     imports: str  # of the classes in the signatures
+    stem: str = ""  # what the names of the files begin with
 
 
 def imported(module: str, signatures: dict[str, tuple[str, ...]]) -> str:
     """Return the import of all classes in these signatures."""
-    names = {name for classes in signatures.values() for name in classes}
+    names = {name for classes in signatures.values() for name in classes} - {"Any", "str"}
     lines = "".join(f"        {name},\n" for name in sorted(names, key=str.lower))
     return f"    from {module} import (\n{lines}    )\n"
 
@@ -144,6 +146,14 @@ TABLES = [
     from .tool_loop import FunctionCall
 """,
     ),
+    Table("streams/chat", "Chat", chat.SIGNATURES, imported("...types.chat", chat.SIGNATURES)),
+    Table(
+        "streams/chat",
+        "ChatRunner",
+        chat.RUNNER_SIGNATURES,
+        imported("...types.chat", chat.RUNNER_SIGNATURES),
+        stem="runner_",
+    ),
     Table(
         "streams/responses",
         "Response",
@@ -156,7 +166,7 @@ FILES = [(table, side) for table in TABLES for side in (THREADS, LOOP)]
 
 def path_of(table: Table, side: Side) -> Path:
     """Return where a module is."""
-    return PACKAGE / table.folder / side.file
+    return PACKAGE / table.folder / f"{table.stem}{side.file}"
 
 
 def written(table: Table, side: Side) -> str:

@@ -17,7 +17,7 @@ from emitter_stream.aio import (
     AsyncChatCompletionStreamingRunner,
     AsyncOpenAI,
 )
-from emitter_stream.streams.chat.listeners import EVENTS, EVERYTHING
+from emitter_stream.streams.chat.events import EVENTS, EVERYTHING
 
 LISTENED = ["connect", *(name for name in EVENTS if name != EVERYTHING), "error", "abort", "end"]
 

@@ -17,7 +17,7 @@ from parity_chat.compare import FINALS, HERE, numbered, plain, same
 from scripted_server import sse
 
 from emitter_stream import OpenAIError
-from emitter_stream.streams.chat.listeners import EVENTS, EVERYTHING
+from emitter_stream.streams.chat.events import EVENTS, EVERYTHING
 
 COUNT = int(os.environ.get("EMITTER_STREAM_FUZZ", "300"))
 SEED = int(os.environ.get("EMITTER_STREAM_FUZZ_SEED", "2024"))

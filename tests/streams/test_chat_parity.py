@@ -6,7 +6,7 @@ import pytest
 from parity_chat.compare import FINALS, INDEX, Run, difference, load, names_of, plain, scripts
 
 from emitter_stream import AbortController, OpenAIError
-from emitter_stream.streams.chat.listeners import EVENTS, EVERYTHING
+from emitter_stream.streams.chat.events import EVENTS, EVERYTHING
 
 pytestmark = pytest.mark.usefixtures("long_tick")
 

@@ -25,11 +25,13 @@ from ...types.chat import (
     ParsedChatCompletionSnapshot,
     ParsedFunction,
 )
+from .aio_listeners import AsyncChatListeners
 from .codec import CODEC
 from .core import ChatCore
+from .events import EVERYTHING
 from .finals import Parsing
-from .listeners import EVERYTHING, ChatListeners, RunnerListeners
 from .runner import RunnerCore, StreamingRunnerCore
+from .runner_aio_listeners import AsyncChatRunnerListeners
 from .stream import RunLines, chunk_line, passed_chunk, replayed, typed_event
 
 if TYPE_CHECKING:
@@ -102,7 +104,7 @@ class AsyncConversationStream(AsyncEventStream):
         return usage
 
 
-class AsyncChatCompletionStream(ChatListeners, AsyncConversationStream):
+class AsyncChatCompletionStream(AsyncChatListeners, AsyncConversationStream):
     """A completion's stream on an event loop: ``ChatCompletionStream``, for asyncio.
 
     Listeners are plain functions or ``async def``. ``async for`` gives the raw chunks; ``async
@@ -264,7 +266,7 @@ class _AsyncTypedRun(AsyncTypedChatEvents, AsyncChatCompletionStreamingRunner):
     """The official Python SDK's side of a run of tools."""
 
 
-class AsyncChatCompletionRunner(RunnerListeners, AsyncConversationStream):
+class AsyncChatCompletionRunner(AsyncChatRunnerListeners, AsyncConversationStream):
     """A run of tools whose answers come whole: ``ChatCompletionRunner``, for asyncio."""
 
     @classmethod

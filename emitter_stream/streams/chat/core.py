@@ -36,9 +36,9 @@ from ..partial_json import GrowingJSON, JSONBudget
 from ..structured import Parser, parsed
 from .codec import CODEC, MESSAGE_PREFIX
 from .conversation import Conversation, Emission
+from .events import ALIASES, EVENTS, EVERYTHING
 from .finals import Parsing, final_completion, parse_completion, refuse_unfinished
 from .growth import PADDING, ArgumentsGrowth, ContentGrowth, Growth, grow
-from .listeners import ALIASES, EVENTS, EVERYTHING
 from .repairs import REASONING, ChunkRepair, is_true
 
 __all__ = ["ChatCore"]

@@ -22,7 +22,7 @@ from ...types.chat import (
     ParsedChatCompletionSnapshot,
 )
 from ..partial_json import GrowingJSON, parse_partial
-from .listeners import EVERYTHING
+from .events import EVERYTHING
 
 __all__ = ["PADDING", "ArgumentsGrowth", "ContentGrowth", "Growth", "Kept", "grow"]
 

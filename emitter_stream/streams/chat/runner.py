@@ -29,8 +29,9 @@ from ...types import Model
 from .codec import CODEC
 from .conversation import Conversation, request_message
 from .core import ChatCore
+from .events import EVENTS, EVERYTHING, RUNNER_EVENTS
 from .finals import Parsing, parsed_completion
-from .listeners import EVENTS, EVERYTHING, RUNNER_EVENTS, RunnerListeners
+from .runner_listeners import ChatRunnerListeners
 from .stream import ChatCompletionStream, ConversationStream, RunLines, Skipping, replayed
 from .tools import RunTools, ToolAnswer
 
@@ -91,8 +92,8 @@ class StreamingRunnerCore(ChatCore):
 class RunnerCore:
     """A run whose answers come whole: the Node SDK's ``ChatCompletionRunner``."""
 
-    events: Mapping[str, int] = {**RUNNER_EVENTS, "content": 1, AFTER_COMPLETION: 1}
-    aliases = frozenset((EVERYTHING,))
+    events: Mapping[str, int] = {**RUNNER_EVENTS, AFTER_COMPLETION: 1}
+    aliases: frozenset[str] = frozenset()
     made: Mapping[str, str] = _MADE
     codec = CODEC
     open_prefix = ""
@@ -412,7 +413,7 @@ class ChatCompletionStreamingRunner(ChatCompletionStream):
         return self._iterator(Skipping, EVERYTHING, RunLines(), abort_on_leave=True)
 
 
-class ChatCompletionRunner(RunnerListeners, ConversationStream):
+class ChatCompletionRunner(ChatRunnerListeners, ConversationStream):
     """A run of tools whose answers come whole. Its events have no deltas.
 
     Events: ``connect message chatCompletion content functionToolCall functionToolCallResult

@@ -30,8 +30,9 @@ from ...types.chat import (
 )
 from .codec import CODEC, carrier_of
 from .core import ChatCore
+from .events import EVERYTHING, TYPED_EVENTS
 from .finals import Parsing
-from .listeners import EVERYTHING, TYPED_EVENTS, ChatListeners
+from .listeners import ChatListeners
 
 if TYPE_CHECKING:
     from typing_extensions import Self
