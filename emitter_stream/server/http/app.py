@@ -28,10 +28,12 @@ from ..store.store import (
     ThreadRow,
 )
 from . import bodies, models
+from .chat import ChatApi
 from .doors import Doors
-from .errors import ApiError, bad_request, shorten
+from .errors import ApiError, bad_request, shorten, storage_failed
 from .paths import plain_path
 from .reading import read_body, read_page
+from .responses import ResponsesApi
 
 logger = logging.getLogger("emitter_stream.server")
 
@@ -233,6 +235,8 @@ class Api:
             # A name may have slashes in it: `org/model`.
             "/v1/models/{model:path}": {"GET": models.get_model},
             "/healthz": {"GET": self.get_health},
+            **ChatApi(self.engine).table(),
+            **ResponsesApi(self.engine).table(),
         }
         return [
             Route(path, by_method(handlers), methods=list(handlers))
@@ -332,9 +336,7 @@ def error_response(exc: Exception, scope: Scope) -> Response:
         else:
             error = ApiError(exc.status_code, f"Invalid URL ({where})")
     elif isinstance(exc, StorageFailed):  # logged once, by the database
-        room = "its disk is full" if exc.full else "it cannot be read or written"
-        message = f"The server's database cannot be used at the moment: {room}."
-        error = ApiError(503, message, code="storage_unavailable", type="server_error")
+        error = storage_failed(exc.full)
     else:
         logger.error("%s failed", where, exc_info=exc)
         message = "The server had an error while processing your request."

@@ -48,6 +48,13 @@ def not_found(kind: str, object_id: str) -> ApiError:
     return ApiError(404, f"No {kind} found with id '{shorten(object_id)}'.")
 
 
+def storage_failed(full: bool) -> ApiError:
+    """Return what a client hears while the database fails."""
+    room = "its disk is full" if full else "it cannot be read or written"
+    message = f"The server's database cannot be used at the moment: {room}."
+    return ApiError(503, message, code="storage_unavailable", type="server_error")
+
+
 def shorten(text: str, limit: int = 100) -> str:
     """Cut a caller's own text to a length that is safe to send back in a message."""
     return text if len(text) <= limit else text[:limit] + "..."

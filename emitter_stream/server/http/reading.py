@@ -17,8 +17,8 @@ MAX_BODY = 16 * 1024 * 1024
 MAX_DEPTH = 100
 
 
-def read_page(request: Request) -> Page:
-    """Read the list parameters; `ApiError` 400 for one that makes no sense."""
+def read_page(request: Request, order: str = "desc") -> Page:
+    """Read the list parameters, `order` if none is given; `ApiError` 400 for what makes no sense."""
     query = request.query_params
     raw = query.get("limit", "20")
     try:
@@ -33,8 +33,32 @@ def read_page(request: Request) -> Page:
             "invalid_type",
         ) from None
     limit = bodies.checked_limit(limit)
-    order = bodies.checked_order(query.get("order", "desc"))
+    order = bodies.checked_order(query.get("order", order))
     return Page(limit, order, query.get("after") or None, query.get("before") or None)
+
+
+def cut_page(items: list[Json], page: Page) -> Json:
+    """Return one page of `items`, which are oldest first, as the API's list object."""
+    if page.order == "desc":
+        items = items[::-1]
+    start = 0
+    if page.after is not None:
+        found = [n for n, item in enumerate(items) if item["id"] == page.after]
+        if not found:
+            raise bad_request(
+                f"Invalid 'after': nothing found with id '{shorten(page.after)}'.",
+                "after",
+                "invalid_value",
+            )
+        start = found[0] + 1
+    data = items[start : start + page.limit]
+    return {
+        "object": "list",
+        "data": data,
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+        "has_more": len(items) > start + page.limit,
+    }
 
 
 async def read_body(request: Request, shape: type[bodies.Body]) -> Json:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
+from ..answers.work import Work
 from ..http.errors import ApiError
 from ..interpreter import Sandbox
 from ..models.model import Model
@@ -23,6 +24,7 @@ T = TypeVar("T")
 logger = logging.getLogger("emitter_stream.server")
 
 RETRY_EVERY = 1.0  # seconds, for what could not be stored
+SERVER_STOPPING = ApiError(503, "The server is stopping.", type="server_error")
 STOPPING = Ending("failed", "The server was stopped in the middle of this run.")
 
 
@@ -43,6 +45,7 @@ class RunEngine:
         self.sandbox = Sandbox()
         self._workers: dict[str, Worker] = {}
         self._closers: set[asyncio.Task[None]] = set()
+        self._works: set[Work] = set()
         self._stopping = False
         # Held over "change the status in the database, then start or stop the worker", so that
         # nobody sees the one without the other.
@@ -138,6 +141,10 @@ class RunEngine:
         async with self._lock:
             self._stopping = True
             await self._end(list(self._workers.values()), STOPPING)
+            works = list(self._works)
+            for work in works:
+                work.cancel(SERVER_STOPPING)
+            await asyncio.gather(*(work.task for work in works))
             for closer in self._closers:  # what they did not store, the next start closes
                 closer.cancel()
             await self._close_model()
@@ -154,6 +161,11 @@ class RunEngine:
         for worker in workers:
             worker.interrupt(ending)
         await asyncio.gather(*(worker.task for worker in workers))
+
+    def accompany(self, work: Work) -> None:
+        """End this work too when the engine stops."""
+        self._works.add(work)
+        work.task.add_done_callback(lambda _: self._works.discard(work))
 
     def close_later(self, run_id: str, close: Callable[[Lifecycle], object]) -> None:
         """Close a run whose end could not be stored, as soon as it can be.
@@ -181,7 +193,7 @@ class RunEngine:
     def refuse_if_stopping(self) -> None:
         """Raise `ApiError` 503 if the server is on its way to its end."""
         if self._stopping:
-            raise ApiError(503, "The server is stopping.", type="server_error")
+            raise SERVER_STOPPING
 
     def _launch(self, run: Json, feed: Feed | None, first: list[Event]) -> Worker:
         worker = Worker(self, run, feed)

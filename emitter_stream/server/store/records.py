@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,7 +12,16 @@ from sqlalchemy.orm import Session
 from ..http.errors import bad_request, not_found, shorten
 from . import objects
 from .objects import Json
-from .store import AssistantRow, MessageRow, Row, RunRow, StepRow, ThreadRow
+from .store import (
+    AssistantRow,
+    CompletionRow,
+    MessageRow,
+    ResponseRow,
+    Row,
+    RunRow,
+    StepRow,
+    ThreadRow,
+)
 
 R = TypeVar("R", bound=Row)
 
@@ -21,6 +31,8 @@ KINDS: dict[type[Row], str] = {
     MessageRow: "message",
     RunRow: "run",
     StepRow: "run step",
+    CompletionRow: "chat completion",
+    ResponseRow: "response",
 }
 ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 
@@ -54,14 +66,18 @@ class Records:
         """Return all rows within `scope`, oldest first."""
         return list(self.session.scalars(select(table).filter_by(**scope).order_by(table.seq)))
 
-    def page(self, table: type[R], page: Page, **scope: Any) -> Json:
-        """Return one page as the API's list object.
+    def page(
+        self, table: type[R], page: Page, metadata: Mapping[str, str] | None = None, **scope: Any
+    ) -> Json:
+        """Return one page as the API's list object, of those with this `metadata`.
 
         `after` pages forward and `before` backward in the order asked for; either way `has_more`
         says whether there is more in the direction of travel.
         """
         descending = page.order == "desc"
         query = select(table).filter_by(**scope)
+        for key, value in (metadata or {}).items():
+            query = query.where(table.body["metadata"][key].as_string() == value)
         for name, cursor in (("after", page.after), ("before", page.before)):
             if cursor is not None:
                 seq = self._cursor(table, name, cursor, scope)

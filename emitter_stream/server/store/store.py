@@ -102,6 +102,24 @@ class ModelCallRow(ThreadChild):
     run_id: Mapped[str] = mapped_column(index=True)
 
 
+class CompletionRow(Row):
+    """A chat completion that is kept, with the messages of its request."""
+
+    __tablename__ = "completions"
+
+    model: Mapped[str] = mapped_column(index=True)
+    messages: Mapped[list[Any]] = mapped_column(JSON)
+
+
+class ResponseRow(Row):
+    """A response that is kept, with the items of its request and, when it is over, its events."""
+
+    __tablename__ = "responses"
+
+    input: Mapped[list[Any]] = mapped_column(JSON)
+    events: Mapped[list[Any]] = mapped_column(JSON)
+
+
 class DatabaseUnusable(Exception):
     """The database cannot be opened: locked by another server, not a database, no permission."""
 

@@ -1,0 +1,216 @@
+"""`/v1/responses`: answers that are kept by default, can be read again and built upon."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing
+
+from sqlalchemy import select
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from ..answers.dialogue import input_items, response_turn
+from ..answers.hearing import Answer
+from ..answers.response import ResponseWriter, new_response, with_error
+from ..answers.work import CANCELLED, Work
+from ..models.model import Turn
+from ..runs.feed import frame
+from ..runs.lifecycle import Lifecycle
+from ..runs.runs import SERVER_STOPPING, RunEngine
+from ..store.objects import Json, new_id
+from ..store.store import ResponseRow
+from . import answer_bodies
+from .bodies import Empty
+from .chat import SSE_HEADERS
+from .errors import ApiError, bad_request, shorten
+from .reading import cut_page, read_body, read_page
+
+_MOST_BEFORE = 1000  # responses in a chain
+_LOST = ApiError(500, "The server was stopped in the middle of this response.")
+_UNFINISHED = ("queued", "in_progress")
+
+
+class _Live:
+    """A response that the model is at work on. Event number N is frame number N of its work."""
+
+    def __init__(self, body: Json) -> None:
+        self.writer = ResponseWriter(body)
+        self.work = Work()
+
+    def put(self, events: Iterable[Json]) -> None:
+        for event in events:
+            self.work.put(_frame(event))
+
+
+class ResponsesApi:
+    """The handlers of the responses' routes, on one engine."""
+
+    def __init__(self, engine: RunEngine) -> None:
+        self.engine = engine
+        self._live: dict[str, _Live] = {}
+
+    async def create(self, request: Request) -> Response:
+        params = await read_body(request, answer_bodies.Response)
+        engine, previous = self.engine, params.get("previous_response_id")
+        engine.refuse_if_stopping()
+        if not params.get("input") and previous is None:
+            raise bad_request(
+                "Missing required parameter: 'input'.", "input", "missing_required_parameter"
+            )
+        keeps, alone = params.get("store") is not False, bool(params.get("background"))
+        if alone and not keeps:
+            raise bad_request("Background responses have to be stored.", "store")
+        own = input_items(params.get("input"), new_id)
+        body = new_response(params, int(engine.db.clock()))
+
+        def begin(lifecycle: Lifecycle) -> Turn:
+            turn = response_turn(params, [*_items_before(lifecycle, previous), *own])
+            if keeps:
+                row = ResponseRow(id=body["id"], body=body, input=own, events=[])
+                lifecycle.session.add(row)
+            return turn
+
+        answer = Answer(await engine.transact(begin))
+        live = _Live({**body, "output": []})
+        writer, work = live.writer, live.work
+        self._live[body["id"]] = live
+
+        async def close(events: Iterable[Json]) -> None:
+            """Keep the response and then tell its end: who hears it can read the response."""
+            last = [_frame(event) for event in events]
+            if keeps:
+                frames = [one.decode() for one in (*work.frames, *last)]
+                await engine.transact(lambda s: _keep(s, writer.body, frames))
+            self._live.pop(body["id"], None)
+            for one in last:
+                work.put(one)
+
+        async def respond() -> None:
+            live.put(writer.begin())
+            async with aclosing(answer.hear(engine.model)) as pieces:
+                async for piece, number in pieces:
+                    live.put(writer.take(piece, number))
+            await close(writer.finish(answer, int(engine.db.clock())))
+
+        async def failed(error: ApiError) -> None:
+            try:
+                if error is work.cancelled and error is not SERVER_STOPPING:
+                    writer.cancel()
+                    await close(())
+                else:
+                    await close(writer.fail(error))
+            finally:
+                self._live.pop(body["id"], None)
+
+        engine.accompany(work.start(respond, failed))
+        if params.get("stream"):
+            return _streamed(work.follow() if alone else work.follow_or_cancel())
+        if not alone:
+            await work.end(request)
+        return JSONResponse(writer.body)
+
+    async def get(self, request: Request) -> Response:
+        query = request.query_params
+        if query.get("stream") != "true":
+            return JSONResponse(await self._body(request))
+        after = query.get("starting_after", "-1")
+        if not after.removeprefix("-").isdecimal() or not after.isascii() or len(after) > 9:
+            raise bad_request(
+                f"Invalid type for 'starting_after': expected an integer, but got "
+                f"'{shorten(after)}' instead.",
+                "starting_after",
+                "invalid_type",
+            )
+        start, response = max(0, int(after) + 1), request.path_params["response_id"]
+        live = self._live.get(response)
+        if live is not None:
+            return _streamed(live.work.follow(start))
+        row = await self.engine.transact(lambda s: s.find(ResponseRow, response))
+
+        async def again() -> AsyncIterator[bytes]:
+            for one in row.events[start:]:
+                yield one.encode(errors="backslashreplace")
+
+        return _streamed(again())
+
+    async def delete(self, request: Request) -> Response:
+        response = request.path_params["response_id"]
+        live = self._live.get(response)
+        if live is not None:
+            live.work.cancel(CANCELLED)
+            await asyncio.wait({live.work.task})
+        gone = await self.engine.transact(
+            lambda s: s.delete(ResponseRow, "response", response), frees=True
+        )
+        return JSONResponse({**gone, "object": "response"})
+
+    async def cancel(self, request: Request) -> Response:
+        await read_body(request, Empty)
+        body = await self._body(request)
+        if not body["background"]:
+            raise bad_request("Cannot cancel a synchronous response.")
+        live = self._live.get(body["id"])
+        if live is not None:
+            live.work.cancel(CANCELLED)
+            await asyncio.wait({live.work.task})
+            body = live.writer.body
+        return JSONResponse(body)
+
+    async def list_input(self, request: Request) -> Response:
+        """List what the response itself was asked, without what came before it."""
+        response, page = request.path_params["response_id"], read_page(request)
+        row = await self.engine.transact(lambda s: s.find(ResponseRow, response))
+        return JSONResponse(cut_page(row.input, page))
+
+    async def _body(self, request: Request) -> Json:
+        response = request.path_params["response_id"]
+        live = self._live.get(response)
+        if live is not None:
+            return live.writer.body
+        body = (await self.engine.transact(lambda s: s.find(ResponseRow, response))).body
+        return with_error(body, _LOST) if body["status"] in _UNFINISHED else body
+
+    def table(self) -> dict[str, dict[str, Callable[[Request], Awaitable[Response]]]]:
+        """Return the handlers by path and method."""
+        one = "/v1/responses/{response_id}"
+        return {
+            "/v1/responses": {"POST": self.create},
+            one: {"GET": self.get, "DELETE": self.delete},
+            f"{one}/cancel": {"POST": self.cancel},
+            f"{one}/input_items": {"GET": self.list_input},
+        }
+
+
+def _items_before(lifecycle: Lifecycle, previous: str | None) -> list[Json]:
+    """Return all that was asked and answered up to the response `previous`, oldest first."""
+    chain: list[list[Json]] = []
+    while previous is not None:
+        row = lifecycle.session.scalars(select(ResponseRow).filter_by(id=previous)).one_or_none()
+        if row is None:
+            raise bad_request(
+                f"Previous response with id '{shorten(previous)}' not found.",
+                "previous_response_id",
+                "previous_response_not_found",
+            )
+        if len(chain) == _MOST_BEFORE:
+            raise bad_request(
+                f"More than {_MOST_BEFORE} responses come before this one.", "previous_response_id"
+            )
+        chain.append([*row.input, *row.body["output"]])
+        previous = row.body["previous_response_id"]
+    return [item for items in reversed(chain) for item in items]
+
+
+def _keep(lifecycle: Lifecycle, body: Json, events: list[str]) -> None:
+    row = lifecycle.session.scalars(select(ResponseRow).filter_by(id=body["id"])).one_or_none()
+    if row is not None:  # else it was deleted meanwhile
+        row.body, row.events = body, events
+
+
+def _frame(event: Json) -> bytes:
+    return frame(event["type"], event)
+
+
+def _streamed(frames: AsyncIterator[bytes]) -> Response:
+    return StreamingResponse(frames, media_type="text/event-stream", headers=SSE_HEADERS)
