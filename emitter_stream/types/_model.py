@@ -356,8 +356,8 @@ class Model:
         if members is None or type(data) is not dict:
             return cls
         tag = data.get("type")
-        member: type[Self] = members.get(tag, cls) if type(tag) is str else cls
-        return member
+        member = members.get(tag, cls) if type(tag) is str else cls
+        return typing.cast("type[Self]", member)
 
     def _view_class(self, name: str) -> type[Model] | None:
         """Return the class that shows a dict in field ``name``; ``None`` leaves the dict bare."""
