@@ -94,8 +94,10 @@ def _at_exit() -> None:
     A thread waits, and the interpreter for that, so that who waits for the main thread sees its end.
     """
     sys.unraisablehook = functools.partial(_unraisable, sys.unraisablehook)  # Ctrl-C from here on
-    coming.set()
     aborting = _ended_by_exception()
+    if aborting:  # before anybody hears of the end: no event is to come between
+        _abort([one for one in _held() if runs(one)])
+    coming.set()
     if not any(map(runs, _held())):
         return
     waiting = threading.Thread(
@@ -142,17 +144,22 @@ def _wait(aborting: bool) -> None:
         if not running:
             break
         _waited = False
-        for one in running:
-            if aborting:
-                threads.append(one.thread)
-                one.stop(APIUserAbortError("The program was ended."))
-            else:
+        if aborting:
+            threads += [one.thread for one in running]
+            _abort(running)
+        else:
+            for one in running:
                 one.wind_up()
         running[0].wait_settled(1.0)  # and look again: a thread may have died of whatever
     limit = time.monotonic() + GRACE
     for thread in threads:
         assert thread is not None
         thread.join(max(0.0, limit - time.monotonic()))
+
+
+def _abort(streams: list[Held]) -> None:
+    for one in streams:
+        one.stop(APIUserAbortError("The program was ended."))
 
 
 def _begin_anew() -> None:

@@ -196,14 +196,3 @@ def test_without_the_extra(missing):
     for output in (done.stdout, done.stderr):
         assert "pip install 'emitter-stream[server]'" in output
     assert "Traceback" not in done.stderr
-
-
-def test_the_server_imports_no_client_code():
-    """The server's own modules import nothing of the library outside their package."""
-    from pathlib import Path
-
-    import emitter_stream.server
-
-    for file in Path(emitter_stream.server.__file__).parent.glob("*.py"):
-        text = file.read_text("utf-8")
-        assert "from .." not in text and "import emitter_stream" not in text, file
