@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ..._names import NodeName
 from ...abort import AbortSignal
 from ...engine.loop.iterator import AsyncEventIterator
 from ...engine.loop.reader import LoopReader, Reader, Slot, ThreadReader
@@ -16,6 +17,7 @@ from ...engine.loop.stream import AsyncEventStream
 from ...engine.sources import EventsSource, LinesSource
 from ...exceptions import OpenAIError
 from ...recordings import attach_recorder
+from ...sse import MAX_EVENT_BYTES
 from ...types.chat import (
     ChatCompletionChunk,
     ChatCompletionStreamEvent,
@@ -114,15 +116,18 @@ class AsyncChatCompletionStream(AsyncChatListeners, AsyncConversationStream):
     _core: ChatCore
     _iterated = False  # the typed side was
 
+    fromReadableStream = NodeName()
+
     @classmethod
     def from_readable_stream(
         cls,
         chunks: Iterable[bytes] | AsyncIterable[bytes],
         *,
         signal: AbortSignal | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> Self:
         """Return a stream of what ``to_readable_stream()`` wrote, here or in Node."""
-        lines = functools.partial(LinesSource, codec=CODEC)
+        lines = functools.partial(LinesSource, codec=CODEC, max_event_bytes=max_event_bytes)
         return cls(_reader_of(lines, chunks), ChatCore(replays=True), signal=signal)
 
     @classmethod

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from ...engine.growth import Path, with_piece
+from ...engine.growth import Path
 from ...engine.history import KEEP
 from ...types._model import GrowingText
 from ...types.chat import (
@@ -98,11 +98,12 @@ class Growth:
         self, piece: str, padding: Any, data: Any, listened: Container[str], *, keep: bool
     ) -> Iterator[Emission]:
         """Take a chunk for those who want all of its calls, in their order."""
-        kept = self._kept(piece, padding, self._append(piece))
+        due = self._append(piece)
+        text = self.read()
         if keep:
-            yield KEEP, (self, kept)
-        chunk = None if data is None else ChatCompletionChunk(data)
-        for call in self._calls(kept, self.container.get(self.value_field), chunk):
+            yield KEEP, (self, (piece, len(text), due, padding))
+        chunk = ChatCompletionChunk(data or self.data(piece, padding))
+        for call in self._calls(chunk, piece, text, self.container.get(self.value_field)):
             if call[0] in listened:
                 yield call
             if call[0] != "content":
@@ -129,11 +130,16 @@ class Growth:
         self.container[self.value_field] = None
 
     def data(self, piece: str, padding: Any = None) -> dict[str, Any]:
-        """Return the chunk with ``piece`` in it."""
-        made: dict[str, Any] = with_piece(self.chunk, self.path, piece)
+        """Return the chunk with ``piece`` in it; only what lies on the way is copied."""
+        choice = self.chunk["choices"][0]
+        made = {**self.chunk, "choices": [{**choice, "delta": self._delta(choice["delta"], piece)}]}
         if padding is not None:
             made[PADDING] = padding
         return made
+
+    def _delta(self, delta: dict[str, Any], piece: str) -> dict[str, Any]:
+        """Return the chunk's delta with ``piece`` in it."""
+        raise NotImplementedError
 
     def read(self) -> str:
         """Return the text so far."""
@@ -143,21 +149,19 @@ class Growth:
 
     def again(self, kept: Kept) -> Iterator[Emission]:
         """Yield every call that a chunk led to, for a listener that came late."""
-        _, length, due, _ = kept
-        for call in self._calls(kept, parse_partial(self.read()[:length]) if due else None, None):
+        piece, length, due, padding = kept
+        chunk, text = ChatCompletionChunk(self.data(piece, padding)), self.read()[:length]
+        for call in self._calls(chunk, piece, text, parse_partial(text) if due else None):
             yield call
             if call[0] != "content":
                 yield EVERYTHING, call
 
     def _calls(
-        self, kept: Kept, value: Any, chunk: ChatCompletionChunk | None
+        self, chunk: ChatCompletionChunk, piece: str, text: str, value: Any
     ) -> Iterator[Emission]:
         """Yield every call that a chunk leads to."""
-        piece, length, _, padding = kept
-        if chunk is None:
-            chunk = ChatCompletionChunk(self.data(piece, padding))
         yield "chunk", (chunk, self.view)
-        yield from self._deltas(piece, self.read()[:length], value)
+        yield from self._deltas(piece, text, value)
 
     def _deltas(self, piece: str, text: str, value: Any) -> Iterator[Emission]:
         """Yield the calls that a chunk leads to, behind that for the chunk itself."""
@@ -189,6 +193,9 @@ class ContentGrowth(Growth):
             if "parsed" in self.container:  # also beside a refusal, where it stays as it was
                 event["parsed"] = self.container["parsed"]
             yield "content.delta", (ContentDeltaEvent(event),)
+
+    def _delta(self, delta: dict[str, Any], piece: str) -> dict[str, Any]:
+        return {**delta, "content": piece}
 
     def _deltas(self, piece: str, text: str, value: Any) -> Iterator[Emission]:
         yield "content", (piece, text)
@@ -224,6 +231,11 @@ class ArgumentsGrowth(Growth):
         if _ARGUMENTS in listened:
             value = self.container.get("parsed_arguments")
             yield _ARGUMENTS, (self._event(piece, self.read(), value),)
+
+    def _delta(self, delta: dict[str, Any], piece: str) -> dict[str, Any]:
+        call = delta["tool_calls"][0]
+        function = {**call["function"], "arguments": piece}
+        return {**delta, "tool_calls": [{**call, "function": function}]}
 
     def _deltas(self, piece: str, text: str, value: Any) -> Iterator[Emission]:
         yield _ARGUMENTS, (self._event(piece, text, value),)

@@ -19,7 +19,7 @@ from ...abort import AbortSignal
 from ...engine.ahead import OpenedAhead
 from ...engine.codec import WireEvent
 from ...engine.core import Emission
-from ...engine.sources import HTTPSource, LinesSource, Source
+from ...engine.sources import HTTPSource, Source
 from ...engine.work import working_for
 from ...exceptions import APIUserAbortError, OpenAIError
 from ...http.transport import Exchange
@@ -379,18 +379,6 @@ class ChatCompletionStreamingRunner(ChatCompletionStream):
     The events are those of ``ChatCompletionStream``, for each completion; ``connect`` comes once a
     request. Node's class of the same name.
     """
-
-    @classmethod
-    def from_readable_stream(
-        cls,
-        chunks: Iterable[bytes],
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-    ) -> Self:
-        """Return a stream of what ``to_readable_stream()`` wrote, here or in Node."""
-        core = ChatCore(replays=True)
-        return cls(LinesSource(chunks, CODEC), core, signal=signal, inline=inline)
 
     @classmethod
     def replay(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..._names import NodeName
 from ...abort import AbortSignal
 from ...engine.core import Core
 from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
@@ -18,6 +19,7 @@ from ...engine.stream import EventIterator, EventStream
 from ...exceptions import OpenAIError
 from ...http.transport import Exchange
 from ...recordings import Player, Recording, ReplaySource, attach_recorder, check_speed
+from ...sse import MAX_EVENT_BYTES
 from ...types._model import untouched
 from ...types.chat import (
     ChatCompletionStreamEvent,
@@ -165,6 +167,8 @@ class ChatCompletionStream(ChatListeners, ConversationStream):
         core.conversation.messages.extend(params.get("messages") or ())
         return cls(HTTPSource(exchange, core), core, signal=signal, inline=inline)
 
+    fromReadableStream = NodeName()
+
     @classmethod
     def from_readable_stream(
         cls,
@@ -172,14 +176,16 @@ class ChatCompletionStream(ChatListeners, ConversationStream):
         *,
         signal: AbortSignal | None = None,
         inline: bool = False,
+        max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> Self:
         """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
 
-        ``chunks`` is any iterable of bytes, cut anywhere; it is read on the stream's thread. The
-        request's messages are not in it, and nothing is parsed. Node: ``fromReadableStream``.
+        ``chunks`` is any iterable of bytes, cut anywhere; it is read on the stream's thread. A line
+        of more than ``max_event_bytes`` (64 MiB) is an ``OpenAIError``. The request's messages are
+        not in it, and nothing is parsed. Node: ``fromReadableStream``.
         """
-        core = ChatCore(replays=True)
-        return cls(LinesSource(chunks, CODEC), core, signal=signal, inline=inline)
+        source = LinesSource(chunks, CODEC, max_event_bytes=max_event_bytes)
+        return cls(source, ChatCore(replays=True), signal=signal, inline=inline)
 
     @classmethod
     def from_events(
