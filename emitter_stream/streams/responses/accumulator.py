@@ -237,6 +237,8 @@ class Accumulator:
         text = incoming.get("output_text")
         if output:
             _item_keys(output)
+            if text is None:
+                output_text(incoming)  # reads it, as Node does
             replacements = []
             for item in output:
                 index = self._wire_indexes.get(_identity(item))
@@ -676,7 +678,7 @@ def _shell_output(event: dict[str, Any], item: dict[str, Any], snapshot: dict[st
         return
     delta = event["delta"]
     for name in ("stdout", "stderr"):
-        if delta.get(name) is not None:
+        if field(delta, name) is not None:
             append(outputs[index], name, delta, name)
 
 

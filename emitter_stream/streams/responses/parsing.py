@@ -58,7 +58,7 @@ class ResponseParser:
                 "The server sent a response with fields that are missing or of another kind."
             ) from error
 
-    def parse_text(self, text: str, phase: Any) -> Any:
+    def parse_text(self, text: Any, phase: Any) -> Any:
         """Return what a message's text becomes; ``phase`` is its message's."""
         if self.text is None or phase not in (None, "final_answer"):
             return None
@@ -77,9 +77,8 @@ class ResponseParser:
                     if type(part) is not dict:  # JavaScript makes an object of anything
                         item["content"][place] = part if parses else {"parsed": None}
                     elif part.get("type") == "output_text":
-                        value = (
-                            self.parse_text(part["text"], item.get("phase")) if complete else None
-                        )
+                        text, phase = part.get("text"), item.get("phase")
+                        value = self.parse_text(text, phase) if complete else None
                         part["parsed"] = value
                         found = value if found is None else found
                     elif not parses:
