@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import re
-from collections.abc import Callable
-from types import FunctionType
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NoReturn
 
-__all__ = ["NodeName", "PythonNames", "in_python_order"]
+__all__ = ["NodeName", "PythonNames", "in_python_order", "nearest"]
 
 
 class PythonNames:
@@ -43,10 +43,17 @@ def _missing(whose: str, name: str, known: list[str]) -> str:
     message = f"{whose} has no attribute {name!r}"
     if name.startswith("_"):
         return message
+    near = nearest(name, [other for other in known if not other.startswith("_") and other != name])
+    return f"{message}; did you mean {near!r}?" if near else message
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """Return the known Python name that a Node name or a misspelt one stands for, if any does."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    public = [other for other in known if not other.startswith("_") and other != name]
-    near = [snake] if snake in public else difflib.get_close_matches(snake, public, 1, 0.7)
-    return f"{message}; did you mean {near[0]!r}?" if near else message
+    if snake in known:
+        return snake
+    near = difflib.get_close_matches(snake, sorted(known), 1, 0.7)
+    return near[0] if near else None
 
 
 # By how each id begins, from the outside in: in this order Node once took them.
@@ -59,15 +66,16 @@ _IDS = {
 }
 
 
-def in_python_order(function: FunctionType) -> Callable[..., Any]:
+def in_python_order(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a method of the API that refuses ids in another order, and says what to write.
 
     Such a call would be a bare ``TypeError``, or a 404 of the server for an id in the place of
     another. Ids that look like none of the API's, as other servers may give them, go anywhere.
     """
-    code = function.__code__
-    positional = code.co_varnames[1 : code.co_argcount]
-    named = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    placed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    positional = tuple(one.name for one in parameters if one.kind in placed)
+    named = {one.name for one in parameters}
     ids = [name for name in _IDS.values() if name in named]
 
     @functools.wraps(function)

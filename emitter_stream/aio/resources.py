@@ -25,10 +25,15 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .._not_given import NotGiven
-    from ..abort import AbortSignal
-    from ..resources._params import RunParams, RunToolsParams, SubmitParams, ThreadRunParams
-    from ..streams.assistants.tool_loop import OnToolError
-    from ..tools.functions import ToolsParam
+    from ..resources._params import (
+        RunParams,
+        RunStreamParams,
+        RunToolsStreamParams,
+        SubmitParams,
+        SubmitStreamParams,
+        ThreadRunParams,
+        ThreadRunStreamParams,
+    )
     from .chat import AsyncChat
 
 __all__ = [
@@ -80,7 +85,7 @@ class _Call(_Taken[Callable[_P, Coroutine[Any, Any, _R]]]):
         def __init__(self, method: Callable[Concatenate[Any, _P], _R]) -> None: ...
 
     def _adapt(self, plain: Callable[..., Any]) -> Any:
-        @functools.wraps(plain)
+        @functools.wraps(plain, updated=())  # not its signature, which has self
         async def call(*args: Any, **kwargs: Any) -> Any:
             if kwargs.get("stream"):  # making a stream blocks nobody, and belongs on the loop
                 return plain(*args, **kwargs)
@@ -97,7 +102,7 @@ class _List(_Taken[Callable[_P, AsyncPaginator[_M]]]):
         def __init__(self, method: Callable[Concatenate[Any, _P], CursorPage[_M]]) -> None: ...
 
     def _adapt(self, plain: Callable[..., Any]) -> Any:
-        @functools.wraps(plain)
+        @functools.wraps(plain, updated=())  # not its signature, which has self
         def call(*args: Any, **kwargs: Any) -> Any:
             return AsyncPaginator(functools.partial(plain, *args, **kwargs))
 
@@ -195,23 +200,11 @@ class AsyncThreads(_AsyncResource):
 
         @overload
         def create_and_run_stream(
-            self,
-            *,
-            stream: bool | NotGiven | None = ...,
-            event_handler: None = ...,
-            signal: AbortSignal | None = ...,
-            inline: bool = ...,
-            **params: Unpack[ThreadRunParams],
+            self, *, event_handler: None = ..., **params: Unpack[ThreadRunStreamParams]
         ) -> AsyncAssistantStream: ...
         @overload
         def create_and_run_stream(
-            self,
-            *,
-            stream: bool | NotGiven | None = ...,
-            event_handler: _H,
-            signal: AbortSignal | None = ...,
-            inline: bool = ...,
-            **params: Unpack[ThreadRunParams],
+            self, *, event_handler: _H, **params: Unpack[ThreadRunStreamParams]
         ) -> AsyncAssistantStreamManager[_H]: ...
         def create_and_run_stream(self, **params: Any) -> Any: ...
     else:
@@ -262,25 +255,11 @@ class AsyncRuns(_AsyncResource):
 
         @overload
         def stream(
-            self,
-            thread_id: str,
-            *,
-            stream: bool | NotGiven | None = ...,
-            event_handler: None = ...,
-            signal: AbortSignal | None = ...,
-            inline: bool = ...,
-            **params: Unpack[RunParams],
+            self, thread_id: str, *, event_handler: None = ..., **params: Unpack[RunStreamParams]
         ) -> AsyncAssistantStream: ...
         @overload
         def stream(
-            self,
-            thread_id: str,
-            *,
-            stream: bool | NotGiven | None = ...,
-            event_handler: _H,
-            signal: AbortSignal | None = ...,
-            inline: bool = ...,
-            **params: Unpack[RunParams],
+            self, thread_id: str, *, event_handler: _H, **params: Unpack[RunStreamParams]
         ) -> AsyncAssistantStreamManager[_H]: ...
         def stream(self, thread_id: str, **params: Any) -> Any: ...
 
@@ -291,32 +270,12 @@ class AsyncRuns(_AsyncResource):
             self,
             thread_id: str,
             *,
-            tools: ToolsParam,
-            parallel: bool = ...,
-            max_rounds: int = ...,
-            on_tool_error: OnToolError = ...,
-            send_tools: bool = ...,
-            stream: bool | NotGiven | None = ...,
             event_handler: None = ...,
-            signal: AbortSignal | None = ...,
-            inline: bool = ...,
-            **params: Unpack[RunToolsParams],
+            **params: Unpack[RunToolsStreamParams],
         ) -> AsyncAssistantStream: ...
         @overload
         def run_tools(
-            self,
-            thread_id: str,
-            *,
-            tools: ToolsParam,
-            parallel: bool = ...,
-            max_rounds: int = ...,
-            on_tool_error: OnToolError = ...,
-            send_tools: bool = ...,
-            stream: bool | NotGiven | None = ...,
-            event_handler: _H,
-            signal: AbortSignal | None = ...,
-            inline: bool = ...,
-            **params: Unpack[RunToolsParams],
+            self, thread_id: str, *, event_handler: _H, **params: Unpack[RunToolsStreamParams]
         ) -> AsyncAssistantStreamManager[_H]: ...
         def run_tools(self, thread_id: str, **params: Any) -> Any: ...
 
@@ -345,25 +304,11 @@ class AsyncRuns(_AsyncResource):
 
         @overload
         def submit_tool_outputs_stream(
-            self,
-            run_id: str,
-            *,
-            stream: bool | NotGiven | None = ...,
-            event_handler: None = ...,
-            signal: AbortSignal | None = ...,
-            inline: bool = ...,
-            **params: Unpack[SubmitParams],
+            self, run_id: str, *, event_handler: None = ..., **params: Unpack[SubmitStreamParams]
         ) -> AsyncAssistantStream: ...
         @overload
         def submit_tool_outputs_stream(
-            self,
-            run_id: str,
-            *,
-            stream: bool | NotGiven | None = ...,
-            event_handler: _H,
-            signal: AbortSignal | None = ...,
-            inline: bool = ...,
-            **params: Unpack[SubmitParams],
+            self, run_id: str, *, event_handler: _H, **params: Unpack[SubmitStreamParams]
         ) -> AsyncAssistantStreamManager[_H]: ...
         def submit_tool_outputs_stream(self, run_id: str, **params: Any) -> Any: ...
     else:

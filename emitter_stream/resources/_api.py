@@ -16,6 +16,7 @@ from ..exceptions import APIError, APIUserAbortError
 from ..types import Model
 from ._body import json_body, merge_headers, query_parameters
 from ._page import CursorPage, SinglePage, no_more
+from ._params import checked
 
 if TYPE_CHECKING:
     from ..abort import AbortSignal
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ..http.transport import Exchange, Timeout, Transport
     from ..tools.functions import Call
 
-__all__ = ["Api", "Extras", "Resource"]
+__all__ = ["Api", "Extras", "Resource", "parted"]
 
 _M = TypeVar("_M", bound=Model)
 _S = TypeVar("_S", bound=EventStream)
@@ -38,6 +39,28 @@ class Extras:
     body: Mapping[str, object] | None = None
     timeout: Timeout | NotGiven = NOT_GIVEN
     signal: AbortSignal | None = None
+
+    def without_body(self) -> Extras:
+        """Return those for the requests after the first, which have no body or one of their own."""
+        return attrs.evolve(self, body=None)
+
+
+_OPTIONS = {
+    "extra_headers": "headers",
+    "extra_query": "query",
+    "extra_body": "body",
+    "timeout": "timeout",
+    "signal": "signal",
+}
+
+
+def parted(params: Mapping[str, object]) -> tuple[dict[str, Any], Extras]:
+    """Part the keyword arguments of a call into what is sent and the options of the call."""
+    given: dict[str, Any] = {
+        name: value for name, value in params.items() if value is not NOT_GIVEN
+    }
+    options = {option: given.pop(name) for name, option in _OPTIONS.items() if name in given}
+    return given, Extras(**options)
 
 
 @attrs.frozen
@@ -190,6 +213,6 @@ class Resource(PythonNames):
         super().__init_subclass__()
         for name, method in list(vars(cls).items()):
             if isinstance(method, FunctionType) and not name.startswith("_"):
-                setattr(cls, name, in_python_order(method))
+                setattr(cls, name, in_python_order(checked(method)))
 
     _api: Api = attrs.field(repr=False)

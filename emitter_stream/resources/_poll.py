@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from .._not_given import NotGiven
 from ..types import Run
 from ._api import Api, Extras
+from ._path import url_path
 
 __all__ = ["poll_run"]
 
@@ -16,11 +17,14 @@ _SETTLED = frozenset(
 )
 
 
-def poll_run(api: Api, path: str, *, poll_interval_ms: int | NotGiven, extras: Extras) -> Run:
-    """Get the run at ``path`` until it has ended or requires action, and return it.
+def poll_run(
+    api: Api, thread_id: str, run_id: str, *, poll_interval_ms: int | NotGiven, extras: Extras
+) -> Run:
+    """Get a run until it has ended or requires action, and return it.
 
     A status that is not known here is not taken for an end.
     """
+    path = url_path("/threads/{}/runs/{}", thread_id, run_id)
     while True:
         run, headers = api.fetch_with_headers(Run, "GET", path, extras=extras)
         if run.status in _SETTLED:

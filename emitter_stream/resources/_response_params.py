@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
 
 from .._not_given import NotGiven
 from ..types import Model
+from ._params import CallOptions
 
 if TYPE_CHECKING:
     from ..abort import AbortSignal
-    from ..http.transport import Timeout
 
 __all__ = ["CallParams", "ResponseParams", "ResponseParseParams", "ResponseStreamParams"]
 
 _Object = Mapping[str, Any] | Model
 
 
-class CallParams(TypedDict, total=False):
+class CallParams(CallOptions, total=False):
     """The options of every call."""
 
-    extra_headers: Mapping[str, str | None] | None
-    extra_query: Mapping[str, object] | None
-    extra_body: Mapping[str, object] | None
-    timeout: Timeout | NotGiven
     signal: AbortSignal | None
 
 

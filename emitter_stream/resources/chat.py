@@ -31,7 +31,7 @@ from ..types.chat import (
     ChatCompletionStoreMessage,
     ParsedChatCompletion,
 )
-from ._api import Extras, Resource
+from ._api import Extras, Resource, parted
 from ._page import CursorPage
 from ._path import url_path
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Chat", "CompletionMessages", "Completions"]
 
 _PATH = "/chat/completions"
-_EXTRAS = ("extra_headers", "extra_query", "extra_body", "timeout", "signal")
 
 
 class Chat(Resource):
@@ -96,7 +95,7 @@ class Completions(Resource):
         What comes back then can be iterated over once, on the caller's thread, and closed; nothing
         in it is repaired. Node: ``chat.completions.create``.
         """
-        body, extras = _split({"messages": messages, "model": model, **params})
+        body, extras = parted({"messages": messages, "model": model, **params})
         if is_structure(body.get("response_format")):
             raise TypeError(
                 "create() does not parse the answer; pass the class to parse() or stream()"
@@ -117,7 +116,7 @@ class Completions(Resource):
         answer that was cut off is a ``LengthFinishReasonError`` or a
         ``ContentFilterFinishReasonError``. Node: ``chat.completions.parse``.
         """
-        body, extras = _split({"messages": messages, "model": model, **params})
+        body, extras = parted({"messages": messages, "model": model, **params})
         body = _prepared(body)
         for name, parser in tool_parsers(body.get("tools")).items():
             if parser is None:
@@ -135,7 +134,7 @@ class Completions(Resource):
         ``inline=True``: see ``EventStream``.
         """
         params.pop("stream", None)
-        body, extras = _split({"messages": messages, "model": model, **params})
+        body, extras = parted({"messages": messages, "model": model, **params})
         body = _prepared(body)
         core = ChatCore(Parsing.of(body))
         core.conversation.messages.extend(body["messages"])
@@ -218,7 +217,7 @@ class Completions(Resource):
         thread. At most ``max_chat_completions`` requests are made. Node: ``runTools``.
         """
         streamed = bool(stream) and not isinstance(stream, NotGiven)
-        sent, extras = _split({"messages": messages, "model": model, **params})
+        sent, extras = parted({"messages": messages, "model": model, **params})
         sent = {**sent, "messages": list(messages), "tool_choice": sent.get("tool_choice", "auto")}
         n = sent.get("n")
         if not streamed and isinstance(n, int) and n > 1:
@@ -267,14 +266,14 @@ class Completions(Resource):
         self, /, completion_id: str, *, metadata: Mapping[str, str] | None, **params: Any
     ) -> ChatCompletion:
         """Change a completion that the server has kept. Node: ``update``."""
-        body, extras = _split({"metadata": metadata, **params})
+        body, extras = parted({"metadata": metadata, **params})
         path = url_path("/chat/completions/{}", completion_id)
         return self._api.fetch(ChatCompletion, "POST", path, body=body, extras=extras)
 
     def list(self, /, **params: Any) -> CursorPage[ChatCompletion]:
         """List the completions that the server has kept: ``model``, ``metadata``, ``after``,
         ``limit``, ``order``. Node: ``list``."""
-        query, extras = _split(params)
+        query, extras = parted(params)
         return self._api.fetch_page(ChatCompletion, _PATH, query=query, extras=extras)
 
     def delete(self, /, completion_id: str, **extras: Any) -> ChatCompletionDeleted:
@@ -288,24 +287,13 @@ class CompletionMessages(Resource):
 
     def list(self, /, completion_id: str, **params: Any) -> CursorPage[ChatCompletionStoreMessage]:
         """List them: ``after``, ``limit``, ``order``. Node: ``messages.list``."""
-        query, extras = _split(params)
+        query, extras = parted(params)
         path = url_path("/chat/completions/{}/messages", completion_id)
         return self._api.fetch_page(ChatCompletionStoreMessage, path, query=query, extras=extras)
 
 
-def _split(params: Mapping[str, Any]) -> tuple[dict[str, Any], Extras]:
-    """Part what is sent from the options of the call."""
-    sent = {
-        name: value
-        for name, value in params.items()
-        if name not in _EXTRAS and value is not NOT_GIVEN
-    }
-    given = {name.removeprefix("extra_"): params[name] for name in _EXTRAS if name in params}
-    return sent, Extras(**given)
-
-
 def _only_extras(params: Mapping[str, Any]) -> Extras:
-    sent, extras = _split(params)
+    sent, extras = parted(params)
     if sent:
         raise TypeError(f"unexpected keyword arguments: {', '.join(sent)}")
     return extras

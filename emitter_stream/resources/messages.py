@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from .._not_given import NOT_GIVEN, NotGiven
 from ..types import Message, MessageDeleted
-from ..types.params import AttachmentParam, MessageContentPartParam, Metadata
-from ._api import Extras, Resource
+from ..types.params import Metadata
+from ._api import Resource, parted
 from ._page import CursorPage
+from ._params import CallOptions, MessageCreateParams, MessageListParams
 from ._path import url_path
 
 if TYPE_CHECKING:
-    from ..http.transport import Timeout
+    from typing_extensions import Unpack
 
 __all__ = ["Messages"]
 
@@ -21,53 +21,21 @@ __all__ = ["Messages"]
 class Messages(Resource):
     """The messages of threads."""
 
-    def create(
-        self,
-        thread_id: str,
-        *,
-        role: Literal["user", "assistant"],
-        content: str | Iterable[MessageContentPartParam],
-        attachments: Iterable[AttachmentParam] | NotGiven | None = NOT_GIVEN,
-        metadata: Metadata | NotGiven | None = NOT_GIVEN,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
-    ) -> Message:
+    def create(self, thread_id: str, **params: Unpack[MessageCreateParams]) -> Message:
         """Add a message to a thread (Node: ``messages.create``).
 
         ``content`` is a text or blocks such as ``{"type": "text", "text": "..."}``.
         """
-        return self._api.fetch(
-            Message,
-            "POST",
-            url_path("/threads/{}/messages", thread_id),
-            body={
-                "role": role,
-                "content": content,
-                "attachments": attachments,
-                "metadata": metadata,
-            },
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
-        )
+        path = url_path("/threads/{}/messages", thread_id)
+        body, extras = parted(params)
+        return self._api.fetch(Message, "POST", path, body=body, extras=extras)
 
     def retrieve(
-        self,
-        message_id: str,
-        *,
-        thread_id: str,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
+        self, message_id: str, *, thread_id: str, **options: Unpack[CallOptions]
     ) -> Message:
         """Get a message by its id; a ``NotFoundError`` if there is none."""
-        return self._api.fetch(
-            Message,
-            "GET",
-            url_path("/threads/{}/messages/{}", thread_id, message_id),
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
-        )
+        path = url_path("/threads/{}/messages/{}", thread_id, message_id)
+        return self._api.fetch(Message, "GET", path, extras=parted(options)[1])
 
     def update(
         self,
@@ -75,66 +43,26 @@ class Messages(Resource):
         *,
         thread_id: str,
         metadata: Metadata | NotGiven | None = NOT_GIVEN,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
+        **options: Unpack[CallOptions],
     ) -> Message:
         """Change the metadata of a message."""
-        return self._api.fetch(
-            Message,
-            "POST",
-            url_path("/threads/{}/messages/{}", thread_id, message_id),
-            body={"metadata": metadata},
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
-        )
+        path = url_path("/threads/{}/messages/{}", thread_id, message_id)
+        body, extras = {"metadata": metadata}, parted(options)[1]
+        return self._api.fetch(Message, "POST", path, body=body, extras=extras)
 
-    def list(
-        self,
-        thread_id: str,
-        *,
-        after: str | NotGiven = NOT_GIVEN,
-        before: str | NotGiven = NOT_GIVEN,
-        limit: int | NotGiven = NOT_GIVEN,
-        order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
-        run_id: str | NotGiven = NOT_GIVEN,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
-    ) -> CursorPage[Message]:
+    def list(self, thread_id: str, **params: Unpack[MessageListParams]) -> CursorPage[Message]:
         """List the messages of a thread, newest first by default; of one run with ``run_id``.
 
         Iterating over what comes back goes through all pages; ``limit`` (1 to 100, by default 20)
         is the size of one.
         """
-        return self._api.fetch_page(
-            Message,
-            url_path("/threads/{}/messages", thread_id),
-            query={
-                "after": after,
-                "before": before,
-                "limit": limit,
-                "order": order,
-                "run_id": run_id,
-            },
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
-        )
+        path = url_path("/threads/{}/messages", thread_id)
+        query, extras = parted(params)
+        return self._api.fetch_page(Message, path, query=query, extras=extras)
 
     def delete(
-        self,
-        message_id: str,
-        *,
-        thread_id: str,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
+        self, message_id: str, *, thread_id: str, **options: Unpack[CallOptions]
     ) -> MessageDeleted:
         """Delete a message."""
-        return self._api.fetch(
-            MessageDeleted,
-            "DELETE",
-            url_path("/threads/{}/messages/{}", thread_id, message_id),
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
-        )
+        path = url_path("/threads/{}/messages/{}", thread_id, message_id)
+        return self._api.fetch(MessageDeleted, "DELETE", path, extras=parted(options)[1])

@@ -14,24 +14,23 @@ from ..streams.responses.stream import ResponseStream
 from ..streams.structured import is_structure, response_tool
 from ..streams.structured import text_format as structured_format
 from ..types.responses import Response, ResponseItem, ResponseStreamEvent, ResponseStreamEventBase
-from ._api import Extras, Resource
+from ._api import Extras, Resource, parted
 from ._page import CursorPage
+from ._params import sends_unknown
 from ._path import url_path
+from ._response_params import (
+    CallParams,
+    ResponseParams,
+    ResponseParseParams,
+    ResponseStreamParams,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ..http.transport import Exchange
-    from ._response_params import (
-        CallParams,
-        ResponseParams,
-        ResponseParseParams,
-        ResponseStreamParams,
-    )
 
 __all__ = ["InputItems", "Responses"]
-
-_OPTIONS = ("extra_headers", "extra_query", "extra_body", "timeout", "signal")
 
 
 class Responses(Resource):
@@ -69,6 +68,7 @@ class Responses(Resource):
         exchange = self._api.exchange("POST", "/responses", body=body, extras=extras)
         return _plain_stream(exchange, extras)
 
+    @sends_unknown
     def stream(
         self, *, inline: bool = False, **params: Unpack[ResponseStreamParams]
     ) -> ResponseStream:
@@ -101,13 +101,14 @@ class Responses(Resource):
         source = HTTPSource(exchange, core)
         return self._api.make_stream(ResponseStream, source, core, extras.signal, inline=inline)
 
+    @sends_unknown
     def parse(self, **params: Unpack[ResponseParseParams]) -> Response:
         """Ask the model for a response, and parse it (Node: ``responses.parse``).
 
         Takes what ``create`` takes, and ``text_format`` as ``stream`` does. A response that is
         incomplete is not parsed, and no error. Raises ``OpenAIError`` for a text that does not fit.
         """
-        body, extras = _sent(dict(params))
+        body, extras = _sent(params)
         response = self._api.fetch(Response, "POST", "/responses", body=body, extras=extras)
         return Response(ResponseParser.of(body).parse(response.to_dict()))
 
@@ -140,7 +141,7 @@ class Responses(Resource):
 
         With ``stream=True`` its events come again, those behind ``starting_after``.
         """
-        query, extras = _split(params)
+        query, extras = parted(params)
         path = url_path("/responses/{}", response_id)
         query["stream"] = stream
         if not stream:
@@ -151,12 +152,12 @@ class Responses(Resource):
     def delete(self, response_id: str, **options: Unpack[CallParams]) -> None:
         """Delete a response."""
         path = url_path("/responses/{}", response_id)
-        self._api.send("DELETE", path, extras=_split(dict(options))[1])
+        self._api.send("DELETE", path, extras=parted(options)[1])
 
     def cancel(self, response_id: str, **options: Unpack[CallParams]) -> Response:
         """End a response that was begun with ``background=True``."""
         path = url_path("/responses/{}/cancel", response_id)
-        return self._api.fetch(Response, "POST", path, extras=_split(dict(options))[1])
+        return self._api.fetch(Response, "POST", path, extras=parted(options)[1])
 
 
 class InputItems(Resource):
@@ -182,7 +183,7 @@ class InputItems(Resource):
             item,
             url_path("/responses/{}/input_items", response_id),
             query={"after": after, "include": include, "limit": limit, "order": order},
-            extras=_split(dict(options))[1],
+            extras=parted(options)[1],
         )
 
 
@@ -195,22 +196,9 @@ def _event(name: Any, data: Any) -> Any:
     return ResponseStreamEventBase(data) if isinstance(data, dict) else data
 
 
-def _split(params: dict[str, Any]) -> tuple[dict[str, Any], Extras]:
-    """Return what of a call is sent, and its options."""
-    options = {name: params.pop(name) for name in _OPTIONS if name in params}
-    extras = Extras(
-        options.get("extra_headers"),
-        options.get("extra_query"),
-        options.get("extra_body"),
-        options.get("timeout", NOT_GIVEN),
-        options.get("signal"),
-    )
-    return params, extras
-
-
-def _sent(params: dict[str, Any]) -> tuple[dict[str, Any], Extras]:
+def _sent(params: Mapping[str, object]) -> tuple[dict[str, Any], Extras]:
     """Return the body of a request, with classes and schemas as the API takes them."""
-    body, extras = _split(params)
+    body, extras = parted(params)
     wanted = body.pop("text_format", None)
     text = body.get("text")
     if isinstance(wanted, NotGiven):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, TypeVar, overload
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from .._not_given import NOT_GIVEN, NotGiven
 from ..abort import AbortSignal
@@ -11,19 +11,20 @@ from ..streams.assistants.handler import AssistantEventHandler, AssistantStreamM
 from ..streams.assistants.stream import AssistantStream
 from ..streams.assistants.tool_loop import OnToolError, ToolLoopCore, ToolLoopSource
 from ..tools.functions import Toolbox, ToolsParam, call_directly
-from ..types import Run, RunStepInclude
-from ..types.params import (
-    AssistantResponseFormatOptionParam,
-    AssistantToolChoiceOptionParam,
-    AssistantToolParam,
-    MessageParam,
-    Metadata,
-    ReasoningEffort,
-    ToolOutput,
-    TruncationStrategyParam,
-)
-from ._api import Extras, Resource
+from ..types import Run
+from ..types.params import Metadata
+from ._api import Extras, Resource, parted
 from ._page import CursorPage
+from ._params import (
+    CallOptions,
+    ListParams,
+    RunParams,
+    RunStreamParams,
+    RunToolsParams,
+    RunToolsStreamParams,
+    SubmitParams,
+    SubmitStreamParams,
+)
 from ._path import url_path
 from ._poll import poll_run
 from ._stream import open_source, open_stream
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ..http.transport import Timeout
-    from ._params import RunParams, RunToolsParams, SubmitParams
 
 __all__ = ["Runs"]
 
@@ -73,29 +73,9 @@ class Runs(Resource):
         self,
         thread_id: str,
         *,
-        assistant_id: str,
-        include: Iterable[RunStepInclude] | NotGiven = NOT_GIVEN,
-        additional_instructions: str | NotGiven | None = NOT_GIVEN,
-        additional_messages: Iterable[MessageParam] | NotGiven | None = NOT_GIVEN,
-        instructions: str | NotGiven | None = NOT_GIVEN,
-        max_completion_tokens: int | NotGiven | None = NOT_GIVEN,
-        max_prompt_tokens: int | NotGiven | None = NOT_GIVEN,
-        metadata: Metadata | NotGiven | None = NOT_GIVEN,
-        model: str | NotGiven | None = NOT_GIVEN,
-        parallel_tool_calls: bool | NotGiven = NOT_GIVEN,
-        reasoning_effort: ReasoningEffort | NotGiven | None = NOT_GIVEN,
-        response_format: AssistantResponseFormatOptionParam | NotGiven | None = NOT_GIVEN,
-        temperature: float | NotGiven | None = NOT_GIVEN,
-        tool_choice: AssistantToolChoiceOptionParam | NotGiven | None = NOT_GIVEN,
-        tools: Iterable[AssistantToolParam] | NotGiven | None = NOT_GIVEN,
-        top_p: float | NotGiven | None = NOT_GIVEN,
-        truncation_strategy: TruncationStrategyParam | NotGiven | None = NOT_GIVEN,
         stream: bool | NotGiven | None = NOT_GIVEN,
         inline: bool = False,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
+        **params: Unpack[RunParams],
     ) -> Run | AssistantStream:
         """Start a run of an assistant on a thread; it goes on by itself (Node: ``runs.create``).
 
@@ -104,83 +84,30 @@ class Runs(Resource):
         ``AssistantStream`` comes back, to iterate over its events; ``stream()`` is the same, and says
         what ``inline`` is.
         """
-        body = {
-            "assistant_id": assistant_id,
-            "additional_instructions": additional_instructions,
-            "additional_messages": additional_messages,
-            "instructions": instructions,
-            "max_completion_tokens": max_completion_tokens,
-            "max_prompt_tokens": max_prompt_tokens,
-            "metadata": metadata,
-            "model": model,
-            "parallel_tool_calls": parallel_tool_calls,
-            "reasoning_effort": reasoning_effort,
-            "response_format": response_format,
-            "temperature": temperature,
-            "tool_choice": tool_choice,
-            "tools": tools,
-            "top_p": top_p,
-            "truncation_strategy": truncation_strategy,
-            "stream": stream,
-        }
         path = url_path("/threads/{}/runs", thread_id)
-        query = {"include": include}
-        extras = Extras(extra_headers, extra_query, extra_body, timeout)
+        query, body, extras = _run_request(params)
+        body["stream"] = stream
         if not stream:
             return self._api.fetch(Run, "POST", path, query=query, body=body, extras=extras)
         return open_stream(self._api, path, query=query, body=body, extras=extras, inline=inline)
 
     @overload
     def stream(
-        self,
-        thread_id: str,
-        *,
-        stream: bool | NotGiven | None = ...,
-        event_handler: None = ...,
-        signal: AbortSignal | None = ...,
-        inline: bool = ...,
-        **params: Unpack[RunParams],
+        self, thread_id: str, *, event_handler: None = ..., **params: Unpack[RunStreamParams]
     ) -> AssistantStream: ...
     @overload
     def stream(
-        self,
-        thread_id: str,
-        *,
-        stream: bool | NotGiven | None = ...,
-        event_handler: _H,
-        signal: AbortSignal | None = ...,
-        inline: bool = ...,
-        **params: Unpack[RunParams],
+        self, thread_id: str, *, event_handler: _H, **params: Unpack[RunStreamParams]
     ) -> AssistantStreamManager[_H]: ...
     def stream(
         self,
         thread_id: str,
         *,
-        assistant_id: str,
-        include: Iterable[RunStepInclude] | NotGiven = NOT_GIVEN,
-        additional_instructions: str | NotGiven | None = NOT_GIVEN,
-        additional_messages: Iterable[MessageParam] | NotGiven | None = NOT_GIVEN,
-        instructions: str | NotGiven | None = NOT_GIVEN,
-        max_completion_tokens: int | NotGiven | None = NOT_GIVEN,
-        max_prompt_tokens: int | NotGiven | None = NOT_GIVEN,
-        metadata: Metadata | NotGiven | None = NOT_GIVEN,
-        model: str | NotGiven | None = NOT_GIVEN,
-        parallel_tool_calls: bool | NotGiven = NOT_GIVEN,
-        reasoning_effort: ReasoningEffort | NotGiven | None = NOT_GIVEN,
-        response_format: AssistantResponseFormatOptionParam | NotGiven | None = NOT_GIVEN,
-        temperature: float | NotGiven | None = NOT_GIVEN,
-        tool_choice: AssistantToolChoiceOptionParam | NotGiven | None = NOT_GIVEN,
-        tools: Iterable[AssistantToolParam] | NotGiven | None = NOT_GIVEN,
-        top_p: float | NotGiven | None = NOT_GIVEN,
-        truncation_strategy: TruncationStrategyParam | NotGiven | None = NOT_GIVEN,
         stream: bool | NotGiven | None = NOT_GIVEN,
         event_handler: _H | None = None,
         signal: AbortSignal | None = None,
         inline: bool = False,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
+        **params: Unpack[RunParams],
     ) -> AssistantStream | AssistantStreamManager[_H]:
         """Start a run and stream it (Node: ``runs.stream``).
 
@@ -191,30 +118,14 @@ class Runs(Resource):
         The other arguments are those of ``create``. ``timeout`` is the longest wait for the
         connection and between two reads, in seconds.
         """
-        body = {
-            "assistant_id": assistant_id,
-            "additional_instructions": additional_instructions,
-            "additional_messages": additional_messages,
-            "instructions": instructions,
-            "max_completion_tokens": max_completion_tokens,
-            "max_prompt_tokens": max_prompt_tokens,
-            "metadata": metadata,
-            "model": model,
-            "parallel_tool_calls": parallel_tool_calls,
-            "reasoning_effort": reasoning_effort,
-            "response_format": response_format,
-            "temperature": temperature,
-            "tool_choice": tool_choice,
-            "tools": tools,
-            "top_p": top_p,
-            "truncation_strategy": truncation_strategy,
-        }
+        path = url_path("/threads/{}/runs", thread_id)
+        query, body, extras = _run_request(params)
         return open_stream(
             self._api,
-            url_path("/threads/{}/runs", thread_id),
-            query={"include": include},
+            path,
+            query=query,
             body=body,
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
+            extras=extras,
             event_handler=event_handler,
             signal=signal,
             inline=inline,
@@ -225,69 +136,26 @@ class Runs(Resource):
 
     @overload
     def run_tools(
-        self,
-        thread_id: str,
-        *,
-        tools: ToolsParam,
-        parallel: bool = ...,
-        max_rounds: int = ...,
-        on_tool_error: OnToolError = ...,
-        send_tools: bool = ...,
-        stream: bool | NotGiven | None = ...,
-        event_handler: None = ...,
-        signal: AbortSignal | None = ...,
-        inline: bool = ...,
-        **params: Unpack[RunToolsParams],
+        self, thread_id: str, *, event_handler: None = ..., **params: Unpack[RunToolsStreamParams]
     ) -> AssistantStream: ...
     @overload
     def run_tools(
-        self,
-        thread_id: str,
-        *,
-        tools: ToolsParam,
-        parallel: bool = ...,
-        max_rounds: int = ...,
-        on_tool_error: OnToolError = ...,
-        send_tools: bool = ...,
-        stream: bool | NotGiven | None = ...,
-        event_handler: _H,
-        signal: AbortSignal | None = ...,
-        inline: bool = ...,
-        **params: Unpack[RunToolsParams],
+        self, thread_id: str, *, event_handler: _H, **params: Unpack[RunToolsStreamParams]
     ) -> AssistantStreamManager[_H]: ...
     def run_tools(
         self,
         thread_id: str,
         *,
-        assistant_id: str,
         tools: ToolsParam,
         parallel: bool = True,
         max_rounds: int = 10,
         on_tool_error: OnToolError = "raise",
         send_tools: bool = True,
-        include: Iterable[RunStepInclude] | NotGiven = NOT_GIVEN,
-        additional_instructions: str | NotGiven | None = NOT_GIVEN,
-        additional_messages: Iterable[MessageParam] | NotGiven | None = NOT_GIVEN,
-        instructions: str | NotGiven | None = NOT_GIVEN,
-        max_completion_tokens: int | NotGiven | None = NOT_GIVEN,
-        max_prompt_tokens: int | NotGiven | None = NOT_GIVEN,
-        metadata: Metadata | NotGiven | None = NOT_GIVEN,
-        model: str | NotGiven | None = NOT_GIVEN,
-        parallel_tool_calls: bool | NotGiven = NOT_GIVEN,
-        reasoning_effort: ReasoningEffort | NotGiven | None = NOT_GIVEN,
-        response_format: AssistantResponseFormatOptionParam | NotGiven | None = NOT_GIVEN,
-        temperature: float | NotGiven | None = NOT_GIVEN,
-        tool_choice: AssistantToolChoiceOptionParam | NotGiven | None = NOT_GIVEN,
-        top_p: float | NotGiven | None = NOT_GIVEN,
-        truncation_strategy: TruncationStrategyParam | NotGiven | None = NOT_GIVEN,
         stream: bool | NotGiven | None = NOT_GIVEN,
         event_handler: _H | None = None,
         signal: AbortSignal | None = None,
         inline: bool = False,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
+        **params: Unpack[RunToolsParams],
     ) -> AssistantStream | AssistantStreamManager[_H]:
         """Start a run, call the functions it asks for until it answers, and stream all of it.
 
@@ -316,39 +184,17 @@ class Runs(Resource):
         """
         caller = self._api.tool_caller
         toolbox = Toolbox.of(tools, coroutines=caller is not None)
-        body = {
-            "assistant_id": assistant_id,
-            "additional_instructions": additional_instructions,
-            "additional_messages": additional_messages,
-            "instructions": instructions,
-            "max_completion_tokens": max_completion_tokens,
-            "max_prompt_tokens": max_prompt_tokens,
-            "metadata": metadata,
-            "model": model,
-            "parallel_tool_calls": parallel_tool_calls,
-            "reasoning_effort": reasoning_effort,
-            "response_format": response_format,
-            "temperature": temperature,
-            "tool_choice": tool_choice,
-            "tools": toolbox.params if send_tools else NOT_GIVEN,
-            "top_p": top_p,
-            "truncation_strategy": truncation_strategy,
-            "stream": True,
-        }
+        path = url_path("/threads/{}/runs", thread_id)
+        query, body, extras = _run_request(params)
+        body |= {"tools": toolbox.params if send_tools else NOT_GIVEN, "stream": True}
         core = ToolLoopCore()
         source = ToolLoopSource(
-            self._api.exchange(
-                "POST",
-                url_path("/threads/{}/runs", thread_id),
-                query={"include": include},
-                body=body,
-                extras=Extras(extra_headers, extra_query, extra_body, timeout),
-            ),
+            self._api.exchange("POST", path, query=query, body=body, extras=extras),
             lambda run_id, tool_outputs: self._api.exchange(
                 "POST",
                 _submit_path(thread_id, run_id),
                 body={"tool_outputs": tool_outputs, "stream": True},
-                extras=Extras(extra_headers, extra_query, None, timeout),
+                extras=extras.without_body(),
             ),
             core,
             toolbox,
@@ -366,83 +212,23 @@ class Runs(Resource):
         self,
         thread_id: str,
         *,
-        assistant_id: str,
-        include: Iterable[RunStepInclude] | NotGiven = NOT_GIVEN,
-        additional_instructions: str | NotGiven | None = NOT_GIVEN,
-        additional_messages: Iterable[MessageParam] | NotGiven | None = NOT_GIVEN,
-        instructions: str | NotGiven | None = NOT_GIVEN,
-        max_completion_tokens: int | NotGiven | None = NOT_GIVEN,
-        max_prompt_tokens: int | NotGiven | None = NOT_GIVEN,
-        metadata: Metadata | NotGiven | None = NOT_GIVEN,
-        model: str | NotGiven | None = NOT_GIVEN,
-        parallel_tool_calls: bool | NotGiven = NOT_GIVEN,
-        reasoning_effort: ReasoningEffort | NotGiven | None = NOT_GIVEN,
-        response_format: AssistantResponseFormatOptionParam | NotGiven | None = NOT_GIVEN,
-        temperature: float | NotGiven | None = NOT_GIVEN,
-        tool_choice: AssistantToolChoiceOptionParam | NotGiven | None = NOT_GIVEN,
-        tools: Iterable[AssistantToolParam] | NotGiven | None = NOT_GIVEN,
-        top_p: float | NotGiven | None = NOT_GIVEN,
-        truncation_strategy: TruncationStrategyParam | NotGiven | None = NOT_GIVEN,
         poll_interval_ms: int | NotGiven = NOT_GIVEN,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
+        **params: Unpack[RunParams],
     ) -> Run:
         """Start a run, wait and return it as ``poll`` does (Node: ``runs.createAndPoll``).
 
         The arguments are those of ``create`` and ``poll``.
         """
-        run = self.create(
-            thread_id,
-            assistant_id=assistant_id,
-            include=include,
-            additional_instructions=additional_instructions,
-            additional_messages=additional_messages,
-            instructions=instructions,
-            max_completion_tokens=max_completion_tokens,
-            max_prompt_tokens=max_prompt_tokens,
-            metadata=metadata,
-            model=model,
-            parallel_tool_calls=parallel_tool_calls,
-            reasoning_effort=reasoning_effort,
-            response_format=response_format,
-            temperature=temperature,
-            tool_choice=tool_choice,
-            tools=tools,
-            top_p=top_p,
-            truncation_strategy=truncation_strategy,
-            extra_headers=extra_headers,
-            extra_query=extra_query,
-            extra_body=extra_body,
-            timeout=timeout,
-        )
-        return self.poll(
-            run.id,
-            thread_id,
-            poll_interval_ms=poll_interval_ms,
-            extra_headers=extra_headers,
-            extra_query=extra_query,
-            timeout=timeout,
+        run = self.create(thread_id, **params)
+        extras = parted(params)[1].without_body()
+        return poll_run(
+            self._api, thread_id, run.id, poll_interval_ms=poll_interval_ms, extras=extras
         )
 
-    def retrieve(
-        self,
-        run_id: str,
-        *,
-        thread_id: str,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
-    ) -> Run:
+    def retrieve(self, run_id: str, *, thread_id: str, **options: Unpack[CallOptions]) -> Run:
         """Get a run by its id; a ``NotFoundError`` if there is none."""
-        return self._api.fetch(
-            Run,
-            "GET",
-            url_path("/threads/{}/runs/{}", thread_id, run_id),
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
-        )
+        path = url_path("/threads/{}/runs/{}", thread_id, run_id)
+        return self._api.fetch(Run, "GET", path, extras=parted(options)[1])
 
     def update(
         self,
@@ -450,63 +236,29 @@ class Runs(Resource):
         *,
         thread_id: str,
         metadata: Metadata | NotGiven | None = NOT_GIVEN,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
+        **options: Unpack[CallOptions],
     ) -> Run:
         """Change the metadata of a run."""
-        return self._api.fetch(
-            Run,
-            "POST",
-            url_path("/threads/{}/runs/{}", thread_id, run_id),
-            body={"metadata": metadata},
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
-        )
+        path = url_path("/threads/{}/runs/{}", thread_id, run_id)
+        body, extras = {"metadata": metadata}, parted(options)[1]
+        return self._api.fetch(Run, "POST", path, body=body, extras=extras)
 
-    def list(
-        self,
-        thread_id: str,
-        *,
-        after: str | NotGiven = NOT_GIVEN,
-        before: str | NotGiven = NOT_GIVEN,
-        limit: int | NotGiven = NOT_GIVEN,
-        order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
-    ) -> CursorPage[Run]:
+    def list(self, thread_id: str, **params: Unpack[ListParams]) -> CursorPage[Run]:
         """List the runs of a thread, newest first by default.
 
         Iterating over what comes back goes through all pages; ``limit`` (1 to 100, by default 20)
         is the size of one.
         """
-        return self._api.fetch_page(
-            Run,
-            url_path("/threads/{}/runs", thread_id),
-            query={"after": after, "before": before, "limit": limit, "order": order},
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
-        )
+        path = url_path("/threads/{}/runs", thread_id)
+        query, extras = parted(params)
+        return self._api.fetch_page(Run, path, query=query, extras=extras)
 
-    def cancel(
-        self,
-        run_id: str,
-        *,
-        thread_id: str,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
-    ) -> Run:
+    def cancel(self, run_id: str, *, thread_id: str, **options: Unpack[CallOptions]) -> Run:
         """Ask for the end of a run; it comes back as ``cancelling`` and is ``cancelled`` soon."""
-        return self._api.fetch(
-            Run,
-            "POST",
-            url_path("/threads/{}/runs/{}/cancel", thread_id, run_id),
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
-        )
+        path = url_path("/threads/{}/runs/{}/cancel", thread_id, run_id)
+        return self._api.fetch(Run, "POST", path, extras=parted(options)[1])
 
+    # Spelled out: the official SDK takes these by position.
     def poll(
         self,
         run_id: str,
@@ -522,11 +274,9 @@ class Runs(Resource):
         Look each ``poll_interval_ms`` milliseconds; without it, as often as the server says, or
         each second. ``timeout`` is that of each request: the wait itself has no limit.
         """
+        extras = Extras(extra_headers, extra_query, extra_body, timeout)
         return poll_run(
-            self._api,
-            url_path("/threads/{}/runs/{}", thread_id, run_id),
-            poll_interval_ms=poll_interval_ms,
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
+            self._api, thread_id, run_id, poll_interval_ms=poll_interval_ms, extras=extras
         )
 
     @overload
@@ -554,73 +304,50 @@ class Runs(Resource):
         self,
         run_id: str,
         *,
-        thread_id: str,
-        tool_outputs: Iterable[ToolOutput | Mapping[str, str]],
         stream: bool | NotGiven | None = NOT_GIVEN,
         inline: bool = False,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
+        **params: Unpack[SubmitParams],
     ) -> Run | AssistantStream:
         """Give a run that requires action what its function calls returned; it then goes on.
 
         ``tool_outputs`` are dicts with ``tool_call_id`` and ``output``, one for each call (Node:
         ``runs.submitToolOutputs``). ``stream`` as for ``create``.
         """
-        path = _submit_path(thread_id, run_id)
-        body = {"tool_outputs": tool_outputs, "stream": stream}
-        extras = Extras(extra_headers, extra_query, extra_body, timeout)
+        body, extras = parted(params)
+        path = _submit_path(body.pop("thread_id"), run_id)
+        body["stream"] = stream
         if not stream:
             return self._api.fetch(Run, "POST", path, body=body, extras=extras)
         return open_stream(self._api, path, body=body, extras=extras, inline=inline)
 
     @overload
     def submit_tool_outputs_stream(
-        self,
-        run_id: str,
-        *,
-        stream: bool | NotGiven | None = ...,
-        event_handler: None = ...,
-        signal: AbortSignal | None = ...,
-        inline: bool = ...,
-        **params: Unpack[SubmitParams],
+        self, run_id: str, *, event_handler: None = ..., **params: Unpack[SubmitStreamParams]
     ) -> AssistantStream: ...
     @overload
     def submit_tool_outputs_stream(
-        self,
-        run_id: str,
-        *,
-        stream: bool | NotGiven | None = ...,
-        event_handler: _H,
-        signal: AbortSignal | None = ...,
-        inline: bool = ...,
-        **params: Unpack[SubmitParams],
+        self, run_id: str, *, event_handler: _H, **params: Unpack[SubmitStreamParams]
     ) -> AssistantStreamManager[_H]: ...
     def submit_tool_outputs_stream(
         self,
         run_id: str,
         *,
-        thread_id: str,
-        tool_outputs: Iterable[ToolOutput | Mapping[str, str]],
         stream: bool | NotGiven | None = NOT_GIVEN,
         event_handler: _H | None = None,
         signal: AbortSignal | None = None,
         inline: bool = False,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
+        **params: Unpack[SubmitParams],
     ) -> AssistantStream | AssistantStreamManager[_H]:
         """Submit tool outputs and stream how the run goes on (Node: ``submitToolOutputsStream``).
 
         The arguments are those of ``submit_tool_outputs`` and ``stream``.
         """
+        body, extras = parted(params)
         return open_stream(
             self._api,
-            _submit_path(thread_id, run_id),
-            body={"tool_outputs": tool_outputs},
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
+            _submit_path(body.pop("thread_id"), run_id),
+            body=body,
+            extras=extras,
             event_handler=event_handler,
             signal=signal,
             inline=inline,
@@ -630,36 +357,25 @@ class Runs(Resource):
         self,
         run_id: str,
         *,
-        thread_id: str,
-        tool_outputs: Iterable[ToolOutput | Mapping[str, str]],
         poll_interval_ms: int | NotGiven = NOT_GIVEN,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
+        **params: Unpack[SubmitParams],
     ) -> Run:
         """Submit tool outputs, wait and return the run as ``poll`` does.
 
         The arguments are those of ``submit_tool_outputs`` and ``poll`` (Node:
         ``runs.submitToolOutputsAndPoll``).
         """
-        run = self.submit_tool_outputs(
-            run_id,
-            thread_id=thread_id,
-            tool_outputs=tool_outputs,
-            extra_headers=extra_headers,
-            extra_query=extra_query,
-            extra_body=extra_body,
-            timeout=timeout,
+        run = self.submit_tool_outputs(run_id, **params)
+        extras = parted(params)[1].without_body()
+        return poll_run(
+            self._api, params["thread_id"], run.id, poll_interval_ms=poll_interval_ms, extras=extras
         )
-        return self.poll(
-            run.id,
-            thread_id,
-            poll_interval_ms=poll_interval_ms,
-            extra_headers=extra_headers,
-            extra_query=extra_query,
-            timeout=timeout,
-        )
+
+
+def _run_request(params: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, Any], Extras]:
+    """Part the keyword arguments of a new run into query, body and options."""
+    body, extras = parted(params)
+    return {"include": body.pop("include", NOT_GIVEN)}, body, extras
 
 
 def _submit_path(thread_id: str, run_id: str) -> str:

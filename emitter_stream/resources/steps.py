@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from .._not_given import NOT_GIVEN, NotGiven
 from ..types import RunStep, RunStepInclude
-from ._api import Extras, Resource
+from ._api import Resource, parted
 from ._page import CursorPage
+from ._params import CallOptions, StepListParams
 from ._path import url_path
 
 if TYPE_CHECKING:
-    from ..http.transport import Timeout
+    from typing_extensions import Unpack
 
 __all__ = ["Steps"]
 
@@ -27,52 +28,24 @@ class Steps(Resource):
         thread_id: str,
         run_id: str,
         include: Iterable[RunStepInclude] | NotGiven = NOT_GIVEN,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
+        **options: Unpack[CallOptions],
     ) -> RunStep:
         """Get a step by its id; a ``NotFoundError`` if there is none.
 
         ``include`` asks for what is left out otherwise: the contents of file search results.
         """
-        return self._api.fetch(
-            RunStep,
-            "GET",
-            url_path("/threads/{}/runs/{}/steps/{}", thread_id, run_id, step_id),
-            query={"include": include},
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
-        )
+        path = url_path("/threads/{}/runs/{}/steps/{}", thread_id, run_id, step_id)
+        query, extras = {"include": include}, parted(options)[1]
+        return self._api.fetch(RunStep, "GET", path, query=query, extras=extras)
 
     def list(
-        self,
-        run_id: str,
-        *,
-        thread_id: str,
-        after: str | NotGiven = NOT_GIVEN,
-        before: str | NotGiven = NOT_GIVEN,
-        include: Iterable[RunStepInclude] | NotGiven = NOT_GIVEN,
-        limit: int | NotGiven = NOT_GIVEN,
-        order: Literal["asc", "desc"] | NotGiven = NOT_GIVEN,
-        extra_headers: Mapping[str, str | None] | None = None,
-        extra_query: Mapping[str, object] | None = None,
-        extra_body: Mapping[str, object] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
+        self, run_id: str, *, thread_id: str, **params: Unpack[StepListParams]
     ) -> CursorPage[RunStep]:
         """List the steps of a run, newest first by default.
 
         Iterating over what comes back goes through all pages; ``limit`` (1 to 100, by default 20)
         is the size of one. ``include`` as for ``retrieve``.
         """
-        return self._api.fetch_page(
-            RunStep,
-            url_path("/threads/{}/runs/{}/steps", thread_id, run_id),
-            query={
-                "after": after,
-                "before": before,
-                "include": include,
-                "limit": limit,
-                "order": order,
-            },
-            extras=Extras(extra_headers, extra_query, extra_body, timeout),
-        )
+        path = url_path("/threads/{}/runs/{}/steps", thread_id, run_id)
+        query, extras = parted(params)
+        return self._api.fetch_page(RunStep, path, query=query, extras=extras)

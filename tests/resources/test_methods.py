@@ -12,7 +12,6 @@ from fake_transport import fake_api
 
 from emitter_stream import APIError, AssistantEventHandler, types
 from emitter_stream.resources import Assistants, Beta, Messages, Runs, Steps, Threads
-from emitter_stream.resources._params import RunParams, SubmitParams, ThreadRunParams
 
 OUTPUTS = [{"tool_call_id": "c", "output": "1"}]
 INCLUDE = ["step_details.tool_calls[*].file_search.results[*].content"]
@@ -317,24 +316,6 @@ def test_every_method_of_the_official_sdk_is_there_with_its_parameters(ours, the
                 assert list(parameters).index(mine.name) == order.index(mine.name)
                 assert mine.kind is official.kind, f"{name}({mine.name})"
             assert (mine.default is mine.empty) == (official.default is official.empty)
-
-
-@pytest.mark.parametrize(
-    ("method", "shared"),
-    [
-        (Runs.create, RunParams),
-        (Runs.stream, RunParams),
-        (Runs.submit_tool_outputs, SubmitParams),
-        (Runs.submit_tool_outputs_stream, SubmitParams),
-        (Threads.create_and_run, ThreadRunParams),
-        (Threads.create_and_run_stream, ThreadRunParams),
-    ],
-)
-def test_overloads_have_the_parameters_of_the_implementation(method, shared):
-    """What type checkers are shown is what the method takes."""
-    own = {"self", "thread_id", "run_id", "stream", "event_handler", "signal", "inline"}
-    taken = set(inspect.signature(method).parameters) - own
-    assert taken == set(shared.__annotations__) - own
 
 
 def test_the_groups_hang_together():
