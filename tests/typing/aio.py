@@ -70,6 +70,8 @@ async def methods() -> None:
     await threads.runs.retrieve("r")  # type: ignore[call-arg]
     await threads.runs.retrieve(5, thread_id="t")  # type: ignore[arg-type]
     await assistants.create(model="m", nonsense=1)  # type: ignore[call-arg]
+    await assistants.create(model=1)  # type: ignore[arg-type]
+    await threads.runs.create_and_poll("t")  # type: ignore[call-arg]
 
 
 async def streams() -> None:

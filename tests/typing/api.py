@@ -245,6 +245,12 @@ assert_type(runs.create("thread_1", assistant_id="asst_1"), Run)
 assert_type(runs.create("thread_1", assistant_id="asst_1", stream=True), AssistantStream)
 runs.stream("thread_1")  # type: ignore[call-overload]
 runs.stream("thread_1", assistant_id="asst_1", assistant="asst_2")  # type: ignore[call-overload]
+runs.stream("thread_1", assistant_id="asst_1", signal=controller)  # type: ignore[call-overload]
+runs.run_tools("thread_1", assistant_id="asst_1")  # type: ignore[call-overload]
+runs.create_and_poll("thread_1", assistant_id="asst_1", assistant="x")  # type: ignore[call-arg]
+runs.list("thread_1", limit="1")  # type: ignore[arg-type]
+client.beta.threads.create(message=[])  # type: ignore[call-arg]
+client.beta.assistants.create(name="n")  # type: ignore[call-arg]
 
 # Handlers.
 
