@@ -49,7 +49,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     serve = commands.add_parser(
         "serve",
         help="start the embedded Assistants server",
-        description="Start an Assistants v2 server with a scripted model. It prints the address "
+        description="Start an Assistants v2 server, by default with a scripted model. It prints the address "
         "to set as OPENAI_BASE_URL, and runs until Ctrl-C.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -71,6 +71,41 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=30.0,
         metavar="N",
         help="pace of the answers; 0: as fast as possible",
+    )
+    upstream = serve.add_argument_group(
+        "a model of your choice",
+        "Any endpoint that speaks Chat Completions or Responses. Its key is taken from the "
+        "environment: EMITTER_STREAM_UPSTREAM_KEY, or for api.openai.com OPENAI_API_KEY, for "
+        "Azure AZURE_OPENAI_API_KEY.",
+    )
+    upstream.add_argument("--upstream", metavar="URL", help="its base, like OPENAI_BASE_URL")
+    upstream.add_argument(
+        "--upstream-api",
+        choices=("auto", "chat", "responses"),
+        default="auto",
+        help="auto: responses on api.openai.com, else chat",
+    )
+    upstream.add_argument("--model", metavar="NAME", help="sent instead of the run's model")
+    upstream.add_argument(
+        "--upstream-header",
+        action="append",
+        default=[],
+        metavar="'N: V'",
+        help="sent with each request; V may be env:NAME; repeatable",
+    )
+    upstream.add_argument(
+        "--upstream-timeout",
+        type=float,
+        default=300.0,
+        metavar="S",
+        help="seconds between two reads",
+    )
+    upstream.add_argument(
+        "--code-interpreter",
+        choices=("off", "local"),
+        default="off",
+        help="local: code that the model writes is run on this machine, guarded against accidents "
+        "only",
     )
     serve.set_defaults(run=_serve)
 
@@ -160,13 +195,26 @@ def _serve(args: argparse.Namespace) -> int:
 def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
     # Imported here: the other commands work without the extra.
     try:
-        from .server import LocalServer
+        from .server import LocalServer, Upstream
         from .server.store.store import DatabaseUnusable
     except ImportError as exc:
         return _fail(str(exc))
 
     try:
+        model = None
+        if args.upstream is not None:
+            model = Upstream(
+                args.upstream,
+                args.model,
+                args.upstream_api,
+                headers=_headers(args.upstream_header),
+                timeout=args.upstream_timeout,
+            )
+        elif args.model is not None or args.upstream_header:
+            raise ValueError("--model and --upstream-header go with --upstream")
         server = LocalServer(
+            model=model,
+            code_interpreter=args.code_interpreter,
             db=args.db,
             host=args.host,
             port=args.port,
@@ -190,6 +238,17 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
     finally:
         server.stop()
     return 0 if stop.is_set() else _fail("the server ended unexpectedly")
+
+
+def _headers(given: list[str]) -> dict[str, str]:
+    """Read `Name: value` each."""
+    headers = {}
+    for number, line in enumerate(given, 1):
+        name, colon, value = line.partition(":")
+        if not colon:  # not quoted: it may be a key
+            raise ValueError(f"--upstream-header {number} is not of the form 'Name: value'")
+        headers[name.strip()] = value.strip()
+    return headers
 
 
 def _replay(args: argparse.Namespace) -> int:

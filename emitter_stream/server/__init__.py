@@ -1,10 +1,12 @@
 """An embedded Assistants v2 server, for examples, tests and work without a network.
 
 `LocalServer` runs it inside the process; `emitter-stream serve` runs it as a program. Nothing in
-this package imports the client side of the library, so neither side can hide the other's mistakes.
+this package imports the client side of the library, so neither side can hide the other's mistakes
+(but for the cutting of server-sent events, by which an upstream's answer is read).
 """
 
 try:
+    import httpx2 as _httpx2  # noqa: F401
     import sqlalchemy as _sqlalchemy  # noqa: F401
     import starlette as _starlette  # noqa: F401
     import uvicorn as _uvicorn  # noqa: F401
@@ -32,6 +34,7 @@ from .models.model import (
     Usage,
 )
 from .models.scripted import ScriptedModel
+from .models.upstream import Upstream
 
 __all__ = [
     "Call",
@@ -49,5 +52,6 @@ __all__ = [
     "Stop",
     "Text",
     "Turn",
+    "Upstream",
     "Usage",
 ]

@@ -11,7 +11,7 @@ import time
 import weakref
 from collections.abc import Iterable
 from types import TracebackType
-from typing import final
+from typing import Literal, final
 
 import uvicorn
 
@@ -24,6 +24,8 @@ from .models.scripted import ScriptedModel
 from .runs.lifecycle import Lifecycle
 from .runs.runs import RunEngine
 from .store.store import Clock, Database, DatabaseUnusable
+
+CodeInterpreter = Literal["off", "local"]
 
 GRACE = 2  # seconds for the streams' clients to read the end
 
@@ -66,7 +68,10 @@ class LocalServer:
             client = OpenAI(base_url=server.base_url, api_key="any")
 
     `db` is a file or `:memory:`; `tokens_per_second` is the scripted model's pace (0 or None: as
-    fast as possible); `model` replaces that model. `run_lifetime` is in seconds. `port` 0 takes a
+    fast as possible); `model` replaces that model: `Upstream(...)`, or one of your own.
+    `code_interpreter` says whether code that the model writes is run: `local` does, on this machine,
+    guarded against accidents only; `off`, the default with an upstream, does not offer that tool. The
+    scripted model's own code is always run. `run_lifetime` is in seconds. `port` 0 takes a
     free one. Requests must name loopback, `host` or one of `allowed_hosts` (a name, `*.name` or
     `*`), which a server on every address must be given. A server can be started once; `start` raises `OSError` if the address is taken and
     `DatabaseUnusable` if the database cannot be opened.
@@ -78,6 +83,7 @@ class LocalServer:
         db: str = ":memory:",
         tokens_per_second: float | None = None,
         model: Model | None = None,
+        code_interpreter: CodeInterpreter | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         allowed_hosts: Iterable[str] = (),
@@ -85,7 +91,8 @@ class LocalServer:
         clock: Clock = time.time,
     ) -> None:
         self._db_path = db
-        self._model = model or ScriptedModel(tokens_per_second)
+        self._model: Model = ScriptedModel(tokens_per_second) if model is None else model
+        self._has_code = _runs_code(self._model, code_interpreter)
         if not host:
             raise ValueError("an empty host would listen on every address; name one")
         self._address = (host, port)
@@ -190,7 +197,7 @@ class LocalServer:
     async def _serve_async(
         self, listener: socket.socket, database: Database, ready: threading.Event
     ) -> None:
-        engine = RunEngine(database, self._model, self._lifetime)
+        engine = RunEngine(database, self._model, self._lifetime, has_code=self._has_code)
         config = uvicorn.Config(
             create_app(engine, self._doors),
             # No settings of the process are touched, logging included.
@@ -219,6 +226,14 @@ def _close_listeners() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_close_listeners)
+
+
+def _runs_code(model: Model, asked: CodeInterpreter | None) -> bool:
+    if asked not in (None, "off", "local"):
+        raise ValueError("the code interpreter is off or local")
+    if isinstance(model, ScriptedModel):
+        return True
+    return bool(getattr(model, "runs_code", True)) if asked is None else asked == "local"
 
 
 def _open_database(path: str, clock: Clock) -> Database:

@@ -167,8 +167,11 @@ Part = Text | Refusal | Call | Input | Usage | Stop
 
 
 class Model(Protocol):
-    """What answers. Optional: `keeps_limits`, true if `turn.limit` is kept without the server's help
-    (else an answer is cut off after as many pieces), and `aclose()`, awaited when the server stops.
+    """What answers.
+
+    Optional: `keeps_limits`, true if `turn.limit` is kept without the server's help (else an answer
+    is cut off after as many pieces); `runs_code`, false if its code is run only where the server was
+    told `code_interpreter="local"`; `aclose()`, awaited when the server stops.
     """
 
     def respond(self, turn: Turn) -> AsyncIterator[Part]:

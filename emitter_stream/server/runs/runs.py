@@ -47,6 +47,7 @@ class RunEngine:
         self._closers: set[asyncio.Task[None]] = set()
         self._works: set[Work] = set()
         self._stopping = False
+        self._has_said_no_code = False
         # Held over "change the status in the database, then start or stop the worker", so that
         # nobody sees the one without the other.
         self._lock = asyncio.Lock()
@@ -148,6 +149,12 @@ class RunEngine:
             for closer in self._closers:  # what they did not store, the next start closes
                 closer.cancel()
             await self._close_model()
+
+    def say_no_code(self) -> None:
+        """Warn, once, that runs have a tool which their model is not offered."""
+        if not self._has_said_no_code:
+            self._has_said_no_code = True
+            logger.warning("the code interpreter is off: runs that have it do without it")
 
     async def _close_model(self) -> None:
         close = getattr(self.model, "aclose", None)

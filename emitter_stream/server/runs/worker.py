@@ -219,6 +219,10 @@ class Worker:
         self.publish("thread.run.in_progress", run)
         for _ in range(MAX_ROUNDS):
             context = await transact(lambda s: s.context(self.run_id))
+            if not self.engine.has_code and any(
+                tool["type"] == "code_interpreter" for tool in run["tools"]
+            ):
+                self.engine.say_no_code()
             built = build_turn(context, has_code=self.engine.has_code)
             if built is None:
                 return await self._finish("max_prompt_tokens")

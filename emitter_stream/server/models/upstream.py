@@ -1,0 +1,372 @@
+"""Any endpoint that speaks Chat Completions or Responses, as the server's model."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email.utils
+import json
+import os
+import re
+import time
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any, Literal
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+import httpx2
+
+from ...exceptions import OpenAIError
+from ...sse import FrameCutter, read_frame
+from . import upstream_chat, upstream_responses
+from .cleaning import Secrets, hide_in_logs
+from .model import ModelError, Part, Turn
+from .upstream_errors import Failure, read_failure
+from .upstream_reader import AnswerReader
+from .upstream_request import Json, has_code, without_older_half
+
+Api = Literal["chat", "responses", "auto"]
+
+CONNECT_TIMEOUT = 10.0  # seconds
+RETRIES = 2
+FIRST_PAUSE = 0.5  # seconds, doubling
+LONGEST_PAUSE = 20.0  # what an upstream may ask for
+MOST_HALVINGS = 3
+MOST_BYTES = 64 * 1024 * 1024  # of a whole answer
+MOST_ERROR_BYTES = 64 * 1024
+
+_DIALECTS: dict[str, Any] = {"chat": upstream_chat, "responses": upstream_responses}
+# Not all of azure.com: anybody's machine can have a name there.
+_AZURE = re.compile(
+    r".*\.(?:(?:openai|cognitiveservices)\.azure\.(?:com|us|cn)"
+    r"|(?:services|inference|models)\.ai\.azure\.com)"
+)
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_PRIVATE = re.compile(r"(?i)auth|key|token|secret|cookie|password")
+# Before the answer has begun these say only that the connection did not hold.
+_LOST = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.ReadError,
+    httpx2.WriteError,
+    httpx2.RemoteProtocolError,
+    httpx2.ProxyError,
+)
+
+
+class Upstream:
+    """A model behind an endpoint that speaks Chat Completions or Responses.
+
+        LocalServer(model=Upstream("http://localhost:11434/v1", model="qwen3:8b"))
+
+    - `url`: the base, like `OPENAI_BASE_URL`; without a path, `/v1`. A query is kept.
+    - `model`: sent instead of the run's model.
+    - `api`: `chat`, `responses`, or `auto`: responses on api.openai.com, else chat; where there is no
+      `/responses` after all it becomes chat.
+    - `headers`: sent with each request; a value `env:NAME` is taken from the environment.
+    - `timeout`: seconds between two reads.
+    - `key`: by default `EMITTER_STREAM_UPSTREAM_KEY` of the environment, else `OPENAI_API_KEY` for
+      api.openai.com or `AZURE_OPENAI_API_KEY` for Azure's hosts, and for no other.
+
+    Keys, and headers that hold such, appear in no message, log or repr. Redirects are not followed.
+    Raises `ValueError` for a URL, a header or a timeout that cannot be used.
+    """
+
+    keeps_limits = True
+    runs_code = False  # what a language model wrote is run only where that is asked for
+
+    def __init__(
+        self,
+        url: str,
+        model: str | None = None,
+        api: Api = "auto",
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 300,
+        key: str | None = None,
+    ) -> None:
+        if api not in ("chat", "responses", "auto"):
+            raise ValueError("the upstream's API is chat, responses or auto")
+        if not 0 < timeout < float("inf"):
+            raise ValueError("the upstream's timeout must be a number of seconds above 0")
+        self._base = _base_of(url)
+        host = (self._base.hostname or "").lower().rstrip(".")
+        is_openai, is_azure = host == "api.openai.com", _AZURE.fullmatch(host) is not None
+        self._limit_name = "max_completion_tokens" if is_openai or is_azure else "max_tokens"
+        self._model = model
+        self._is_auto = api == "auto"
+        self._api: str = api if api != "auto" else "responses" if is_openai else "chat"
+        self._timeout = timeout
+        key = key or os.environ.get("EMITTER_STREAM_UPSTREAM_KEY")
+        if not key and (is_openai or is_azure):
+            key = os.environ.get("OPENAI_API_KEY" if is_openai else "AZURE_OPENAI_API_KEY")
+        key = (key or "").strip()
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream, application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "emitter-stream",
+        }
+        if key:
+            _check_header("the upstream's key", key)
+            name, value = ("api-key", key) if is_azure else ("Authorization", f"Bearer {key}")
+            self._headers[name] = value
+        private = [key]
+        for name, value in (headers or {}).items():
+            found = _header_value(name, value)
+            same = next((n for n in self._headers if n.lower() == name.lower()), name)
+            self._headers.pop(same, None)
+            self._headers[name] = found
+            if found != value or _PRIVATE.search(name):
+                private += [found, *found.split()]
+        self._secrets = Secrets(private)
+        # Fields that were refused, by the API and the model.
+        self._refused: dict[tuple[str, str], set[str]] = {}
+        self._clients: weakref.WeakKeyDictionary[Any, httpx2.AsyncClient]
+        self._clients = weakref.WeakKeyDictionary()
+        hide_in_logs()
+
+    def __repr__(self) -> str:
+        place = self._secrets.hide(urlunsplit(self._base._replace(query="")))
+        return f"Upstream({place!r}, model={self._model!r}, api={self._api!r})"
+
+    async def aclose(self) -> None:
+        """Close the connections that this event loop's runs have left open."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
+
+    async def respond(self, turn: Turn) -> AsyncIterator[Part]:
+        """Ask, again where that may help, and stream the answer. Raises `ModelError`."""
+        model = self._model or turn.model
+        retries, halvings = 0, 0
+        while True:
+            api = self._api
+            refused = self._refused.setdefault((api, model), set())
+            body = _DIALECTS[api].request(turn, model, self._limit_name, refused)
+            begun = False
+            try:
+                answer = self._ask(api, turn, body)
+                try:
+                    async for part in answer:
+                        begun = True
+                        yield part
+                finally:
+                    await answer.aclose()
+                return
+            except _Lost as lost:
+                if retries == RETRIES:
+                    raise ModelError("server_error", str(lost)) from None
+                pause = None
+            except Failure as failure:
+                if begun:
+                    raise failure.error() from None
+                if self._is_auto and api == "responses" and _has_no_such_path(failure):
+                    self._api = "chat"
+                    continue
+                if failure.is_about_context:
+                    shorter = without_older_half(turn) if halvings < MOST_HALVINGS else None
+                    if shorter is None:
+                        raise ModelError("invalid_prompt", failure.message) from None
+                    turn, halvings = shorter, halvings + 1
+                    continue
+                named = _named(failure, _DIALECTS[api].OPTIONAL, body)
+                if named:
+                    refused |= named
+                    continue
+                if retries == RETRIES or not failure.may_pass:
+                    raise failure.error() from None
+                pause = failure.retry_after
+            await asyncio.sleep(FIRST_PAUSE * 2**retries if pause is None else pause)
+            retries += 1
+
+    async def _ask(self, api: str, turn: Turn, body: Json) -> AsyncGenerator[Part, None]:
+        """Ask once; raises `Failure` for an error that is told, `_Lost` if nothing was heard."""
+        client = self._client()
+        dialect = _DIALECTS[api]
+        url = urlunsplit(self._base._replace(path=self._base.path + dialect.PATH))
+        sent = next((body[n] for n in body if n.startswith("max_")), None)
+        reader = dialect.Reader(self._secrets, has_code(turn), sent)
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        request = client.build_request("POST", url, content=content, headers=self._headers)
+        try:
+            response = await client.send(request, stream=True)
+        except httpx2.HTTPError as exc:
+            raise self._unheard(exc) from None
+        try:
+            if not 200 <= response.status_code < 300:
+                raise await self._read_failure(response)
+            async for part in self._read(response, reader):
+                yield part
+        except (Failure, ModelError):
+            for part in reader.flush():
+                yield part
+            raise
+        finally:
+            await response.aclose()
+        for part in reader.end():
+            yield part
+
+    async def _read(
+        self, response: httpx2.Response, reader: AnswerReader
+    ) -> AsyncGenerator[Part, None]:
+        """Read an answer to its end, or to where its connection breaks."""
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        try:
+            if kind == "text/html":
+                raise read_failure(None, "", self._secrets)
+            if kind.endswith("json"):
+                whole = await _read_up_to(response, MOST_BYTES + 1)
+                if len(whole) > MOST_BYTES:
+                    raise ModelError("server_error", "The upstream's answer is too large.")
+                for part in reader.whole(whole):
+                    yield part
+                return
+            cutter = FrameCutter()
+            chunks = response.aiter_bytes()
+            async for chunk in chunks:
+                for frame in cutter.feed(chunk):
+                    event = read_frame(frame)
+                    if event is not None and not reader.over:
+                        for part in reader.feed(event[0] or "", event[1]):
+                            yield part
+                if reader.over:
+                    await _finish(chunks)
+                    return
+            for frame in cutter.end():
+                event = read_frame(frame)
+                if event is not None:
+                    for part in reader.feed(event[0] or "", event[1]):
+                        yield part
+        except httpx2.HTTPError as exc:
+            # An answer that had begun is looked at for its end; one that went silent has none.
+            is_silent = isinstance(exc, httpx2.ReadTimeout) and not reader.finish
+            if is_silent or not reader.begun:
+                raise self._unheard(exc) from None
+        except OpenAIError:
+            raise ModelError("server_error", "The upstream sent too large an event.") from None
+
+    def _client(self) -> httpx2.AsyncClient:
+        """Return this event loop's connections."""
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            client = httpx2.AsyncClient(
+                timeout=httpx2.Timeout(self._timeout, connect=CONNECT_TIMEOUT, pool=None),
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
+                follow_redirects=False,
+            )
+            self._clients[loop] = client
+        return client
+
+    async def _read_failure(self, response: httpx2.Response) -> Failure:
+        status = response.status_code
+        try:
+            body = await _read_up_to(response, MOST_ERROR_BYTES)
+        except httpx2.HTTPError:
+            body = b""
+        failure = read_failure(status, body, self._secrets)
+        if status < 400:
+            failure.message = f"The upstream answered with status {status}, which is no answer."
+        failure.may_pass = not failure.has_no_quota and (status in (408, 409, 429) or status >= 500)
+        failure.retry_after = _retry_after(response.headers)
+        return failure
+
+    def _unheard(self, exc: httpx2.HTTPError) -> Exception:
+        """Say why nothing was heard, without the words of the library: they may quote a header."""
+        if isinstance(exc, _LOST):
+            return _Lost("The upstream cannot be reached, or closed the connection.")
+        if isinstance(exc, httpx2.ReadTimeout):
+            words = f"The upstream sent nothing for {self._timeout:g} seconds."
+        else:
+            words = f"The upstream could not be asked: {type(exc).__name__}."
+        return ModelError("server_error", words)
+
+
+class _Lost(Exception):
+    """There was no connection, or it broke before anything was heard."""
+
+
+def _base_of(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url.strip())
+        port_is_one = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_one = False
+    if not port_is_one or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("the upstream must be a URL that begins with http:// or https://")
+    if "@" in parts.netloc:
+        raise ValueError("the upstream's URL may have no user name and no password in it")
+    path = parts.path.rstrip("/") or "/v1"
+    return parts._replace(path=path, fragment="")
+
+
+def _header_value(name: str, value: str) -> str:
+    """Return the value to be sent for a header, if it is one."""
+    if not _HEADER_NAME.fullmatch(name):
+        raise ValueError("the name of an upstream's header is not one that HTTP has")
+    if value.startswith("env:"):
+        variable = value.removeprefix("env:")
+        if variable not in os.environ:
+            raise ValueError(f"the upstream's header {name}: there is no variable {variable}")
+        value = os.environ[variable]
+    value = value.strip()
+    _check_header(f"the upstream's header {name}", value)
+    return value
+
+
+def _check_header(what: str, value: str) -> None:
+    if not _HEADER_VALUE.fullmatch(value):
+        raise ValueError(f"{what} has characters that HTTP does not take")
+
+
+def _has_no_such_path(failure: Failure) -> bool:
+    return failure.status in (404, 405, 501) and failure.code != "model_not_found"
+
+
+def _named(failure: Failure, optional: Mapping[str, bool], body: Json) -> set[str]:
+    """Return the fields of a request that its refusal names, of those that may be left out."""
+    if failure.status not in (400, 422):
+        return set()
+    sent = set(body)
+    if any({**tool, **tool.get("function", {})}.get("strict") for tool in body.get("tools", ())):
+        sent.add("strict")
+    return {
+        field
+        for field, quoted in optional.items()
+        if field in sent and failure.names(field, quoted=quoted)
+    }
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the upstream asks to be left alone, if it is not for too long."""
+    text = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return None
+        seconds = max(0.0, seconds)
+    return seconds if 0 <= seconds <= LONGEST_PAUSE else None
+
+
+async def _read_up_to(response: httpx2.Response, size: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) >= size:
+            break
+    return bytes(body[:size])
+
+
+async def _finish(chunks: AsyncIterator[bytes]) -> None:
+    """Read the end of a body whose content is all there, so that its connection can be used again."""
+
+    async def read() -> None:
+        async for _ in chunks:
+            pass
+
+    with contextlib.suppress(asyncio.TimeoutError, httpx2.HTTPError):
+        await asyncio.wait_for(read(), 0.1)
