@@ -41,6 +41,10 @@ BASE_EVENTS: Mapping[str, int] = {"connect": 0, "error": 1, "abort": 1, "end": 0
 
 _numbers = itertools.count(1)
 
+# What an iterator raises then, as a generator does (PEP 479): out of a __next__, a listener's own
+# would pass for the end of a stream that was heard in full.
+_STOPPED = "a listener raised StopIteration"
+
 
 class EventStream(PythonNames):
     """A live stream with chainable listeners, as the Node SDK's ``EventStream``.
@@ -353,9 +357,11 @@ class EventIterator(Generic[_T]):
             self._abort()
             self._detach()
             raise
-        except BaseException:
+        except BaseException as raised:
             if self._delivery.settled():  # it ended in this, inline
                 self._detach()
+            if isinstance(raised, StopIteration):
+                raise RuntimeError(_STOPPED) from raised  # noqa: TRY004
             raise
         if args is not None:
             return self._convert(args)
@@ -363,6 +369,8 @@ class EventIterator(Generic[_T]):
         error = self._delivery.error
         if error is not None and (self._quiet is None or not isinstance(error, self._quiet)):
             failure = self._delivery.failure()
+            if isinstance(failure, StopIteration):
+                raise RuntimeError(_STOPPED) from failure
             raise error if failure is None else failure
         raise StopIteration
 

@@ -461,7 +461,7 @@ class LoopDelivery:
                         finally:
                             self._call = None
                             _calling.reset(token)
-            except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            except (KeyboardInterrupt, SystemExit):
                 raise
             except asyncio.CancelledError as error:
                 if self._is_cancelled():
@@ -469,6 +469,8 @@ class LoopDelivery:
                 raise listener_error(name, error) from error  # of something it waited for
             except BaseException as error:
                 if self.elsewhere:  # it is the child's own, of whatever it forked for
+                    raise
+                if isinstance(error, GeneratorExit) and self._is_freed():
                     raise
                 self.raised = error
                 if self.inline and not isinstance(error, Exception):
@@ -480,6 +482,13 @@ class LoopDelivery:
     def _is_cancelled(self) -> bool:
         cancelling = getattr(self._task, "cancelling", None)  # Python 3.10 cannot tell
         return cancelling is None or cancelling() > 0
+
+    def _is_freed(self) -> bool:
+        """Return whether the task is not at a step, but being freed with its loop."""
+        try:
+            return asyncio.current_task() is not self._task
+        except RuntimeError:  # no loop runs here
+            return True
 
     async def _finish(self, error: OpenAIError | None) -> None:
         """End the stream: ``error`` or ``abort`` if there is one, then ``end``."""

@@ -74,6 +74,10 @@ class AsyncEventIterator(Generic[_T]):
         self._detach()
         if self._quiet is None or not isinstance(self._delivery.error, self._quiet):
             failure = self._delivery.failure()
+            if isinstance(
+                failure, StopAsyncIteration
+            ):  # it would pass for the end; as PEP 479 has it
+                raise RuntimeError("a listener raised StopAsyncIteration") from failure
             if failure is not None:
                 raise failure
         raise StopAsyncIteration
