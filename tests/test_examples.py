@@ -256,6 +256,85 @@ def test_aio(printed):
     assert lines[4:] == ["too slow", "Request was aborted. <AsyncAssistantStream aborted>"]
 
 
+def test_chat(printed):
+    """The text, its length, how it ended and its cost."""
+    answer, length, reason, cost = printed["chat"].splitlines()
+    assert answer.startswith('Hello! You asked: "What is a stream?"')
+    assert (length, reason) == (f"{len(answer)} characters", "stop")
+    assert re.fullmatch(r"\d+ tokens", cost)
+
+
+def test_chat_tools(printed):
+    """Both calls, their results and the answer that has them."""
+    lines = printed["chat_tools"].splitlines()
+    assert lines[:4] == [
+        'calling get_weather {"city": "Oslo"}',
+        'calling get_weather {"city": "Lima"}',
+        "-> 18 degrees and dry in Oslo",
+        "-> 18 degrees and dry in Lima",
+    ]
+    assert lines[4].endswith("get_weather says: 18 degrees and dry in Lima.")
+    assert lines[5:] == ["2 completions"]
+
+
+def test_responses(printed):
+    """Two responses, of which the second knows the first."""
+    created, first, status, second, length = printed["responses"].splitlines()
+    assert (created, status) == ("status: in_progress", "status: completed")
+    assert first.startswith('Hello! You asked: "What is a listener?"')
+    assert 'Before that you said: "What is a listener?"' in second
+    assert length == f"{len(second)} characters"
+
+
+def test_structured_output(printed):
+    """The text grows to a whole object, which is an instance of the model."""
+    *snapshots, fields = printed["structured_output"].splitlines()
+    assert json.loads(snapshots[-1]) == {"city": "Oslo", "degrees": 17}
+    assert len(snapshots) > 5 and all(snapshots[-1].startswith(one) for one in snapshots)
+    assert fields == "Oslo 17"
+
+
+def test_local_model(printed):
+    """The model is the server's first; a server that keeps to the API needs no repairs."""
+    model, answer, end, repairs = printed["local_model"].splitlines()
+    assert (model, end, repairs) == ("model: scripted", "ended by: stop", "repairs: {}")
+    assert answer.startswith('Hello! You asked: "Who are you?"')
+
+
+def test_responses_aio(printed):
+    """A coroutine hears the text, and two answers come side by side."""
+    answer, status, one, two = printed["responses_aio"].splitlines()
+    assert answer.startswith('Hello! You asked: "What is a loop?"')
+    assert status == "status: completed"
+    assert '"One?"' in one and '"Two?"' in two
+
+
+WITH_NODE = [
+    path.stem
+    for path in sorted(EXAMPLES.glob("*.py"))
+    if "\n# Node:\n" in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.skipif(node_peer.find() is None, reason="no openai package for Node here")
+@pytest.mark.parametrize("name", WITH_NODE)
+def test_node_program_in_an_example(server, printed, name):
+    """The Node program at the end of an example prints the same."""
+    folder, node = node_peer.find()
+    lines = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8").partition("\n# Node:\n")[2]
+    source = "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines.splitlines())
+    imports = re.compile(r"^import (.+) from ('.+');$", re.MULTILINE)
+    needed = [name.strip("'") for _, name in imports.findall(source)]
+    if "zod" in needed and not (folder / "zod").is_dir():
+        pytest.skip("no zod for Node here")
+    # What a module's `import` looks for is not said by NODE_PATH.
+    source = imports.sub(r"const \1 = require(\2);", source)
+    source = f"(async () => {{{source}\n}})();"
+    variables = {**server, "NODE_PATH": str(folder.resolve()), "NODE_NO_WARNINGS": "1"}
+    expected = printed[name].removesuffix("repairs: {}\n")
+    assert output(start(node, "-e", source, **variables)) == expected
+
+
 def test_relay_sse(printed):
     """The reader gets each piece of text as an event of its own, and the status at the end."""
     events = [line.split(" ", 1) for line in printed["relay_sse"].splitlines()]

@@ -203,10 +203,10 @@ def _item(item: Json, path: str, new_id: Callable[[str], str]) -> Json:
             raise _unsupported(f"{path}.role", "user, assistant, system, developer")
         content = item.get("content")
         if isinstance(content, str):
-            plain = "output_text" if role == "assistant" else "input_text"
-            content = [{"type": plain, "text": content}]
             if role == "assistant":
-                content[0]["annotations"] = []
+                content = [{"type": "output_text", "text": content, "annotations": []}]
+            else:
+                content = [{"type": "input_text", "text": content}]
         _content(content, f"{path}.content")
         made = {"type": "message", "status": "completed", "role": role, "content": content}
         return {"id": item.get("id") or new_id("msg"), **made}
