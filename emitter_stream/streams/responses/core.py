@@ -179,12 +179,20 @@ class ResponseCore:
             return ()
         listened = self.listened
         recipe = _recipe(kind)
-        if self.wanted is not listened:
-            shown = view(event)
-            return ((KEEP, (recipe, shown)), *recipe.again(shown))
-        if any(name in listened for name in recipe.names):
-            return tuple(recipe.again(view(event)))
+        if self.wanted is not listened or any(name in listened for name in recipe.names):
+            return self._told(recipe, view(event))
         return ()
+
+    def _told(self, recipe: _Recipe, view: ResponseStreamEventBase) -> Iterator[Emission]:
+        """Yield the calls for an event, each if somebody listens when it is its turn."""
+        listened = self.listened
+        if self.wanted is not listened:
+            yield KEEP, (recipe, view)
+        if "event" in listened:
+            yield "event", (view,)
+        for name in recipe.names[1:]:
+            if name in listened:
+                yield name, (view.by_name(),)
 
     def _is_new(self, event: dict[str, Any]) -> bool:
         number: Any = event.get("sequence_number")
