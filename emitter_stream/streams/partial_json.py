@@ -104,7 +104,8 @@ class GrowingJSON:
         budget = self._budget
         if budget.fragments >= MAX_FRAGMENTS:
             raise OpenAIError(f"Structured JSON came in more than {MAX_FRAGMENTS:,} pieces.")
-        size = len(piece) if piece.isascii() else self._size(piece)
+        ascii_only = piece.isascii()
+        size = len(piece) if ascii_only else self._size(piece)
         if budget.bytes + size > MAX_BYTES:
             raise OpenAIError("Structured JSON grew beyond 16 MiB.")
         closed = False
@@ -115,7 +116,7 @@ class GrowingJSON:
                 closed = self._scan(piece)
         elif _BRACKET(piece) is not None:
             closed = self._scan(piece)
-        if piece and piece[-1] >= "\ud800":
+        if not ascii_only and piece[-1] >= "\ud800":
             self._half = piece[-1] if piece[-1] <= "\udbff" else ""
         if not self.root:
             self.root = piece.lstrip(_JSON_SPACE)[:1]

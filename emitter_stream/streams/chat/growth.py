@@ -229,8 +229,12 @@ class ArgumentsGrowth(Growth):
         if "chunk" in listened:
             yield "chunk", (ChatCompletionChunk(data or self.data(piece, padding)), self.view)
         if _ARGUMENTS in listened:
-            value = self.container.get("parsed_arguments")
-            yield _ARGUMENTS, (self._event(piece, self.read(), value),)
+            text, value = self.container["arguments"], None
+            if type(text) is GrowingText:
+                text = text.read()
+            if self.json is not None:
+                value = self.container.get("parsed_arguments")
+            yield _ARGUMENTS, (self._event(piece, text, value),)
 
     def _delta(self, delta: dict[str, Any], piece: str) -> dict[str, Any]:
         call = delta["tool_calls"][0]
