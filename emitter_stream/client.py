@@ -33,11 +33,6 @@ __all__ = [
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_MAX_RETRIES = 2
 
-_SHUT_DOWN = (
-    "(The hosted Assistants API was shut down on 26 August 2026. Set OPENAI_BASE_URL to a server "
-    "that still speaks it, or start one with `emitter-stream serve`.)"
-)
-
 
 class BaseClient(PythonNames):
     """The settings of a client, and how its copies come by theirs."""
@@ -91,7 +86,6 @@ class BaseClient(PythonNames):
             timeout=self.timeout,
             max_retries=self.max_retries,
             max_event_bytes=self.max_event_bytes,
-            not_found_hint=_SHUT_DOWN if self.base_url == DEFAULT_BASE_URL else None,
             session=self._session,
         )
 
@@ -107,6 +101,7 @@ class BaseClient(PythonNames):
             query=self._query,
             timeout=self.timeout,
             max_retries=self.max_retries,
+            is_hosted=self.base_url == DEFAULT_BASE_URL,
         )
 
     def copy(

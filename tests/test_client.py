@@ -209,6 +209,33 @@ def test_a_404_tells_of_the_shutdown_only_at_the_default_address(serve, monkeypa
         assert part in str(there.value)
 
 
+def test_the_shutdown_is_told_on_assistants_calls_alone(serve, monkeypatch):
+    """A stream's 404 names it as well; that of a model, a chat or a response does not."""
+    server = serve(answer(404, {"error": {"message": "nothing here", "code": None}}))
+    monkeypatch.setattr("emitter_stream.client.DEFAULT_BASE_URL", server.url)
+    with OpenAI(KEY).with_options(max_retries=0) as client:
+        runs = client.beta.threads.runs
+        for told in (
+            lambda: runs.stream("t", assistant_id="a").done(10),
+            lambda: runs.run_tools("t", assistant_id="a", tools=[]).done(10),
+            lambda: runs.list("t"),
+        ):
+            with pytest.raises(NotFoundError, match="26 August 2026"):
+                told()
+        messages = [{"role": "user", "content": "x"}]
+        for other in (
+            lambda: client.models.retrieve("m"),
+            lambda: client.beta.chat.completions.create(model="m", messages=messages),
+            lambda: client.chat.completions.stream(model="m", messages=messages).done(10),
+            lambda: client.responses.retrieve("resp_1"),
+        ):
+            with pytest.raises(NotFoundError, match="nothing here") as caught:
+                other()
+            assert "2026" not in str(caught.value)
+    asked = [request.headers.get("openai-beta") for request in server.requests]
+    assert asked == ["assistants=v2"] * 3 + [None] * 4
+
+
 def test_errors_show_no_key(serve):
     """Neither in the message nor in what hangs on the error."""
     server = serve(answer(401, {"error": {"message": "bad key"}}))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 import attrs
 
 from ..abort import AbortSignal
 from ..client import BaseClient
+from ..engine.core import Core
 from ..engine.loop.reader import ThreadReader
+from ..engine.loop.stream import AsyncEventStream
 from ..engine.sources import Source
+from ..engine.stream import EventStream
 from ..http.transport import Transport
 from ..resources import Chat, Models, Responses
 from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ..streams.assistants.aio_stream import AsyncAssistantStream
 from ..streams.assistants.core import AssistantCore
+from ..streams.assistants.handler import AssistantEventHandler, AssistantStreamManager
+from ..streams.assistants.stream import AssistantStream
 from ..streams.chat.aio_stream import (
     AsyncChatCompletionRunner,
     AsyncChatCompletionStream,
@@ -36,6 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncOpenAI"]
 
+_S = TypeVar("_S", bound=EventStream)
+_H = TypeVar("_H", bound=AssistantEventHandler)
+
 
 class AsyncOpenAI(BaseClient):
     """A client of the Assistants API for asyncio. ``client.beta`` has its methods.
@@ -55,7 +63,7 @@ class AsyncOpenAI(BaseClient):
     def _connect(self, transport: Transport) -> None:
         super()._connect(transport)
         self._api = attrs.evolve(
-            self._api, sleep=sleep, opener=_open, stream_maker=_make, tool_caller=loop_caller
+            self._api, sleep=sleep, streams=LoopStreams(), tool_caller=loop_caller
         )
         self.beta = AsyncBeta(self._api)
         self.chat = AsyncChat(Chat(self._api))
@@ -78,22 +86,8 @@ class AsyncOpenAI(BaseClient):
         await self.close()
 
 
-def _open(
-    source: Source,
-    core: AssistantCore,
-    handler: AsyncAssistantEventHandler | None,
-    signal: AbortSignal | None,
-    inline: bool,
-) -> AsyncAssistantStream | AsyncAssistantStreamManager[Any]:
-    def start() -> AsyncAssistantStream:
-        is_inline = inline or handler is not None
-        reader = ThreadReader(source)
-        return AsyncAssistantStream(reader, core, signal=signal, inline=is_inline)
-
-    return start() if handler is None else AsyncAssistantStreamManager(start, handler)
-
-
-_TWINS: dict[type[Any], type[Any]] = {
+_TWINS: dict[type[EventStream], type[AsyncEventStream]] = {
+    AssistantStream: AsyncAssistantStream,
     ChatCompletionStream: AsyncChatCompletionStream,
     ChatCompletionStreamingRunner: AsyncChatCompletionStreamingRunner,
     ChatCompletionRunner: AsyncChatCompletionRunner,
@@ -101,8 +95,30 @@ _TWINS: dict[type[Any], type[Any]] = {
 }
 
 
-def _make(
-    kind: type[Any], source: Source, core: Any, signal: AbortSignal | None, inline: bool
-) -> Any:
-    """Return the asyncio twin of the stream that ``kind`` would be."""
-    return _TWINS[kind](ThreadReader(source), core, signal=signal, inline=inline)
+class LoopStreams:
+    """Makes streams of asyncio: the twins of those that it is asked for.
+
+    Its types are those of the plain ones, which the resources name; the methods of the asyncio
+    resources, through which everybody gets here, declare the twins.
+    """
+
+    def make(
+        self,
+        kind: type[_S],
+        source: Source,
+        core: Core,
+        signal: AbortSignal | None,
+        *,
+        inline: bool,
+    ) -> _S:
+        twin = _TWINS[kind](ThreadReader(source), core, signal=signal, inline=inline)
+        return cast("_S", twin)
+
+    def manage(
+        self, source: Source, core: AssistantCore, handler: _H, signal: AbortSignal | None
+    ) -> AssistantStreamManager[_H]:
+        def start() -> AsyncAssistantStream:
+            return AsyncAssistantStream(ThreadReader(source), core, signal=signal, inline=True)
+
+        twin = AsyncAssistantStreamManager(start, cast("AsyncAssistantEventHandler", handler))
+        return cast("AssistantStreamManager[_H]", twin)

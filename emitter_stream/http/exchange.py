@@ -68,8 +68,10 @@ class Exchange:
         *,
         timeout: Timeout,
         max_retries: int,
+        not_found_hint: str | None = None,
     ) -> None:
         self._transport = transport
+        self._not_found_hint = not_found_hint
         self._request = request
         self._own_secrets = secrets_in(request["headers"])  # a call may bring a key of its own
         self._timeout = timeout
@@ -477,9 +479,8 @@ class Exchange:
         if 300 <= facts.status_code < 400:
             message = f"redirect to {facts.headers.get('location')!r} not followed"
         message = f"HTTP {facts.status_code}: {message}"
-        hint = self._transport.not_found_hint
-        if facts.status_code == 404 and hint:
-            message = f"{message} {hint}"
+        if facts.status_code == 404 and self._not_found_hint:
+            message = f"{message} {self._not_found_hint}"
         return status_error(facts.status_code)(message, body=error, response=facts)
 
     def _delay(self, headers: Mapping[str, str]) -> float:

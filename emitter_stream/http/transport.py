@@ -26,7 +26,7 @@ class Transport:
 
     ``headers`` go with each request, the ``Authorization`` among them. ``timeout`` is in seconds.
     ``max_event_bytes`` is how large an event of a stream may be, or an answer that is no stream.
-    ``not_found_hint`` is added to the message of a 404. Of ``session`` is taken what ``TransportSession``
+    Of ``session`` is taken what ``TransportSession``
     says; it is neither changed nor closed.
     """
 
@@ -38,7 +38,6 @@ class Transport:
         timeout: Timeout = DEFAULT_TIMEOUT,
         max_retries: int = 2,
         max_event_bytes: int = MAX_EVENT_BYTES,
-        not_found_hint: str | None = None,
         session: Session | None = None,
     ) -> None:
         # Without a password that stands in it: requests would show it in each response's address.
@@ -46,7 +45,6 @@ class Transport:
         self.timeout = checked_timeout(timeout)
         self.max_retries = max_retries
         self.max_event_bytes = max_event_bytes
-        self.not_found_hint = not_found_hint
         self._headers = hide_headers(checked_headers(headers))
         self._given = session
         self.secrets = [*secrets_in(self._headers), *passwords_in(userinfo)]
@@ -93,6 +91,7 @@ class Transport:
         headers: Mapping[str, str | None] | None = None,
         timeout: Timeout | NotGiven = NOT_GIVEN,
         max_retries: int | None = None,
+        not_found_hint: str | None = None,
     ) -> Any:
         """Send a request; return the decoded JSON of the answer."""
         exchange = self.exchange(
@@ -103,6 +102,7 @@ class Transport:
             headers=headers,
             timeout=timeout,
             max_retries=max_retries,
+            not_found_hint=not_found_hint,
         )
         return exchange.json()
 
@@ -116,8 +116,12 @@ class Transport:
         headers: Mapping[str, str | None] | None = None,
         timeout: Timeout | NotGiven = NOT_GIVEN,
         max_retries: int | None = None,
+        not_found_hint: str | None = None,
     ) -> Exchange:
-        """Return a request that is not sent yet, for an answer that is a stream."""
+        """Return a request that is not sent yet, for an answer that is a stream.
+
+        ``not_found_hint`` is added to the message of a 404.
+        """
         own = hide_headers(checked_headers(headers or {}))
         request = {
             "method": method,
@@ -131,6 +135,7 @@ class Transport:
             request,
             timeout=self.timeout if isinstance(timeout, NotGiven) else checked_timeout(timeout),
             max_retries=self.max_retries if max_retries is None else max_retries,
+            not_found_hint=not_found_hint,
         )
 
     def close(self) -> None:

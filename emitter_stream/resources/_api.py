@@ -11,23 +11,21 @@ import attrs
 
 from .._names import PythonNames, in_python_order
 from .._not_given import NOT_GIVEN, NotGiven
-from ..engine.stream import EventStream
 from ..exceptions import APIError, APIUserAbortError
 from ..types import Model
 from ._body import json_body, merge_headers, query_parameters
+from ._factory import StreamFactory, ThreadStreams
 from ._page import CursorPage, SinglePage, no_more
 from ._params import checked
 
 if TYPE_CHECKING:
     from ..abort import AbortSignal
-    from ..engine.sources import Source
     from ..http.transport import Exchange, Timeout, Transport
     from ..tools.functions import Call
 
 __all__ = ["Api", "Extras", "Resource", "parted"]
 
 _M = TypeVar("_M", bound=Model)
-_S = TypeVar("_S", bound=EventStream)
 
 
 @attrs.frozen
@@ -76,35 +74,28 @@ class Api:
     query: Mapping[str, object] = attrs.field(factory=dict, repr=False)
     timeout: Timeout | NotGiven = NOT_GIVEN
     max_retries: int | None = None
+    is_hosted: bool = False
+    """Whether it is at OpenAI's own address."""
+    not_found_hint: str | None = None
+    """What goes behind the message of a 404."""
     sleep: Callable[[float], object] = time.sleep
     """What polling waits with; a test puts its own here."""
-    opener: Callable[[Any, Any, Any, Any, bool], Any] | None = None
-    """What makes a stream of a source, a core, an event handler (or ``None``), a signal (or
-    ``None``) and whether it is to be inline, where that is not an ``AssistantStream``."""
-    stream_maker: Callable[[Any, Source, Any, AbortSignal | None, bool], Any] | None = None
-    """What makes a stream of a stream class, a source, a core, a signal and whether it is to be
-    inline, where that is not the class itself."""
+    streams: StreamFactory = attrs.field(factory=ThreadStreams)
+    """What makes the streams: those of threads or those of asyncio."""
     tool_caller: Callable[[], Call] | None = None
     """What gives a run the means to call its functions, where these may be coroutines."""
 
-    def with_headers(self, headers: Mapping[str, str | None]) -> Api:
-        """Return the same API with more headers, which the client's own go over."""
-        return attrs.evolve(self, headers=merge_headers(headers, self.headers))
+    def part(self, headers: Mapping[str, str], *, not_hosted: str) -> Api:
+        """Return a part of the API: with headers of its own, which the client's go over.
 
-    def make_stream(
-        self,
-        kind: type[_S],
-        source: Source,
-        core: Any,
-        signal: AbortSignal | None,
-        *,
-        inline: bool = False,
-    ) -> _S:
-        """Return the stream of a source, of the client's sort: of threads or of asyncio."""
-        if self.stream_maker is None:
-            return kind(source, core, signal=signal, inline=inline)
-        made: _S = self.stream_maker(kind, source, core, signal, inline)
-        return made
+        ``not_hosted`` goes behind the message of a 404 of OpenAI's own server, which does not have
+        the part any more.
+        """
+        return attrs.evolve(
+            self,
+            headers=merge_headers(headers, self.headers),
+            not_found_hint=not_hosted if self.is_hosted else None,
+        )
 
     def fetch(
         self,
@@ -192,6 +183,7 @@ class Api:
             "headers": merge_headers(self.headers, extras.headers),
             "timeout": self.timeout if extras.timeout is NOT_GIVEN else extras.timeout,
             "max_retries": self.max_retries,
+            "not_found_hint": self.not_found_hint,
         }
 
 

@@ -72,11 +72,6 @@ def open_source(
     inline: bool,
 ) -> AssistantStream | AssistantStreamManager[_H]:
     """Return the stream of a source, of the client's kind: of threads or of asyncio."""
-    if api.opener is not None:
-        opened: AssistantStream = api.opener(source, core, event_handler, signal, inline)
-        return opened
     if event_handler is None:
-        return AssistantStream(source, core, signal=signal, inline=inline)
-    return AssistantStreamManager(
-        lambda: AssistantStream(source, core, signal=signal, inline=True), event_handler
-    )
+        return api.streams.make(AssistantStream, source, core, signal, inline=inline)
+    return api.streams.manage(source, core, event_handler, signal)

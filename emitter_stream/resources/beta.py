@@ -9,6 +9,11 @@ from .threads import Threads
 
 __all__ = ["Beta"]
 
+_SHUT_DOWN = (
+    "(The hosted Assistants API was shut down on 26 August 2026. Set OPENAI_BASE_URL to a server "
+    "that still speaks it, or start one with `emitter-stream serve`.)"
+)
+
 
 class Beta(Resource):
     """The Assistants API, which never left beta; and chat completions, which have."""
@@ -31,4 +36,4 @@ class Beta(Resource):
 
 def _of_assistants(api: Api) -> Api:
     """Return an API whose requests ask for version 2 of Assistants, as those of no other do."""
-    return api.with_headers({"OpenAI-Beta": "assistants=v2"})
+    return api.part({"OpenAI-Beta": "assistants=v2"}, not_hosted=_SHUT_DOWN)

@@ -142,7 +142,7 @@ class Completions(Resource):
             "POST", _PATH, body={**_sent(body), "stream": True}, extras=extras
         )
         source = HTTPSource(exchange, core)
-        return self._api.make_stream(
+        return self._api.streams.make(
             ChatCompletionStream, source, core, extras.signal, inline=inline
         )
 
@@ -251,11 +251,13 @@ class Completions(Resource):
             call=call_directly if self._api.tool_caller is None else self._api.tool_caller(),
             inline=inline,
         )
-        kind: Any = ChatCompletionStreamingRunner if streamed else ChatCompletionRunner
-        runner = self._api.make_stream(kind, source, core, extras.signal, inline=inline)
+        kind: type[ChatCompletionRunner | ChatCompletionStreamingRunner] = (
+            ChatCompletionStreamingRunner if streamed else ChatCompletionRunner
+        )
+        runner = self._api.streams.make(kind, source, core, extras.signal, inline=inline)
         source.serve(runner)
         follow(runner, after_completion)
-        return runner  # type: ignore[no-any-return]
+        return runner
 
     def retrieve(self, /, completion_id: str, **extras: Any) -> ChatCompletion:
         """Get a completion that the server has kept. Node: ``retrieve``."""

@@ -99,7 +99,7 @@ class Responses(Resource):
             path = url_path("/responses/{}", response_id)
             exchange = self._api.exchange("GET", path, query=query, extras=extras)
         source = HTTPSource(exchange, core)
-        return self._api.make_stream(ResponseStream, source, core, extras.signal, inline=inline)
+        return self._api.streams.make(ResponseStream, source, core, extras.signal, inline=inline)
 
     @sends_unknown
     def parse(self, **params: Unpack[ResponseParseParams]) -> Response:

@@ -17,6 +17,7 @@ class Sent(NamedTuple):
     headers: dict[str, str]
     timeout: Any
     max_retries: int | None
+    not_found_hint: str | None = None
 
 
 class FakeExchange:

@@ -179,7 +179,7 @@ def test_a_method_sends_its_request(resource, name, ids, arguments, method, path
     answer = getattr(resource(api), name)(*ids, **arguments)
     assert type(answer) is gives
     assert answer.id == "x"
-    assert sent == [(method, path, {}, body, {}, api.timeout, None)]
+    assert sent == [(method, path, {}, body, {}, api.timeout, None, None)]
 
 
 @pytest.mark.parametrize(
@@ -298,8 +298,8 @@ def test_the_clients_options_go_under_the_calls():
     api, sent = fake_api({"id": "x"}, headers={"H": "1"}, query={"q": 1}, timeout=9, max_retries=4)
     Threads(api).retrieve("t")
     Threads(api).retrieve("t", extra_headers={"h": "2"}, extra_query={"q": 2}, timeout=None)
-    assert [sent[0][2], *sent[0][4:]] == [{"q": "1"}, {"H": "1"}, 9, 4]
-    assert [sent[1][2], *sent[1][4:]] == [{"q": "2"}, {"h": "2"}, None, 4]
+    assert [sent[0][2], *sent[0][4:7]] == [{"q": "1"}, {"H": "1"}, 9, 4]
+    assert [sent[1][2], *sent[1][4:7]] == [{"q": "2"}, {"h": "2"}, None, 4]
 
 
 @pytest.mark.parametrize(("ours", "theirs"), OFFICIAL, ids=lambda value: value.__module__)
