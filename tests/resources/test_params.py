@@ -106,12 +106,8 @@ def test_parameters_have_the_defaults_of_what_is_left_out():
     assert parameters["timeout"].default is NOT_GIVEN
     assert parameters["extra_headers"].default is None
     assert parameters["model"].annotation == "str | NotGiven | None"
-    assert all(
-        one.kind is one.KEYWORD_ONLY for one in parameters.values() if one.name not in IDS_BY_PLACE
-    )
-
-
-IDS_BY_PLACE = ("self", "thread_id")
+    by_keyword = [one.kind is one.KEYWORD_ONLY for one in parameters.values()]
+    assert by_keyword == [False, False, *[True] * (len(parameters) - 2)]  # self and thread_id
 
 
 def test_not_given_is_not_sent():
