@@ -25,7 +25,6 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Container, Iterable
-from threading import get_ident
 from typing import Any
 
 import attrs
@@ -90,8 +89,12 @@ class Delivery:
         self.lock = emitter.lock
         self._changed = Bell()
         self._generation = _fork.generation
-        self._token = threading.Lock()
-        self._holder: int | None = None  # thread id of who holds the token
+        # It knows by itself whose it is: an exception out of a signal's handler may come right after
+        # it was taken, before anything could be noted. Nobody takes it twice.
+        self._token = threading.RLock()
+        # Take the token, waiting for it, so many seconds at most if not for ever: (True, seconds).
+        # The lock's own method, for it is called for each read.
+        self.acquire: Callable[..., bool] = self._token.acquire
         # Whether the user said go: from then on nothing is kept for late listeners. _going follows
         # between two events, so that an event is kept whole or not at all.
         self._go_said = False
@@ -186,8 +189,8 @@ class Delivery:
         """Stand still, in a child; whoever is in here with the thread that forked finds its way out."""
         self.emitter.begin_anew()
         self.lock = self.emitter.lock
-        self._token = threading.Lock()
-        self._holder = None
+        self._token = threading.RLock()
+        self.acquire = self._token.acquire
         for late in self._late:
             late.registration.call = _nothing
         self.attention = True
@@ -230,7 +233,7 @@ class Delivery:
 
     def inside(self) -> bool:
         """Return whether this thread is the one that calls the listeners."""
-        return self._holder == get_ident()
+        return self._token._is_owned()  # type: ignore[attr-defined,no-any-return]
 
     def refuse_inside(self) -> None:
         """Raise ``RuntimeError`` in a listener of this stream, and in a function that it calls."""
@@ -268,7 +271,7 @@ class Delivery:
             if not self.ended:
                 self.refuse_elsewhere()
             return True
-        return self.finished and not self._late and not self._token.locked()
+        return self.finished and not self._late
 
     def watch(self, is_so: Callable[[], object], seconds: float | None) -> None:
         """Wait until ``is_so()``, so many seconds at most, looking at each ``notify``."""
@@ -324,27 +327,21 @@ class Delivery:
         """The names whose events are to be made: all of them as long as they are kept."""
         return self.emitter.ready if self._going else self._everything
 
-    def acquire(self, seconds: float = -1) -> bool:
-        """Take the token, waiting for it, so many seconds at most if not for ever."""
-        if not self._token.acquire(timeout=seconds):
-            return False
-        self._holder = get_ident()
-        return True
+    def release(self) -> bool:
+        """Give the token back (*token*), and do what others who found it taken have left to us.
 
-    def release(self) -> None:
-        """Give the token back (*token*)."""
-        if self.elsewhere:  # forked by a listener: the token that is here now is nobody's
-            return
-        while True:
-            self._holder = None
+        Return whether there is something to attend to before a read.
+        """
+        try:
             self._token.release()
-            if self.finished:
-                self.notify()
-            # Somebody may have found the token taken just before, and left its work to us.
-            if not self._late or not self._token.acquire(blocking=False):
-                return
-            self._holder = get_ident()
-            self._serve_late()
+        except RuntimeError:
+            if self.elsewhere:  # forked by a listener: the token that is here now is nobody's
+                return True
+            raise
+        if not self.attention:
+            return False
+        self._serve()
+        return True
 
     def begin(self) -> None:
         """Wait until there is a listener whose tick is over, or go, or stop."""
@@ -420,6 +417,7 @@ class Delivery:
         with self.lock:
             self.finished = True
             self._changed.ring()
+            self.attention = True  # for late listeners from now on
 
     # Inside
 
@@ -533,7 +531,7 @@ class Delivery:
         """See to it that late listeners and an abort are served, whoever holds the token."""
         if self.inline:
             return  # whoever waits next does
-        if not self._token.acquire(blocking=False):
+        if not self._is_free():
             return  # its holder looks after them before it lets go, or at its next event
         thread = threading.Thread(target=self._serve, name="emitter-stream-serve", daemon=False)
         try:
@@ -542,7 +540,6 @@ class Delivery:
             if self.stopping is not None and program_end.is_waiting_here():
                 self._serve()  # there is no thread left but the one that ends the program
                 return
-            self._token.release()
             if self.finished and self._late:
                 self._late.clear()  # nobody is left to serve them, and waiters wait for it
                 warnings.warn(
@@ -552,14 +549,34 @@ class Delivery:
                     stacklevel=2,
                 )
 
+    def _is_free(self) -> bool:
+        """Return whether nobody has the token, just now."""
+        if self.inside():
+            return False
+        try:
+            return self._token.acquire(False)
+        finally:
+            if self.inside():
+                self._token.release()
+
     def _serve(self) -> None:
-        self._holder = get_ident()
-        self._serve_late()
+        """Do what cannot wait, unless somebody holds the token: that one will."""
+        while self._is_due() and self._token.acquire(False):
+            try:
+                self._serve_late()
+                if self.stopping is not None and not self.inline and not self.elsewhere:
+                    self.finish(self.stopping)
+            finally:
+                if self.inside():  # not in a child that a listener forked
+                    self._token.release()
+        if self.finished:
+            self.notify()
+
+    def _is_due(self) -> bool:
         if self.elsewhere:
-            return
-        if self.stopping is not None:
-            self.finish(self.stopping)
-        self.release()
+            return False
+        stops = self.stopping is not None and not self.finished and not self.inline
+        return stops or bool(self._late)
 
 
 @attrs.define(eq=False)

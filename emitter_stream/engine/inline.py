@@ -65,7 +65,7 @@ class InlineDriver:
         if delivery.elsewhere:
             return bool(is_so()) or delivery.settled()
         me = get_ident()
-        if self._at_wheel == me:
+        if self._at_wheel == me or delivery.inside():
             raise RuntimeError(
                 "a listener cannot wait for its own stream: the stream waits for the listener"
             )
@@ -88,7 +88,7 @@ class InlineDriver:
                 else:
                     self._let_drive(is_so, deadline)
             except BaseException:
-                if self._at_wheel == me and delivery.inside():
+                if delivery.inside():
                     delivery.release()
                 raise
             finally:
@@ -216,7 +216,7 @@ class InlineDriver:
             return
         # The other may sit where nothing wakes it, in somebody's iterable: it reads without the
         # token. Where it calls a listener, that is waited for.
-        if delivery.acquire(-1 if seconds is None else min(seconds, threading.TIMEOUT_MAX)):
+        if delivery.acquire(True, -1 if seconds is None else min(seconds, threading.TIMEOUT_MAX)):
             try:
                 delivery.finish(delivery.stopping)
             finally:

@@ -87,7 +87,9 @@ class Mover:
                 ):
                     delivery.release()
                     return True
-            delivery.release()
+            if delivery.release():  # nothing might wake us in the read
+                delivery.acquire()
+                continue
             try:
                 if deadline is not None and not self._is_ready(deadline):
                     return True
