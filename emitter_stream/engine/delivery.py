@@ -38,7 +38,7 @@ from .emitter import Emitter, Registration, _nothing, find
 from .history import KEEP, History
 from .work import works_for
 
-__all__ = ["Buffer", "Delivery", "listener_error", "report"]
+__all__ = ["Buffer", "Delivery", "listener_error", "pop", "report"]
 
 TICK = 0.020  # seconds between the last listener of a chain and the first delivery
 BUFFER_BOUND = 256  # events that an iterator may lag behind before the reader is held back
@@ -616,15 +616,32 @@ class Buffer:
                     self.waiters.remove(waiter)
             if not items and self.delivery.settled():
                 return None
-        if len(items) == BUFFER_BOUND - 1:
-            self.delivery.notify()  # there is room again
         return args
 
     def _pop(self) -> tuple[Any, ...] | None:
         try:
-            return self.items.popleft()
+            return pop(self.items, self.delivery)
         except IndexError:  # another thread that uses the same iterator was faster
             return None
+
+
+def pop(items: deque[tuple[Any, ...]], delivery: Delivery) -> tuple[Any, ...]:
+    """Take the first of an iterator's items, and say so where that makes room.
+
+    Raises ``IndexError`` if there is none. Of what a signal's handler raises meanwhile, none is lost.
+    """
+    first = items[0]
+    try:
+        args = items.popleft()
+        if len(items) == BUFFER_BOUND - 1:
+            delivery.notify()
+        return args
+    except IndexError:
+        raise
+    except BaseException:
+        if not items or items[0] is not first:
+            items.appendleft(first)
+        raise
 
 
 def listener_error(name: str, error: BaseException) -> OpenAIError:

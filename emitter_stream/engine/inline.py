@@ -26,7 +26,7 @@ import attrs
 from .. import _open_streams
 from ..abort import AbortController
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
-from .delivery import Delivery, report
+from .delivery import Delivery, pop, report
 from .mover import Aborts, Mover
 
 __all__ = ["InlineBuffer", "InlineDriver", "LastOnly", "never"]
@@ -252,7 +252,7 @@ class InlineBuffer:
             if not items:
                 self.driver.wait_until(items.__len__, None)
             try:
-                return items.popleft()
+                return pop(items, self.driver._delivery)
             except IndexError:  # the end, or another thread that uses the same iterator was faster
                 if self.driver.settled():
                     return None

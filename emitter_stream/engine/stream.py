@@ -351,20 +351,23 @@ class EventIterator(Generic[_T]):
         buffer = self._buffer
         if buffer is None:
             raise StopIteration
+        args = None
         try:
             args = buffer.take()
+            if args is not None:
+                return self._convert(args)
         except KeyboardInterrupt:
             self._abort()
             self._detach()
             raise
         except BaseException as raised:
-            if self._delivery.settled():  # it ended in this, inline
+            if args is not None:  # a signal's handler raised: the next call gives it
+                buffer.items.appendleft(args)
+            elif self._delivery.settled():  # it ended in this, inline
                 self._detach()
             if isinstance(raised, StopIteration):
                 raise RuntimeError(_STOPPED) from raised  # noqa: TRY004
             raise
-        if args is not None:
-            return self._convert(args)
         self._detach()
         error = self._delivery.error
         if error is not None and (self._quiet is None or not isinstance(error, self._quiet)):
