@@ -124,12 +124,12 @@ for pid, reader in pipes:
 
 
 LOCKS = """
-from emitter_stream.http import transport
+from emitter_stream.http import sockets
 stream = stream_of().on("textDelta", lambda: None)
 delivery, session = stream._delivery, client._api.transport.session
 threads.retrieve("before")
 pool = session.get_adapter("http://").poolmanager.pools
-locks = [transport._owners, delivery.lock, delivery.emitter._registry._lock, pool.lock]
+locks = [sockets.owners, delivery.lock, delivery.emitter._registry._lock, pool.lock]
 locks.append(session.cookies._cookies_lock)
 held, done = threading.Event(), threading.Event()
 def hold():

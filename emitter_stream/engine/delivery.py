@@ -358,7 +358,7 @@ class Delivery:
 
     def emit(self, name: str, args: tuple[Any, ...]) -> None:
         """Call the listeners of one event, in their context (*token*). Raises what ``deliver`` does."""
-        self.in_context(self.deliver, [(name, args)])
+        self.in_context(self._deliver_one, name, args)
 
     def deliver(self, emissions: Iterable[Emission]) -> None:
         """Call the listeners of each emission before the next is made (*token*, ``in_context``).
@@ -374,14 +374,30 @@ class Delivery:
             return
         ready = self.emitter.ready
         for name, args in emissions:
+            registrations = ready.get(name, ())
             try:
-                for registration in ready.get(name, ()):
+                for registration in registrations:
                     registration.call(*args)
             except BaseException as error:
                 if self.elsewhere:  # it is the child's own, of whatever it forked for
                     raise
                 self.raised = error
                 raise listener_error(name, error) from error
+
+    def _deliver_one(self, name: str, args: tuple[Any, ...]) -> None:
+        # Without the loop of `deliver`, in which a signal's handler may still raise after the calls.
+        if not self._going:
+            self._deliver_and_keep([(name, args)])
+            return
+        registrations = self.emitter.ready.get(name, ())
+        try:
+            for registration in registrations:
+                registration.call(*args)
+        except BaseException as error:
+            if self.elsewhere:
+                raise
+            self.raised = error
+            raise listener_error(name, error) from error
 
     def attend(self) -> None:
         """Do what is to be done between two events: late listeners, full buffers (*token*).
@@ -411,9 +427,10 @@ class Delivery:
             self._begin_to_end(error)
         assert self._last is not None
         while self._last:
-            name, args = self._last.popleft()
+            name, args = self._last[0]
             self.ended = name == "end"
             self._emit_last(name, args)
+            del self._last[0]  # and not before: an exception could come before the listeners do
         with self.lock:
             self.finished = True
             self._changed.ring()
@@ -531,8 +548,8 @@ class Delivery:
         """See to it that late listeners and an abort are served, whoever holds the token."""
         if self.inline:
             return  # whoever waits next does
-        if not self._is_free():
-            return  # its holder looks after them before it lets go, or at its next event
+        if self.inside():
+            return  # we look after them before we let go, or at the next event
         thread = threading.Thread(target=self._serve, name="emitter-stream-serve", daemon=False)
         try:
             thread.start()
@@ -548,16 +565,6 @@ class Delivery:
                     LateListenerWarning,
                     stacklevel=2,
                 )
-
-    def _is_free(self) -> bool:
-        """Return whether nobody has the token, just now."""
-        if self.inside():
-            return False
-        try:
-            return self._token.acquire(False)
-        finally:
-            if self.inside():
-                self._token.release()
 
     def _serve(self) -> None:
         """Do what cannot wait, unless somebody holds the token: that one will."""

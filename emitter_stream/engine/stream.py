@@ -363,8 +363,8 @@ class EventIterator(Generic[_T]):
         except BaseException as raised:
             if args is not None:  # a signal's handler raised: the next call gives it
                 buffer.items.appendleft(args)
-            elif self._delivery.settled():  # it ended in this, inline
-                self._detach()
+            elif self._delivery.settled() and (self._delivery.error or not buffer.items):
+                self._detach()  # it ended in this, inline
             if isinstance(raised, StopIteration):
                 raise RuntimeError(_STOPPED) from raised  # noqa: TRY004
             raise
