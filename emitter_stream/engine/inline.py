@@ -95,7 +95,7 @@ class InlineDriver:
                 if self._at_wheel == me:
                     self._at_wheel = None
                     self.wake_others()
-            if delivery.elsewhere:  # forked by a listener, which has returned
+            if self._mover.elsewhere:  # forked by a listener, which has returned
                 return bool(is_so()) or delivery.settled()
             in_time = deadline is None or time.monotonic() < deadline
         return True
