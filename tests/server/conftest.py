@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import openai
 import pytest
+from canned import Canned
 from server_helpers import GatedModel, Raw
 
 from emitter_stream.server import LocalServer
@@ -52,6 +53,14 @@ def gate() -> GatedModel:
 def gated(start, gate) -> Raw:
     """Raw requests to a server whose model waits at the gate."""
     return Raw(start(model=gate).base_url)
+
+
+@pytest.fixture
+def canned() -> Iterator[Canned]:
+    """An upstream that gives the answers put into it."""
+    upstream = Canned()
+    yield upstream
+    upstream.close()
 
 
 @pytest.fixture

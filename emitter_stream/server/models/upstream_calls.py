@@ -238,13 +238,6 @@ class Calls:
                     return call
         return None
 
-    def has(self, name: str, arguments: str, names: set[str]) -> bool:
-        """Whether there is such a call that goes by no name, or there was none to tell them by."""
-        return any(
-            call.name == name and call.text == arguments and not (call.names and names)
-            for call in self.all
-        )
-
     def add(self, call: OneCall, piece: str) -> Iterator[Call | Input]:
         yield from call.add(piece, self._has_code)
 

@@ -133,7 +133,7 @@ class Reader(AnswerReader):
             self._in_part = self._in_item = ""
             item = value.get("item")
             if isinstance(item, dict) and item.get("type") == "function_call":
-                yield from self._take_call(item, index, is_whole=False)
+                yield from self._take_call(item, index)
         elif kind == "response.output_item.done":
             item = value.get("item")
             if isinstance(item, dict):
@@ -177,9 +177,13 @@ class Reader(AnswerReader):
                     if len(text) > skip:
                         yield from self._piece(text[skip:], refuses)
                     skip = max(0, skip - len(text))
+        before = [(call.name, call.text) for call in self.calls.all]
         for number, item in enumerate(found):
-            if item.get("type") == "function_call":
-                yield from self._take_call(item, number, is_whole=True)
+            if item.get("type") != "function_call":
+                continue
+            # Some servers give other ids at the end: what is there already is no other call.
+            if (text_in(item, "name"), arguments_in(item)) not in before:
+                yield from self._take_call(item, number)
         self.over = True
         self.finish = "stop"
         if status == "incomplete":
@@ -189,7 +193,19 @@ class Reader(AnswerReader):
 
     def _take_item(self, item: Json, index: int | None) -> Iterator[Part]:
         if item.get("type") == "function_call":
-            yield from self._take_call(item, index, is_whole=True)
+            latest = self.calls.all[-1] if self.calls.all else None
+            arguments = arguments_in(item)
+            # Without a name or a place it is the end of the latest call, if it can be.
+            if (
+                latest is not None
+                and index is None
+                and not _names(item)
+                and latest.name == text_in(item, "name")
+                and arguments.startswith(latest.text)
+            ):
+                yield from self.calls.complete(latest, arguments)
+                return
+            yield from self._take_call(item, index)
             return
         whole = _texts(item)
         refuses = bool(whole) and whole[-1][1]
@@ -206,25 +222,24 @@ class Reader(AnswerReader):
         if whole.startswith(given):
             yield from self._piece(whole[len(given) :], refuses)
 
-    def _take_call(self, item: Json, index: int | None, *, is_whole: bool) -> Iterator[Part]:
-        names = {text for name in ("id", "call_id") if (text := text_in(item, name))}
-        arguments = arguments_in(item)
-        call = self.calls.find(names, index)
-        if call is None:
-            if is_whole and self.calls.has(text_in(item, "name"), arguments, names):
-                return  # an identical repetition under other names
-            if not self.calls.all:
-                yield from self._end_text(before_calls=True)
+    def _take_call(self, item: Json, index: int | None) -> Iterator[Part]:
+        names = _names(item)
+        if not self.calls.all:
+            yield from self._end_text(before_calls=True)
         call = self.calls.begin(names, index)
         call.id = call.id or text_in(item, "call_id") or text_in(item, "id")
         call.name = call.name or text_in(item, "name")
-        yield from self.calls.complete(call, arguments)
+        yield from self.calls.complete(call, arguments_in(item))
 
     def _call_at(self, value: Json, index: int | None) -> Any:
         """Return the call that a delta belongs to: with its id, else at its place, else the latest."""
         name = text_in(value, "item_id") or text_in(value, "call_id")
         found = self.calls.find({name} if name else set(), index)
         return found or (self.calls.all[-1] if self.calls.all else None)
+
+
+def _names(item: Json) -> set[str]:
+    return {text for name in ("id", "call_id") if (text := text_in(item, name))}
 
 
 def _texts(item: Json) -> list[tuple[str, bool]]:
