@@ -165,6 +165,11 @@ def test_node_port(printed):
     assert squeezed(printed["node_port"]) == squeezed(ANSWER)
 
 
+def test_any_model(printed):
+    """Without an upstream the Node reference over any model prints what the scripted model says."""
+    assert squeezed(printed["any_model"]) == squeezed(ANSWER)
+
+
 def test_python_style(printed):
     """The Python reference prints what the Node reference prints."""
     assert squeezed(printed["python_style"]) == squeezed(printed["node_port"])

@@ -118,6 +118,12 @@ WORDS = {
     "nested details": (422, {"message": {"detail": [{"msg": "No."}]}}, "invalid_prompt", "No."),
     "a string": (500, {"error": "No."}, "server_error", "No."),
     "text": (500, "No.", "server_error", "No."),
+    "an event": (
+        400,
+        'event: error\ndata: {"error":{"message":"No."}}\n\n',
+        "invalid_prompt",
+        "No.",
+    ),
     "blanks": (500, "No,\n\n\t no. ", "server_error", "No, no."),
     "a page": (502, "<html><body>nginx</body></html>", "server_error", "answered with status 502"),
     "a page in JSON": (502, {"error": {"message": "<h1>Bad</h1>"}}, "server_error", "status 502"),

@@ -20,6 +20,7 @@ _CONTEXT = re.compile(
 )
 _INVALID = re.compile(r"invalid.?request|invalid.?prompt|bad.?request")
 _ACCESS = re.compile(r"api.?key|auth|permission|forbidden")
+_EVENT = re.compile(r"\s*(?:data|event):")
 _MARKUP = re.compile(
     r"(?i)<!doctype|</?(html|head|body|title|h[1-6]|p|div|span|center|script|style|pre|hr|br|a|b|i"
     r"|ul|li|table|tr|td|meta|link|form|img)\b[^>]*>"
@@ -82,6 +83,9 @@ class Failure(Exception):
 def read_failure(status: int | None, body: bytes | str, secrets: Secrets) -> Failure:
     """Read an error in any of the forms that there are: OpenAI's, flat, `detail`, a list, text."""
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
+    if _EVENT.match(text):  # told as an event, whatever the status
+        lines = [line[5:] for line in text.splitlines() if line.startswith("data:")]
+        text = lines[0] if lines else ""
     try:
         value: Any = json.loads(text)
     except (ValueError, RecursionError):
