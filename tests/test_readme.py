@@ -156,6 +156,15 @@ def test_python(block, environment, tmp_path):
         at = found.end()
 
 
+def test_the_first_program(tmp_path):
+    """The first block of Python runs as pasted, with no key, and prints what the block after it shows."""
+    program, shown = BLOCKS[:2]
+    assert (program.language, shown.language) == ("python", "text")
+    environment = {"PATH": os.environ.get("PATH", ""), "PYTHONWARNINGS": "error"}
+    environment["PYTHONPATH"] = str(ROOT)
+    assert run([sys.executable, "-c", program.text], environment, folder=tmp_path) == shown.text
+
+
 @pytest.mark.parametrize("block", blocks_in("js"), ids=at_line)
 def test_node_beside_python(block, environment, tmp_path):
     """A Node block and the Python block after it listen to the same, and print the same."""
@@ -231,7 +240,7 @@ def serve(arguments: list[str], folder: Path) -> None:
 
 def test_error_tree():
     """The tree of errors is the library's."""
-    (block,) = blocks_in("text")
+    (_, block) = blocks_in("text")  # the first is what the first program prints
     parents: dict[int, str] = {}
     drawn = {}
     for line in block.text.splitlines():
