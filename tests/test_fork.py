@@ -429,8 +429,8 @@ end_of(pid)
 def test_a_function_of_the_tool_loop_may_fork():
     """In a child that a function forked, the round's other functions are not called."""
     script = """
-from emitter_stream.streams.assistants import tool_loop
-tool_loop.MOST_THREADS = 1
+from emitter_stream.tools import crew as crews
+crews.MOST_THREADS = 1
 parent = os.getpid()
 reader, writer = os.pipe()
 pids = []
@@ -442,7 +442,7 @@ def forks():
 def other():
     os.write(writer, b"p" if os.getpid() == parent else b"c")
     return "other"
-crew = tool_loop._Crew([forks, other])
+crew = crews.Crew([forks, other])
 crew.start()
 say([crew.outcome(0), crew.outcome(1)], end_of(pids[0]))
 os.close(writer)

@@ -378,6 +378,8 @@ def test_a_program_does_the_same(serve, name):
     assert ours.raised == theirs.raised
     assert comparable(grouped(ours.log), name) == comparable(grouped(theirs.log), name)
     here = {(thread == threading.get_ident(), value) for *_, thread, value in theirs.log}
+    if name == "from_a_stopped_generator":  # theirs ends on whatever thread collects the garbage
+        here = {(on_own, value) for on_own, value in here if on_own}
     assert {(thread == threading.get_ident(), value) for *_, thread, value in ours.log} == here
     if ours.raised == "Rerun" and theirs.context == "OwnError":
         assert ours.context == theirs.context
