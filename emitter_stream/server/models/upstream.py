@@ -288,13 +288,14 @@ class _Lost(Exception):
 
 
 def _base_of(url: str) -> SplitResult:
+    refusal = ValueError("the upstream must be a URL that begins with http:// or https://")
     try:
         parts = urlsplit(url.strip())
         port_is_one = parts.port is None or parts.port > 0
     except ValueError:
-        port_is_one = False
+        raise refusal from None
     if not port_is_one or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("the upstream must be a URL that begins with http:// or https://")
+        raise refusal
     if "@" in parts.netloc:
         raise ValueError("the upstream's URL may have no user name and no password in it")
     path = parts.path.rstrip("/") or "/v1"
