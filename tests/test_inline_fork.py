@@ -80,7 +80,7 @@ def test_a_child_leaves_the_stream_alone(serve, child, fork):
     server = serve(script)
     program = PROGRAM.format(url=server.url, child=textwrap.dedent(child), fork=fork)
     process = subprocess.Popen(
-        [sys.executable, "-c", program],
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

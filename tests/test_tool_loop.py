@@ -866,6 +866,9 @@ def run_script(server, text: str, *, meanwhile=None) -> tuple[int, str, str]:
         return code, out, errors.read()
 
 
+@pytest.mark.skipif(
+    (3, 12) <= sys.version_info < (3, 12, 3), reason="no thread starts once the main one has ended"
+)
 def test_a_script_that_ends_without_waiting_does_its_tool_rounds(serve):
     """Functions of several rounds run, and their stream ends, after a script's last line."""
     gate = threading.Event()
