@@ -351,6 +351,10 @@ def played(sdk, program, server, timeout=PATIENCE):
     return SimpleNamespace(log=log, found=found, raised=raised, context=context)
 
 
+COLLECTED = ("left_early", "body_raises", "from_a_stopped_generator")
+"""Programs after which the official stream ends when, and where, the garbage collector comes by."""
+
+
 def comparable(calls, name) -> list:
     """Leave out what differs by design.
 
@@ -359,7 +363,7 @@ def comparable(calls, name) -> list:
     later step's end. And where a method raises, Node's order decides which others came before.
     """
     left_out = {("on_tool_call_done", "")} if "tools" in name else set()
-    if name in ("left_early", "body_raises", "from_a_stopped_generator"):
+    if name in COLLECTED:
         left_out.add(("on_end", ""))
     if any(word in name for word in ("raises", "loop, ", "caught, ")):
         left_out.add(("on_message_delta", ""))
@@ -378,7 +382,7 @@ def test_a_program_does_the_same(serve, name):
     assert ours.raised == theirs.raised
     assert comparable(grouped(ours.log), name) == comparable(grouped(theirs.log), name)
     here = {(thread == threading.get_ident(), value) for *_, thread, value in theirs.log}
-    if name == "from_a_stopped_generator":  # theirs ends on whatever thread collects the garbage
+    if name in COLLECTED:  # theirs ends on whatever thread collects the garbage
         here = {(on_own, value) for on_own, value in here if on_own}
     assert {(thread == threading.get_ident(), value) for *_, thread, value in ours.log} == here
     if ours.raised == "Rerun" and theirs.context == "OwnError":

@@ -32,7 +32,7 @@ say = lambda word: (sys.stdout.write(f"{{word}}\\n"), sys.stdout.flush())  # a l
 def tell_end():
     program_end.coming.wait()
     say("main has ended")
-threading.Thread(target=tell_end, daemon=True).start()
+threading.Thread(target=tell_end).start()  # as a daemon, it would write while Python closes stdout
 runs = OpenAI(base_url={url!r}, api_key="sk-test", max_retries=0).beta.threads.runs
 {place}
 sys.stdin.readline()
