@@ -63,6 +63,21 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="a name that requests may come for, besides loopback and --host; repeatable",
     )
     serve.add_argument(
+        "--api-key-file",
+        metavar="FILE",
+        help="the keys that open the server, one a line, or NAME=KEY; each sees its own objects only",
+    )
+    serve.add_argument(
+        "--any-key", action="store_true", help="any key will do, also beyond loopback"
+    )
+    serve.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a web page's scheme://host:port whose scripts may use the server; repeatable",
+    )
+    serve.add_argument(
         "--db", default=":memory:", metavar="PATH", help="database file, or :memory:"
     )
     serve.add_argument(
@@ -219,6 +234,9 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
             host=args.host,
             port=args.port,
             allowed_hosts=args.allowed_host,
+            allow_origins=args.allow_origin,
+            api_key_file=args.api_key_file,
+            any_key=args.any_key,
             tokens_per_second=args.tokens_per_second,
         )
     except ValueError as exc:

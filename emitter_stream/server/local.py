@@ -19,6 +19,7 @@ from .._open_streams import let_run_out
 from .http.app import create_app
 from .http.connection import TimedConnection
 from .http.doors import Doors
+from .http.keys import Keys
 from .models.model import Model
 from .models.scripted import ScriptedModel
 from .runs.lifecycle import Lifecycle
@@ -73,7 +74,9 @@ class LocalServer:
     guarded against accidents only; `off`, the default with an upstream, does not offer that tool. The
     scripted model's own code is always run. `run_lifetime` is in seconds. `port` 0 takes a
     free one. Requests must name loopback, `host` or one of `allowed_hosts` (a name, `*.name` or
-    `*`), which a server on every address must be given. A server can be started once; `start` raises `OSError` if the address is taken and
+    `*`), and come with a key: one of those in `api_key_file`, each of which sees its own objects only,
+    else any. A server that others can reach needs that file, or `any_key=True`; one on every address
+    the file or names. `allow_origins` are the web pages whose scripts may use it. A server can be started once; `start` raises `OSError` if the address is taken and
     `DatabaseUnusable` if the database cannot be opened.
     """
 
@@ -87,6 +90,9 @@ class LocalServer:
         host: str = "127.0.0.1",
         port: int = 0,
         allowed_hosts: Iterable[str] = (),
+        allow_origins: Iterable[str] = (),
+        api_key_file: str | None = None,
+        any_key: bool = False,
         run_lifetime: int = 600,
         clock: Clock = time.time,
     ) -> None:
@@ -96,7 +102,8 @@ class LocalServer:
         if not host:
             raise ValueError("an empty host would listen on every address; name one")
         self._address = (host, port)
-        self._doors = Doors(host, allowed_hosts)
+        keys = Keys.read(api_key_file) if api_key_file is not None else None
+        self._doors = Doors(host, allowed_hosts, allow_origins, keys, any_key=any_key)
         self._lifetime = run_lifetime
         self._clock = clock
         self._base_url: str | None = None

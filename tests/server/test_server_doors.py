@@ -89,9 +89,9 @@ def test_names_that_are_none(name, capsys):
 def test_a_server_on_every_address_needs_names(start, capsys):
     """It cannot know what it is called, so it says so; with a name it starts."""
     for host in ("0.0.0.0", "::"):
-        assert cli.main(["serve", "--port", "0", "--host", host]) == 1
+        assert cli.main(["serve", "--port", "0", "--any-key", "--host", host]) == 1
         assert "--allowed-host" in capsys.readouterr().err
-    server = start(host="0.0.0.0", allowed_hosts=["api.example"])
+    server = start(host="0.0.0.0", any_key=True, allowed_hosts=["api.example"])
     raw = Raw(server.base_url.replace("0.0.0.0", "127.0.0.1"))
     assert [status_for(raw, host) for host in ("api.example", "b.example")] == [200, 400]
 

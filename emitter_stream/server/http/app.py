@@ -29,8 +29,9 @@ from ..store.store import (
 )
 from . import bodies, models
 from .chat import ChatApi
-from .doors import Doors
+from .doors import Doors, is_preflight
 from .errors import ApiError, bad_request, shorten, storage_failed
+from .keys import OWNER
 from .paths import plain_path
 from .reading import read_body, read_page
 from .responses import ResponsesApi
@@ -303,6 +304,7 @@ class Envelope:
         scope = {**scope, "path": path, "deployment": deployment}
         begun = time.perf_counter()
         request_id = "req_" + secrets.token_hex(16)
+        cors = self.doors.cors(scope)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -312,15 +314,20 @@ class Envelope:
                     (b"x-request-id", request_id.encode()),
                     (b"openai-version", b"2020-10-01"),
                     (b"openai-processing-ms", str(spent).encode()),
+                    *cors,
                 ]
             await send(message)
 
         try:
-            self.doors.check(scope)
+            # In this request's context, which the tasks that it starts have too.
+            OWNER.set(self.doors.check(scope))
         except ApiError as exc:
             await error_response(exc, scope)(scope, receive, send_with_headers)
         else:
-            await self.app(scope, receive, send_with_headers)
+            if cors and is_preflight(scope):
+                await Response(status_code=204)(scope, receive, send_with_headers)
+            else:
+                await self.app(scope, receive, send_with_headers)
 
 
 def error_response(exc: Exception, scope: Scope) -> Response:

@@ -24,6 +24,7 @@ from . import answer_bodies
 from .bodies import Empty
 from .chat import SSE_HEADERS
 from .errors import ApiError, bad_request, shorten
+from .keys import OWNER
 from .reading import cut_page, read_body, read_page
 
 _MOST_BEFORE = 1000  # responses in a chain
@@ -37,6 +38,7 @@ class _Live:
     def __init__(self, body: Json) -> None:
         self.writer = ResponseWriter(body)
         self.work = Work()
+        self.owner = OWNER.get()
 
     def put(self, events: Iterable[Json]) -> None:
         for event in events:
@@ -123,7 +125,7 @@ class ResponsesApi:
                 "invalid_type",
             )
         start, response = max(0, int(after) + 1), request.path_params["response_id"]
-        live = self._live.get(response)
+        live = self._at_work(response)
         if live is not None:
             return _streamed(live.work.follow(start))
         row = await self.engine.transact(lambda s: s.find(ResponseRow, response))
@@ -136,7 +138,7 @@ class ResponsesApi:
 
     async def delete(self, request: Request) -> Response:
         response = request.path_params["response_id"]
-        live = self._live.get(response)
+        live = self._at_work(response)
         if live is not None:
             live.work.cancel(CANCELLED)
             await asyncio.wait({live.work.task})
@@ -150,7 +152,7 @@ class ResponsesApi:
         body = await self._body(request)
         if not body["background"]:
             raise bad_request("Cannot cancel a synchronous response.")
-        live = self._live.get(body["id"])
+        live = self._at_work(body["id"])
         if live is not None:
             live.work.cancel(CANCELLED)
             await asyncio.wait({live.work.task})
@@ -163,9 +165,14 @@ class ResponsesApi:
         row = await self.engine.transact(lambda s: s.find(ResponseRow, response))
         return JSONResponse(cut_page(row.input, page))
 
+    def _at_work(self, response: str) -> _Live | None:
+        """Return a response that the model is at work on, if it is the asker's."""
+        live = self._live.get(response)
+        return live if live is not None and live.owner == OWNER.get() else None
+
     async def _body(self, request: Request) -> Json:
         response = request.path_params["response_id"]
-        live = self._live.get(response)
+        live = self._at_work(response)
         if live is not None:
             return live.writer.body
         body = (await self.engine.transact(lambda s: s.find(ResponseRow, response))).body
@@ -188,10 +195,12 @@ def _items_before(lifecycle: Lifecycle, previous: str | None) -> list[Json]:
     while previous is not None:
         row = lifecycle.session.scalars(select(ResponseRow).filter_by(id=previous)).one_or_none()
         if row is None:
-            raise bad_request(
+            raise ApiError(
+                # The API's own number; where there are owners another's id is as unknown as any.
+                400 if lifecycle.session.owner is None else 404,
                 f"Previous response with id '{shorten(previous)}' not found.",
-                "previous_response_id",
-                "previous_response_not_found",
+                param="previous_response_id",
+                code="previous_response_not_found",
             )
         if len(chain) == _MOST_BEFORE:
             raise bad_request(

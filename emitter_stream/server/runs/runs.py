@@ -7,14 +7,13 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy.orm import Session
-
 from ..answers.work import Work
 from ..http.errors import ApiError
+from ..http.keys import OWNER
 from ..interpreter import Sandbox
 from ..models.model import Model
 from ..store.objects import Json
-from ..store.store import Database, StorageFailed, ThreadRow
+from ..store.store import Database, StorageFailed, ThreadRow, Transaction
 from .feed import Feed
 from .lifecycle import Ending, Event, Lifecycle
 from .worker import Worker
@@ -61,15 +60,18 @@ class RunEngine:
         """
         due: list[tuple[str, Ending]] = []
 
-        def whole(session: Session) -> T:
-            lifecycle = Lifecycle(session, int(self.db.clock()))
+        owner = OWNER.get()
+
+        def whole(session: Transaction) -> T:
+            now = int(self.db.clock())
+            lifecycle = Lifecycle(session, now)  # everybody's runs
             due.extend(lifecycle.due(self._workers.__contains__))
             for run_id, ending in due:
                 lifecycle.close_run(run_id, ending)
-            return work(lifecycle)
+            return work(Lifecycle(session, now, owner))
 
-        def alone(session: Session) -> T:
-            return work(Lifecycle(session, int(self.db.clock())))
+        def alone(session: Transaction) -> T:
+            return work(Lifecycle(session, int(self.db.clock()), owner))
 
         try:
             return await self.db.call(whole, frees=frees)
@@ -129,6 +131,7 @@ class RunEngine:
     async def delete_thread(self, thread_id: str) -> Json:
         """Delete a thread with all that is in it; a run that is active there is ended first."""
         async with self._lock:
+            await self.transact(lambda s: s.find(ThreadRow, thread_id))  # it may be another's
             await self._end(
                 [w for w in self._workers.values() if w.thread_id == thread_id],
                 Ending("cancelled"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from ..http.errors import bad_request, not_found, shorten
 from . import objects
@@ -21,6 +20,7 @@ from .store import (
     RunRow,
     StepRow,
     ThreadRow,
+    Transaction,
 )
 
 R = TypeVar("R", bound=Row)
@@ -48,11 +48,15 @@ class Page:
 
 
 class Records:
-    """The objects as one transaction sees them. `now` is in unix seconds."""
+    """The objects as one transaction sees them. `now` is in unix seconds.
 
-    def __init__(self, session: Session, now: int) -> None:
+    From here on the transaction sees, and makes, only what belongs to `owner`; None: everything.
+    """
+
+    def __init__(self, session: Transaction, now: int, owner: str | None = None) -> None:
         self.session = session
         self.now = now
+        session.owner = owner
 
     def find(self, table: type[R], object_id: str, **scope: Any) -> R:
         """Return the row with this id within `scope`; `ApiError` 404 if there is none."""

@@ -21,10 +21,17 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from sqlalchemy import JSON, URL, ForeignKey, Index, create_engine, event, text
-from sqlalchemy.engine import Engine
+from sqlalchemy import JSON, URL, ForeignKey, Index, create_engine, event, exists, inspect, text
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    ORMExecuteState,
+    Session,
+    mapped_column,
+    with_loader_criteria,
+)
 from sqlalchemy.pool import StaticPool
 
 from .reserve import LOG_PAGES, Reserve
@@ -52,16 +59,27 @@ class Row(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
-class AssistantRow(Row):
+class Owned(Row):
+    """A row that belongs to who made it. `owner` is empty where the server has no keys of its own.
+
+    It is filled in, and looked at, by every `Transaction`.
+    """
+
+    __abstract__ = True
+
+    owner: Mapped[str] = mapped_column(default="", server_default="")
+
+
+class AssistantRow(Owned):
     __tablename__ = "assistants"
 
 
-class ThreadRow(Row):
+class ThreadRow(Owned):
     __tablename__ = "threads"
 
 
 class ThreadChild(Row):
-    """A row that goes when its thread goes."""
+    """A row that goes when its thread goes, and belongs to who that belongs to."""
 
     __abstract__ = True
 
@@ -102,7 +120,7 @@ class ModelCallRow(ThreadChild):
     run_id: Mapped[str] = mapped_column(index=True)
 
 
-class CompletionRow(Row):
+class CompletionRow(Owned):
     """A chat completion that is kept, with the messages of its request."""
 
     __tablename__ = "completions"
@@ -111,13 +129,43 @@ class CompletionRow(Row):
     messages: Mapped[list[Any]] = mapped_column(JSON)
 
 
-class ResponseRow(Row):
+class ResponseRow(Owned):
     """A response that is kept, with the items of its request and, when it is over, its events."""
 
     __tablename__ = "responses"
 
     input: Mapped[list[Any]] = mapped_column(JSON)
     events: Mapped[list[Any]] = mapped_column(JSON)
+
+
+class Transaction(Session):
+    """A session that sees one owner's objects only, once `owner` is set, and makes them that one's."""
+
+    owner: str | None = None
+
+
+@event.listens_for(Transaction, "do_orm_execute")
+def _see_own(state: ORMExecuteState) -> None:
+    session = state.session
+    owner = session.owner if isinstance(session, Transaction) else None
+    if owner is None or state.is_column_load or state.is_relationship_load:
+        return
+    state.statement = state.statement.options(
+        with_loader_criteria(Owned, lambda table: table.owner == owner, include_aliases=True),
+        with_loader_criteria(
+            ThreadChild,
+            lambda table: exists().where(ThreadRow.id == table.thread_id, ThreadRow.owner == owner),
+            include_aliases=True,
+        ),
+    )
+
+
+@event.listens_for(Transaction, "before_flush")
+def _make_own(session: Transaction, context: object, instances: object) -> None:
+    if session.owner is not None:
+        for row in session.new:
+            if isinstance(row, Owned):
+                row.owner = session.owner
 
 
 class DatabaseUnusable(Exception):
@@ -195,6 +243,7 @@ class Database:
             URL.create("sqlite", database=path),
             poolclass=StaticPool,
             connect_args={"check_same_thread": False},
+            hide_parameters=True,  # or an error would quote what was said, in a log line
         )
         self._connection: Any = None
         event.listen(self._engine, "connect", self._connected)
@@ -212,7 +261,7 @@ class Database:
             self.close()
             raise
 
-    async def call(self, work: Callable[[Session], T], *, frees: bool = False) -> T:
+    async def call(self, work: Callable[[Transaction], T], *, frees: bool = False) -> T:
         """Run `work` in a transaction of its own; an exception rolls it back.
 
         `frees`: it deletes, and may use what is kept in reserve for that when the disk is full.
@@ -221,7 +270,7 @@ class Database:
         submitted = self._thread.submit(lambda: self._transact(work, frees))
         return await asyncio.wrap_future(submitted)
 
-    def call_now(self, work: Callable[[Session], T]) -> T:
+    def call_now(self, work: Callable[[Transaction], T]) -> T:
         """The same for a caller outside the event loop, which is blocked and told, not the log."""
         return self._thread.submit(lambda: self._once(work)).result()
 
@@ -243,7 +292,7 @@ class Database:
         if self._reserve is not None:
             self._reserve.release()
 
-    def _transact(self, work: Callable[[Session], T], frees: bool) -> T:
+    def _transact(self, work: Callable[[Transaction], T], frees: bool) -> T:
         changes = self._connection.total_changes
         try:
             result = self._in_reserve(work) if frees else self._once(work)
@@ -258,7 +307,7 @@ class Database:
             self._failing = ""
         return result
 
-    def _in_reserve(self, work: Callable[[Session], T]) -> T:
+    def _in_reserve(self, work: Callable[[Transaction], T]) -> T:
         """Run `work`; if the disk is full, once more in the room that is kept for it."""
         try:
             return self._once(work)
@@ -275,9 +324,9 @@ class Database:
                 self._shorten_log()
             self._reserve.fill()
 
-    def _once(self, work: Callable[[Session], T]) -> T:
+    def _once(self, work: Callable[[Transaction], T]) -> T:
         try:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            with Transaction(self._engine, expire_on_commit=False) as session, session.begin():
                 return work(session)
         except (IntegrityError, ProgrammingError, DataError):
             raise  # a mistake of this server's
@@ -303,3 +352,14 @@ def _prepare(engine: Engine) -> None:
         connection.execute(text("PRAGMA journal_mode = WAL"))
         connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
         Base.metadata.create_all(connection)
+        _add_columns(connection)
+
+
+def _add_columns(connection: Connection) -> None:
+    """Give the tables of an earlier time the columns that they did not have."""
+    for table in Base.metadata.sorted_tables:
+        present = {column["name"] for column in inspect(connection).get_columns(table.name)}
+        if "owner" in table.columns and "owner" not in present:
+            connection.execute(
+                text(f"ALTER TABLE {table.name} ADD COLUMN owner VARCHAR NOT NULL DEFAULT ''")
+            )
