@@ -1,4 +1,4 @@
-"""The README: every block of code in it is run, every table is compared with the library."""
+"""README.md and docs/: every block of code is run, every table is compared with the library."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from doc_blocks import (
+    BLOCKS,
+    PAGES,
+    README,
+    ROOT,
+    Block,
+    blocks_in,
+    check_comments,
+    printed_by,
+    run,
+)
 from parity import node_peer
 from recorded import tool_run, write
 
@@ -22,8 +32,7 @@ from emitter_stream.server import LocalServer
 from emitter_stream.server.http.app import Api
 from emitter_stream.streams.assistants.core import EVENTS
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = ROOT / "docs"
 TIMEOUT = 60
 
 TWO_COMMANDS = """\
@@ -31,76 +40,23 @@ pip install -e '.[server]' && python examples/node_port.py     # the Node refere
 pip install tox && tox                                          # every check: tests on each Python present, types, lint, examples, README
 """
 
-# What each Python block finds: a client, and a thread with a question for an assistant.
-PREAMBLE = """\
-import sys
-from emitter_stream import OpenAI
-client = OpenAI()
-assistant = client.beta.assistants.create(model="gpt-4o", tools=[{"type": "code_interpreter"}])
-thread = client.beta.threads.create(
-    messages=[{"role": "user", "content": "Please solve the equation 3x + 11 = 14."}]
-)
-line, source = int(sys.argv[1]), sys.stdin.read()
-exec(compile("\\n" * line + source, "README.md", "exec"))
-"""
-
 NODE_PREAMBLE = """\
 const { OpenAI } = require('openai');
 const openai = new OpenAI();
 (async () => {
-const assistant = await openai.beta.assistants.create({
-  model: 'gpt-4o', tools: [{ type: 'code_interpreter' }],
-});
-const thread = await openai.beta.threads.create({
-  messages: [{ role: 'user', content: 'Please solve the equation 3x + 11 = 14.' }],
-});
-%s
+let assistant, thread;
+{ %s }
 })();
 """
 
 
-class Block(NamedTuple):
-    """A block of code: the number of its first line, counted from 0; its language; its text."""
-
-    line: int
-    language: str
-    text: str
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
-def read_blocks() -> list[Block]:
-    """Read all blocks; whatever is not closed, or is nothing that is known here, fails."""
-    blocks = []
-    begun: Block | None = None
-    for number, line in enumerate(README.splitlines(keepends=True)):
-        fence = re.match(r"\s*(```+|~~~+)(.*)", line)
-        if fence is None:
-            assert begun is not None or not line.startswith(("    ", "\t")), "an indented block"
-            if begun is not None:
-                begun = begun._replace(text=begun.text + line)
-        elif begun is None:
-            begun = Block(number + 1, fence[2].strip(), "")
-        else:
-            assert line == "```\n"
-            blocks.append(begun)
-            begun = None
-    assert begun is None, "a block that is not closed"
-    return blocks
-
-
-BLOCKS = read_blocks()
-
-
-def blocks_in(language: str) -> list[Block]:
-    return [block for block in BLOCKS if block.language == language]
-
-
-def at_line(block: Block) -> str:
-    return f"line {block.line + 1}"
-
-
-def table(header: str) -> list[list[str]]:
-    """Give the rows of the table that has this header line, cell by cell."""
-    rows = README.split(f"{header}\n", 1)[1].split("\n\n", 1)[0].splitlines()[1:]
+def table(path: Path, header: str) -> list[list[str]]:
+    """Give the rows of the table that begins with this header, cell by cell."""
+    rows = text_of(path).split(f"\n{header}", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
     return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
 
 
@@ -116,77 +72,73 @@ def environment() -> Iterator[dict[str, str]]:
         }
 
 
-def run(
-    command: list[str], environment: dict[str, str], text: str = "", folder: Path | None = None
-) -> str:
-    """Run a program that has to end well and without a complaint; give what it printed."""
-    done = subprocess.run(
-        command,
-        input=text,
-        env=environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    return done.stdout
-
-
-def run_python(block: Block, environment: dict[str, str], folder: Path) -> str:
-    command = [sys.executable, "-c", PREAMBLE, str(block.line)]
-    return run(command, environment, block.text, folder)
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
 
 
 def test_no_block_is_left_out():
     """Every block is in a language that one of the tests below takes."""
-    assert {block.language for block in BLOCKS} == {"python", "js", "sh", "text"}
+    languages = {block.language for blocks in BLOCKS.values() for block in blocks}
+    assert languages <= {"python", "js", "sh", "text", "output"}
 
 
-@pytest.mark.parametrize("block", blocks_in("python"), ids=at_line)
-def test_python(block, environment, tmp_path):
-    """A Python block runs as it stands, and prints what its comments with an arrow say."""
-    printed = run_python(block, environment, tmp_path)
-    at = 0
-    for expected in re.findall(r"# -> (.*)", block.text):
-        pattern = ".*".join(map(re.escape, expected.split("...")))
-        found = re.compile(f"{pattern}$", re.MULTILINE).search(printed, at)
-        assert found, f"{expected!r} is not in {printed[at:]!r}"
-        at = found.end()
+def test_readme_is_short():
+    """The README can be read in one go, and begins with three sentences and a whole program."""
+    assert len(README.read_bytes()) <= 10_240
+    first = blocks_in("python", README)[0]
+    assert len(first.text.splitlines()) <= 15
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_python(page, environment, tmp_path):
+    """A page's Python blocks run as they stand, and print what comments and blocks after them say."""
+    blocks = blocks_in("python", page)
+    for block, printed in zip(blocks, printed_by(blocks, environment, tmp_path), strict=True):
+        check_comments(block, printed)
+        shown = BLOCKS[page][BLOCKS[page].index(block) + 1 :][:1]
+        if shown and shown[0].language == "output":
+            assert printed == shown[0].text, block.place
 
 
 def test_the_first_program(tmp_path):
     """The first block of Python runs as pasted, with no key, and prints what the block after it shows."""
-    program, shown = BLOCKS[:2]
-    assert (program.language, shown.language) == ("python", "text")
+    first = blocks_in("python", README)[0]
+    shown = BLOCKS[README][BLOCKS[README].index(first) + 1]
+    assert shown.language == "text"
     environment = {"PATH": os.environ.get("PATH", ""), "PYTHONWARNINGS": "error"}
     environment["PYTHONPATH"] = str(ROOT)
-    assert run([sys.executable, "-c", program.text], environment, folder=tmp_path) == shown.text
+    assert run([sys.executable, "-c", first.text], environment, folder=tmp_path) == shown.text
 
 
-@pytest.mark.parametrize("block", blocks_in("js"), ids=at_line)
+@pytest.mark.parametrize("block", blocks_in("js"), ids=lambda block: block.place)
 def test_node_beside_python(block, environment, tmp_path):
     """A Node block and the Python block after it listen to the same, and print the same."""
-    python = BLOCKS[BLOCKS.index(block) + 1]
+    blocks = BLOCKS[ROOT / block.page]
+    python = blocks[blocks.index(block) + 1]
     assert python.language == "python"
-    events = re.findall(r"""\.on\(['"](\w+)""", block.text)
-    assert events and events == re.findall(r"""\.on\(['"](\w+)""", python.text)
-    printed = run_python(python, environment, tmp_path)
-    assert printed.startswith("\nassistant > code_interpreter\n\nfrom fractions import Fraction")
-    assert printed.endswith("assistant > Of course. The solution of 3x + 11 = 14 is: x = 1.")
+    events = re.findall(r"""\.on(?:ce)?\(['"]([\w.]+)""", block.text)
+    assert events and events == re.findall(r"""\.on(?:ce)?\(['"]([\w.]+)""", python.text)
+    (printed,) = printed_by([python._replace(mark=None)], environment, tmp_path)
+    assert len(printed) > 20
     peer = node_peer.find()
     if peer is not None:  # elsewhere the comparison of the names has to do
         variables = {**environment, "NODE_PATH": str(peer[0]), "NODE_NO_WARNINGS": "1"}
-        assert run([peer[1], "-e", NODE_PREAMBLE % block.text], variables) == printed
+        assert run([peer[1], "-e", node_program(block)], variables) == printed
+
+
+def node_program(block: Block) -> str:
+    """Make a program of a Node block: with a client, in a function that may await."""
+    source = block.text.replace("import OpenAI from 'openai';\n", "")
+    source = source.replace("const openai = new OpenAI();\n", "")
+    return NODE_PREAMBLE % source
 
 
 def test_the_two_commands():
     """The two commands stand there to the letter, as the first block of shell."""
-    assert blocks_in("sh")[0].text == TWO_COMMANDS
+    assert blocks_in("sh", README)[0].text == TWO_COMMANDS
 
 
-@pytest.mark.parametrize("block", blocks_in("sh"), ids=at_line)
+@pytest.mark.parametrize("block", blocks_in("sh"), ids=lambda block: block.place)
 def test_shell(block, tmp_path):
     """Each command of a shell block is one that is known, and works or is there to work."""
     for line in block.text.splitlines():
@@ -240,7 +192,7 @@ def serve(arguments: list[str], folder: Path) -> None:
 
 def test_error_tree():
     """The tree of errors is the library's."""
-    (_, block) = blocks_in("text")  # the first is what the first program prints
+    (block,) = blocks_in("text", DOCS / "errors.md")
     parents: dict[int, str] = {}
     drawn = {}
     for line in block.text.splitlines():
@@ -266,7 +218,7 @@ submitToolOutputsAndPoll runs.poll .on .once .off .emitted .events .done .abort 
 
 def test_porting_table():
     """The porting table has all that Node has, and every name on its right side exists."""
-    rows = table("| Node | here |")
+    rows = table(DOCS / "node.md", "| Node | here |")
     left = " ".join(row[0] for row in rows)
     assert [
         name for name in NODE_NAMES.split() if not re.search(rf"{re.escape(name)}\b", left)
@@ -293,7 +245,7 @@ def test_porting_table():
 def test_event_table():
     """The table of events has them all, each with as many arguments as it passes."""
     passed = {}
-    for names, arguments in table("| event | arguments |"):
+    for names, arguments, _ in table(README, "| event | arguments | when |"):
         count = 0 if arguments == "none" else 1
         if re.fullmatch(r"[\w ]+, [\w ]+", arguments):
             count = 2
@@ -309,7 +261,8 @@ def test_event_table():
 def test_route_table():
     """The table of routes is the server's."""
     written = {
-        path.strip("`"): set(methods.split(", ")) for path, methods in table("| route | methods |")
+        path.strip("`"): set(methods.split(", "))
+        for path, methods in table(DOCS / "server.md", "| route | methods |")
     }
     there = {
         re.sub(r"\{[\w:]+\}", "{id}", route.path): route.methods - {"HEAD"}
@@ -318,7 +271,13 @@ def test_route_table():
     assert written == there
 
 
-def test_links():
-    """What the README links to is there."""
-    targets = re.findall(r"\]\(([^)]*)\)", README)
-    assert targets and all((ROOT / target).is_file() for target in targets)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links(page):
+    """What a page links to is there, and README leads to every page."""
+    text = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    targets = {target.partition("#")[0] for target in re.findall(r"\]\(([^)]*)\)", text)}
+    assert [one for one in targets if one and not (page.parent / one).is_file()] == []
+    if page == README:
+        pages = {name_of(path) for path in PAGES} - {"README.md", "docs/index.md"}
+        own = {"docs/changelog.md", "docs/contributing.md"}  # include files that README links to
+        assert pages - own <= targets
