@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import re
 import socket
 import ssl
 import threading
@@ -114,7 +115,8 @@ class Exchange:
             self._request["headers"]["Accept"] = "text/event-stream"
         response = self._send()
         kind = response.headers.get("content-type", "")
-        if kind.partition(";")[0].strip().lower() != "text/event-stream":
+        # A proxy may say it twice: "text/event-stream, text/event-stream".
+        if re.split("[;,]", kind, maxsplit=1)[0].strip().lower() != "text/event-stream":
             facts = self._facts(response)
             kind = self.redact(kind)
             raise APIError(

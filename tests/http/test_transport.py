@@ -317,6 +317,18 @@ def test_an_error_that_is_cut_short_shows_what_came(connect, head, body, kind, f
     assert caught.value.status_code == head[0]
 
 
+@pytest.mark.parametrize("more", [(), [("Content-Type", "text/event-stream")]], ids=["one", "two"])
+def test_a_content_type_in_one_header_or_two(connect, more):
+    """A proxy that sets the header once more does no harm."""
+
+    def script(exchange):
+        exchange.head(content_type="Text/Event-Stream;charset=utf-8", headers=more)
+        exchange.body(encode(FIVE))
+        exchange.finish()
+
+    assert start(connect(script)).final_run(timeout=PATIENCE).status == "completed"
+
+
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_page_that_never_ends_is_not_waited_for(connect, status):
     """A page instead of a stream is shown without a wait for its end, and the connection closed."""
