@@ -18,6 +18,13 @@ NAMES = (
 HERE = Path(__file__).parent
 PATIENCE = 20.0
 
+FOLDERS = (("scenarios", "golden"), ("more_scenarios", "more_golden"))
+VECTORS = {
+    scenario.stem: (scenario, HERE / golden / f"{scenario.stem}.json")
+    for scenarios, golden in FOLDERS
+    for scenario in sorted((HERE / scenarios).glob("*.sse"))
+}
+
 
 def plain(value: Any) -> Any:
     """Copy an argument into JSON's types, tagged so that unequal things never compare equal.

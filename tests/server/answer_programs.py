@@ -6,10 +6,20 @@ package (`node_answers.mjs` has the same programs) can be compared.
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import pytest
+from parity import node_peer
 from pydantic import BaseModel
-from server_helpers import WEATHER
+from server_helpers import PATIENCE, WEATHER
+
+from emitter_stream.server import Turn
 
 HELLO = [{"role": "user", "content": "Hello?"}]
 ASK = "What is the current temperature in Oslo, in Celsius?"
@@ -21,6 +31,20 @@ class Reading(BaseModel):
     degrees: int
 
 
+ANSWER = 'Hello! You asked: "Hello?". I am a scripted model, so this is all I can say.'
+FORMAT = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "reading",
+        "strict": True,
+        "schema": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
+            "required": ["city", "degrees"],
+            "additionalProperties": False,
+        },
+    },
+}
 READ = "In Oslo it is 17 degrees."
 
 
@@ -149,3 +173,45 @@ async def responses_aio(client: Any) -> list[Any]:
     found.append([item.content[0].text async for item in items])
     await responses.delete(again.id)
     return found
+
+
+def run_async(program: Any, kind: type[Any], base_url: str) -> list[Any]:
+    """Run a program of coroutines with an asyncio client of this class."""
+
+    async def main() -> list[Any]:
+        async with kind(api_key="any", base_url=base_url) as client:
+            return await program(client)
+
+    return asyncio.run(main())
+
+
+def run_node(program: str, base_url: str) -> list[Any]:
+    """Run a program of `node_answers.mjs`; skip where Node or its SDK is missing."""
+    found = node_peer.find()
+    if found is None:
+        pytest.skip("no openai package for Node here")
+    folder, node = found
+    given = json.dumps({"WEATHER": WEATHER, "FLAT": FLAT, "FORMAT": FORMAT})
+    done = subprocess.run(
+        [node, Path(__file__).with_name("node_answers.mjs"), base_url, program, given],
+        env={**os.environ, "NODE_PATH": str(folder.resolve()), "NODE_NO_WARNINGS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=3 * PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+class Saying:
+    """A model that says these parts, and then raises, if there is something to raise."""
+
+    def __init__(self, *parts: Any, error: BaseException | None = None) -> None:
+        self.parts, self.error = parts, error
+
+    async def respond(self, turn: Turn) -> AsyncIterator[Any]:
+        for part in self.parts:
+            yield part
+        if self.error is not None:
+            raise self.error

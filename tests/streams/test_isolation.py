@@ -8,12 +8,11 @@ import json
 import threading
 
 import pytest
+from deltas import MESSAGE, STEP, call_delta, frame_of, message_delta, plain
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from parity.compare import Recorder, difference
+from parity.compare import VECTORS, Recorder, difference, load_golden
 from scripted_server import sse
-from test_growth import MESSAGE, STEP, call_delta, frame_of, message_delta, plain
-from test_parity import VECTORS, load_golden
 
 from emitter_stream import AssistantStream
 from emitter_stream.engine.growth import GROWTH, GrowthMatcher

@@ -12,7 +12,7 @@ from scripted_server import Exchange, answer
 from emitter_stream import AbortController, OpenAIError, helpers
 from emitter_stream.streams.responses.events import EVENTS
 
-VECTORS = Path(__file__).parent.parent / "parity_chat"
+VECTORS = Path(__file__).parents[2] / "parity_chat"
 INDEX = json.loads((VECTORS / "INDEX.json").read_text(encoding="utf-8"))
 NAMES = sorted(name for name, entry in INDEX.items() if entry["kind"].startswith("responses"))
 HEARD = {"connect", *EVENTS, "response.something_new.delta"}

@@ -255,7 +255,7 @@ def test_no_buffering(gated, gate):
         assert message["content"][0]["text"]["value"] == "one two"
 
 
-RECORDINGS = Path(__file__).parents[3] / "shared" / "wire" / "recordings"
+RECORDINGS = Path(__file__).parents[4] / "shared" / "wire" / "recordings"
 CASES = {
     "text": ("Hello", []),
     "code_interpreter": (EQUATION, [{"type": "code_interpreter"}]),

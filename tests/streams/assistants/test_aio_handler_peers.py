@@ -7,8 +7,7 @@ import functools
 from types import SimpleNamespace
 
 import pytest
-from scripted_server import PATIENCE, sse
-from test_handler_peers import (
+from handler_peers import (
     ERROR,
     METHODS,
     TEXT,
@@ -19,6 +18,7 @@ from test_handler_peers import (
     grouped,
     standing_still,
 )
+from scripted_server import PATIENCE, sse
 
 import emitter_stream
 import emitter_stream.aio

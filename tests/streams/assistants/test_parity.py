@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from parity.compare import HERE, Recorder, difference, load_golden
+from parity.compare import HERE, VECTORS, Recorder, difference, load_golden
 from scripted_server import sse
 
 from emitter_stream.sse import EventSource
 
 pytestmark = pytest.mark.usefixtures("long_tick")
 
-FOLDERS = (("scenarios", "golden"), ("more_scenarios", "more_golden"))
-VECTORS = {
-    scenario.stem: (scenario, HERE / golden / f"{scenario.stem}.json")
-    for scenarios, golden in FOLDERS
-    for scenario in sorted((HERE / scenarios).glob("*.sse"))
-}
 # The 161 goldens were made in pieces of 7 as well; whole is piece None. Where the framing is
 # chunked, each piece is a chunk and reaches the reader alone; else each piece is a packet.
 CUTS = ((None, "length"), (1, "chunked"), (7, "chunked"), (1000, "close"))

@@ -7,10 +7,9 @@ from typing import Any
 
 import openai
 import pytest
-from answer_programs import ASK, FLAT, responses, responses_aio
+from answer_programs import ANSWER, ASK, FLAT, Saying, responses, responses_aio, run_async, run_node
 from pydantic import TypeAdapter
 from server_helpers import BOTH, PATIENCE, RAIN, Raw, read_frames
-from test_chat_routes import ANSWER, Saying, run_async, run_node
 
 from emitter_stream import OpenAI
 from emitter_stream.aio import AsyncOpenAI

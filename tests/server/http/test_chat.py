@@ -4,67 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-from answer_programs import ASK, FLAT, HELLO, chat, chat_aio
-from parity import node_peer
+from answer_programs import ANSWER, ASK, HELLO, Saying, chat, chat_aio, run_async, run_node
 from server_helpers import BOTH, PATIENCE, RAIN, WEATHER, GatedModel, Raw
 
 from emitter_stream import OpenAI
 from emitter_stream.aio import AsyncOpenAI
-from emitter_stream.server import LocalServer, Text, Turn
+from emitter_stream.server import LocalServer, Text
 from emitter_stream.server.models.model import Call, Input, ModelError, Refusal, Stop, Usage
 
-ANSWER = 'Hello! You asked: "Hello?". I am a scripted model, so this is all I can say.'
 PATH = "/chat/completions"
-FORMAT = {
-    "type": "json_schema",
-    "json_schema": {
-        "name": "reading",
-        "strict": True,
-        "schema": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
-            "required": ["city", "degrees"],
-            "additionalProperties": False,
-        },
-    },
-}
-
-
-def run_async(program: Any, kind: type[Any], base_url: str) -> list[Any]:
-    """Run a program of coroutines with an asyncio client of this class."""
-
-    async def main() -> list[Any]:
-        async with kind(api_key="any", base_url=base_url) as client:
-            return await program(client)
-
-    return asyncio.run(main())
-
-
-def run_node(program: str, base_url: str) -> list[Any]:
-    """Run a program of `node_answers.mjs`; skip where Node or its SDK is missing."""
-    found = node_peer.find()
-    if found is None:
-        pytest.skip("no openai package for Node here")
-    folder, node = found
-    given = json.dumps({"WEATHER": WEATHER, "FLAT": FLAT, "FORMAT": FORMAT})
-    done = subprocess.run(
-        [node, Path(__file__).with_name("node_answers.mjs"), base_url, program, given],
-        env={**os.environ, "NODE_PATH": str(folder.resolve()), "NODE_NO_WARNINGS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=3 * PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def ask(raw: Raw, **params: Any) -> Any:
@@ -247,19 +199,6 @@ def test_refusals(raw, params, param):
     """What makes no question is a 400 in the API's form that names the parameter."""
     reply = ask(raw, **params)
     assert (reply.status, reply.error["param"]) == (400, param)
-
-
-class Saying:
-    """A model that says these parts, and then raises, if there is something to raise."""
-
-    def __init__(self, *parts: Any, error: BaseException | None = None) -> None:
-        self.parts, self.error = parts, error
-
-    async def respond(self, turn: Turn) -> AsyncIterator[Any]:
-        for part in self.parts:
-            yield part
-        if self.error is not None:
-            raise self.error
 
 
 @pytest.mark.parametrize(

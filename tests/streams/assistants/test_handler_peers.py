@@ -14,7 +14,19 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from parity.transcripts import DONE, answered, called, encode, run, said, started
+from handler_peers import (
+    COLLECTED,
+    ERROR,
+    METHODS,
+    TEXT,
+    TOOLS,
+    OwnError,
+    Rerun,
+    broken_off,
+    comparable,
+    grouped,
+    standing_still,
+)
 from scripted_server import PATIENCE, answer, sse
 
 import emitter_stream
@@ -22,29 +34,7 @@ import emitter_stream
 openai = pytest.importorskip("openai", "2.0")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-METHODS = """
-on_event on_run_step_created on_run_step_delta on_run_step_done on_message_created on_message_delta
-on_message_done on_text_created on_text_delta on_text_done on_image_file_done on_tool_call_created
-on_tool_call_delta on_tool_call_done on_exception on_timeout on_end
-""".split()  # noqa: SIM905
-
-TEXT = encode(answered("a", "b", "c"))
-TOOLS = encode(
-    [*started(), *called(1, ["{", "}"], ["[]"]), *said(2, ["x", "y"]), run("completed"), DONE]
-)
-ERROR = TEXT[: TEXT.index(b"event: thread.message.completed")] + (
-    b'event: error\ndata: {"error": {"message": "out of luck", "type": "server_error"}}\n\n'
-)
-
 who = contextvars.ContextVar("who", default="nobody")
-
-
-class OwnError(Exception):
-    """What a program raises itself."""
-
-
-class Rerun(BaseException):
-    """What a framework raises through everything."""
 
 
 def handler_class(sdk, log, **methods):
@@ -73,17 +63,6 @@ def raising(error):
         raise error
 
     return method
-
-
-def grouped(log) -> list:
-    """Give the calls of each event as a sorted list; the first group has what was before all."""
-    groups: list = [[]]
-    for name, value, *_ in log:
-        if name in ("on_event", "on_end", "on_exception", "on_timeout"):
-            groups.append([(name, value)])
-        else:
-            groups[-1].append((name, value))
-    return [sorted(group) for group in groups if group]
 
 
 # Programs: each is given `play`, which has the SDK's names, `stream(**methods)` to make a manager of
@@ -351,26 +330,6 @@ def played(sdk, program, server, timeout=PATIENCE):
     return SimpleNamespace(log=log, found=found, raised=raised, context=context)
 
 
-COLLECTED = ("left_early", "body_raises", "from_a_stopped_generator")
-"""Programs after which the official stream ends when, and where, the garbage collector comes by."""
-
-
-def comparable(calls, name) -> list:
-    """Leave out what differs by design.
-
-    Where ours end a stream that was left early, with `on_end` at the exit, the official handler
-    does so whenever the garbage collector comes by. It calls `on_tool_call_done` again at each
-    later step's end. And where a method raises, Node's order decides which others came before.
-    """
-    left_out = {("on_tool_call_done", "")} if "tools" in name else set()
-    if name in COLLECTED:
-        left_out.add(("on_end", ""))
-    if any(word in name for word in ("raises", "loop, ", "caught, ")):
-        left_out.add(("on_message_delta", ""))
-    groups = ([call for call in group if call not in left_out] for group in calls)
-    return [group for group in groups if group]
-
-
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_does_the_same(serve, name):
     """With either SDK: the same calls on the same threads, the same finds, the same end."""
@@ -387,20 +346,6 @@ def test_a_program_does_the_same(serve, name):
     assert {(thread == threading.get_ident(), value) for *_, thread, value in ours.log} == here
     if ours.raised == "Rerun" and theirs.context == "OwnError":
         assert ours.context == theirs.context
-
-
-def standing_still(exchange) -> None:
-    """Send half an answer and then nothing."""
-    exchange.head()
-    exchange.body(TEXT[: TEXT.index(b"event: thread.message.completed")])
-    exchange.wait_for_close()
-
-
-def broken_off(exchange) -> None:
-    """Send half an answer and close the connection."""
-    exchange.head()
-    exchange.body(TEXT[: TEXT.index(b"event: thread.message.completed")])
-    exchange.cut()
 
 
 @pytest.mark.parametrize("wait", [until_done, for_loop, text_deltas, finals])

@@ -84,7 +84,7 @@ def test_a_child_leaves_the_stream_alone(serve, child, fork):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert process.stdout is not None
     lines = [process.stdout.readline(), process.stdout.readline()]

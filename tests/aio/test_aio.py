@@ -18,7 +18,7 @@ import openai
 import pytest
 import uvicorn
 from left_behind import stream_threads, wait_until
-from parity.compare import PATIENCE, Recorder, difference, load_golden, plain
+from parity.compare import PATIENCE, VECTORS, Recorder, difference, load_golden, plain
 from parity.transcripts import (
     DONE,
     answered,
@@ -33,7 +33,6 @@ from scripted_server import ScriptedServer, answer, sse
 from starlette.applications import Starlette
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
-from test_parity import VECTORS
 
 from emitter_stream import (
     AbortController,

@@ -680,7 +680,7 @@ def test_at_the_programs_end_what_is_left_is_aborted(serve, ends):
             print("late")
         {ends}
     """)
-    root = str(Path(__file__).parent.parent)
+    root = str(Path(__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
@@ -712,7 +712,7 @@ def test_a_thread_of_the_programs_own_waits_on_after_the_main_thread(serve):
         [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     server.wait_for_requests(1)
     gate.set()

@@ -32,7 +32,7 @@ LONGEST = 40  # events
 def load_corpus():
     """Give the events of the vectors, the longest streams without most of their deltas."""
     corpus = []
-    for path in sorted((HERE.parent / "parity_chat" / "scenarios").glob("*resp*.sse")):
+    for path in sorted((HERE.parents[1] / "parity_chat" / "scenarios").glob("*resp*.sse")):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         events = []
         for line in lines:

@@ -9,7 +9,7 @@ from parity import node_peer
 from parity.compare import PATIENCE, Recorder, difference, plain
 from scripted_server import sse
 
-FOLDER = Path(__file__).parents[2] / "shared" / "wire" / "recordings"
+FOLDER = Path(__file__).parents[3] / "shared" / "wire" / "recordings"
 RECORDINGS = {path.stem: path for path in sorted(FOLDER.glob("*.sse"))}
 
 pytestmark = [
