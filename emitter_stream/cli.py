@@ -2,7 +2,7 @@
 
 emitter-stream serve    start the embedded Assistants server
 emitter-stream replay   print a recorded stream as it came
-emitter-stream show     draw a recorded run
+emitter-stream show     draw a recorded stream
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="emitter-stream", description="Chained listeners for OpenAI Assistants streams."
+        prog="emitter-stream",
+        description="Chained listeners for the streams of OpenAI: Assistants, chat, Responses.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -129,8 +130,8 @@ def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     replay = commands.add_parser(
         "replay",
         help="print a recorded stream as it came",
-        description="Print what stream.record() wrote, at the pace at which it came: the texts, "
-        "the tool calls with their input and output. The exit status is 1 if it ended in an error.",
+        description="Print what stream.record() wrote, of any of the APIs, at the pace at which "
+        "it came: the texts, the tool calls with their input and output. The exit status is 1 if it ended in an error.",
     )
     replay.add_argument("file", help="the recording")
     pace = replay.add_mutually_exclusive_group()
@@ -144,9 +145,9 @@ def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     show = commands.add_parser(
         "show",
-        help="draw a recorded run",
-        description="Draw a recording in the terminal: a lane a step and message over time, the "
-        "time to the first token, tokens a second, tool calls.",
+        help="draw a recorded stream",
+        description="Draw a recording of any of the APIs in the terminal: a lane a step, request, "
+        "reasoning and message over time, the time to the first token, tokens a second, tool calls.",
     )
     show.add_argument("file", help="the recording")
     show.add_argument(
@@ -272,18 +273,17 @@ def _headers(given: list[str]) -> dict[str, str]:
 def _replay(args: argparse.Namespace) -> int:
     from .exceptions import OpenAIError
     from .show import visible
-    from .show.live import write_live
-    from .streams.assistants.stream import AssistantStream
+    from .show.live import replayed, write_live
 
     try:
         with _warnings_as_lines():
-            stream = AssistantStream.replay(args.file, None if args.fast else args.speed)
+            stream = replayed(args.file, None if args.fast else args.speed)
     except (OSError, OpenAIError) as exc:
         return _fail(visible(str(exc)))
     _accept_all_characters()
     write_live(stream, lambda text: print(text, end="", flush=True))
     try:
-        stream.until_done()
+        stream.done()
     except KeyboardInterrupt:
         return 130
     except OpenAIError as exc:

@@ -17,8 +17,10 @@ stream was made, which is when its request was sent, and never falls.
 - ``connect``: the answer began. A request that failed has no such line.
 - ``event``: one event as it came: its name, ``null`` if it had none, and its decoded data. JSON's
   numbers have no infinity, so a number too large for a float stands as ``1e999``.
-  ``"made": true`` is with those that ``run_tools`` made itself: ``functionToolCall``,
-  ``functionToolCallResult``, and ``nextRound`` before each further answer of the server.
+  ``"made": true`` is with those that ``run_tools`` made itself. Of Assistants: ``functionToolCall``,
+  ``functionToolCallResult``, and ``nextRound`` before each further answer of the server. Of chat:
+  ``roundEnd``, ``functionToolCallResult`` (a message), ``afterCompletion``, ``connected`` when each
+  further answer began, and ``answer`` for one that came as a whole completion.
 - ``end``: nothing follows. ``error`` is ``null`` or what ended the stream:
   ``{"class": "RateLimitError", "message": ..., "body": ..., "status_code": 429,
   "request_id": ...}``, the last three only where the error has them. ``code``, ``param`` and
@@ -103,15 +105,24 @@ class Recording:
         """Whether it is of a stream through several rounds of function calls."""
         return self.header.get("stream") == "run_tools"
 
+    @property
+    def comes_whole(self) -> bool:
+        """Whether each answer of the server came as one object, and not as events."""
+        for line in self._lines:
+            document = _object_or_none(line)
+            if document is not None and "event" in document:
+                return document.get("made") is True and document["event"] == "answer"
+        return False
+
     def rounds(self) -> list[list[Entry]]:
         """Return the server's answers one by one, without what ``run_tools`` made itself."""
         rounds: list[list[Entry]] = [[]]
         begun = 0.0
         for entry in self.entries():
-            if entry.made and entry.name == "nextRound":
+            if entry.made and entry.name in ("nextRound", "connected"):
                 rounds.append([])
                 begun = entry.t
-            elif not entry.made:
+            elif not entry.made or entry.name == "answer":
                 rounds[-1].append(attrs.evolve(entry, t=entry.t - begun))
         return rounds
 

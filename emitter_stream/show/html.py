@@ -18,7 +18,7 @@ import jinja2
 import markupsafe
 
 from .scale import Scale
-from .text import brief, seconds, visible
+from .text import brief, is_bad, is_good, seconds, visible
 from .timeline import Call, Lane, Timeline
 
 __all__ = ["page"]
@@ -26,12 +26,15 @@ __all__ = ["page"]
 _BINS = 160
 _MOST_LANES = 300
 _MOST_TEXT = 20_000
+_SAID = ("message", "reasoning")
 _KEY = (
     ("step", "step"),
+    ("request", "request"),
+    ("reasoning", "reasoning"),
     ("message", "message"),
     ("toolspan", "tool call"),
     ("pieces", "deltas: the taller, the more"),
-    ("bad", "failed, cancelled, expired"),
+    ("bad", "failed or cut short"),
 )
 
 
@@ -40,21 +43,22 @@ def page(timeline: Timeline) -> str:
     scale = Scale(timeline.duration, _BINS)
     rows = _rows(timeline, scale)
     style = _file("page.css")
+    shown = {row.kind for row in rows} | {"pieces"}
     environment = _environment()
     environment.filters["place"] = lambda t: _percent(scale.share(t))
     return environment.from_string(_file("page.html.jinja")).render(
         timeline=timeline,
         title=timeline.path.replace("\\", "/").rsplit("/", 1)[-1],
-        state="error" if timeline.error else timeline.status or "no run",
+        bad=bool(timeline.error) or is_bad(timeline.status),
         style=markupsafe.Markup(style),
         digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         figures=_figures(timeline),
         scale=scale,
         labels=scale.labels(8),
         rows=rows,
-        left=len(timeline.lanes) + len(timeline.calls) - len(rows),
-        messages=[lane for lane in timeline.lanes if lane.kind == "message"][:_MOST_LANES],
-        KEY=_KEY,
+        left=len(timeline.rows()) - len(rows),
+        said=[lane for lane in timeline.lanes if lane.kind in _SAID][:_MOST_LANES],
+        KEY=[(kind, what) for kind, what in _KEY if kind in shown],
         BINS=_BINS,
         MOST_LANES=_MOST_LANES,
         MOST_TEXT=_MOST_TEXT,
@@ -68,6 +72,7 @@ class _Row:
     name: str
     kind: str
     is_call: bool
+    is_inner: bool  # whether it was made in a lane
     about: str
     took: str
     start: float
@@ -86,7 +91,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(brief=brief, seconds=seconds, percent=_percent)
-    environment.tests["bad"] = _is_bad
+    environment.tests.update(bad=is_bad, good=is_good)
     return environment
 
 
@@ -116,13 +121,7 @@ def _figures(timeline: Timeline) -> list[tuple[str, str]]:
 
 
 def _rows(timeline: Timeline, scale: Scale) -> list[_Row]:
-    named: list[tuple[str, Lane | Call]] = []
-    for lane in timeline.lanes:
-        named.append((f"{lane.kind} {lane.number} \u00b7 {brief(lane.label, 60)}", lane))
-        named.extend(
-            (brief(call.name, 60) or "tool", call) for call in timeline.calls if call.lane is lane
-        )
-    del named[_MOST_LANES:]
+    named = timeline.rows(" \u00b7 ")[:_MOST_LANES]
     most = max((max(scale.counts(lane.pieces)) for _, lane in named), default=1) or 1
     return [_row(name, lane, timeline, scale, most) for name, lane in named]
 
@@ -130,7 +129,7 @@ def _rows(timeline: Timeline, scale: Scale) -> list[_Row]:
 def _row(name: str, lane: Lane | Call, timeline: Timeline, scale: Scale, most: int) -> _Row:
     end = timeline.duration if lane.end is None else lane.end
     took = seconds(end - lane.start)
-    status = lane.status if isinstance(lane, Lane) else ""
+    status = lane.status
     about = f"{name}: from {seconds(lane.start)} on, {took}"
     if lane.pieces:
         about += f", {len(lane.pieces):,} deltas"
@@ -139,20 +138,19 @@ def _row(name: str, lane: Lane | Call, timeline: Timeline, scale: Scale, most: i
     counts = enumerate(scale.counts(lane.pieces))
     return _Row(
         name=name,
-        kind="toolspan" if isinstance(lane, Call) else "bad" if _is_bad(status) else lane.kind,
+        kind="bad" if is_bad(status) else "toolspan" if isinstance(lane, Call) else lane.kind,
         is_call=isinstance(lane, Call),
+        is_inner=isinstance(lane, Call) and lane.lane is not None,
         about=about,
         took=took,
         start=lane.start,
         width=max(scale.share(end) - scale.share(lane.start), 0.002),
         bars=[(number, 4 + 18 * count / most) for number, count in counts if count],
-        has_first=timeline.first_token is not None and timeline.first_token in lane.pieces,
+        has_first=not isinstance(lane, Call)
+        and lane.kind == "message"
+        and timeline.first_token in lane.pieces[:1],
     )
 
 
 def _percent(share: float) -> str:
     return f"{share * 100:.3f}%"
-
-
-def _is_bad(status: str) -> bool:
-    return status in ("error", "failed", "expired", "incomplete", "cancelled")

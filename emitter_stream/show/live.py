@@ -3,20 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..engine.stream import EventStream
+from ..exceptions import OpenAIError
+from ..recordings import FilePath, Recording
+from ..streams.assistants.stream import AssistantStream
+from ..streams.chat.runner import ChatCompletionRunner, ChatCompletionStreamingRunner
+from ..streams.chat.stream import ChatCompletionStream
+from ..streams.responses.stream import ResponseStream
+from .drafts.assistants import input_of, outputs_of
+from .drafts.base import inside, listed
+from .drafts.responses import gave, given_to
 from .text import text_of
-from .timeline import input_of, outputs_of
 
-if TYPE_CHECKING:
-    from ..streams.assistants.stream import AssistantStream
+__all__ = ["replayed", "write_live"]
 
-__all__ = ["write_live"]
+Write = Callable[[str], object]
 
 
-def write_live(stream: AssistantStream, write: Callable[[str], object]) -> None:
+def replayed(path: FilePath, speed: float | None) -> EventStream:
+    """Return the stream of a recording, of the class that it is of."""
+    recording = Recording.load(path)
+    if recording.api == "assistants":
+        return AssistantStream.replay(path, speed)
+    if recording.api == "responses":
+        return ResponseStream.replay(path, speed)
+    if recording.api != "chat":
+        raise OpenAIError(f"The recording is of the API {recording.api!r:.40}, unknown here.")
+    if not recording.has_rounds:
+        return ChatCompletionStream.replay(path, speed)
+    if recording.comes_whole:
+        return ChatCompletionRunner.replay(path, speed)
+    return ChatCompletionStreamingRunner.replay(path, speed)
+
+
+def write_live(stream: EventStream, write: Write) -> None:
     """Attach listeners that hand each piece of text to ``write``."""
-    writer = _Writer(write)
+    if isinstance(stream, AssistantStream):
+        _attach_to_run(stream, _Writer(write))
+    elif isinstance(stream, ChatCompletionStream):
+        _attach_to_chat(stream, _ChatWriter(write))
+    elif isinstance(stream, ChatCompletionRunner):
+        whole = _ChatWriter(write)
+        stream.on("chatCompletion", lambda completion: whole.completion(completion.to_dict()))
+        stream.on("message", lambda message: whole.message(message.to_dict()))
+        stream.on("end", whole.finish)
+    elif isinstance(stream, ResponseStream):
+        response = _ResponseWriter(write)
+        stream.on("event", lambda event: response.event(event.to_dict()))
+        stream.on("end", response.finish)
+
+
+def _attach_to_run(stream: AssistantStream, writer: _Writer) -> None:
     stream.on("textCreated", lambda: writer.begin("assistant > "))
     stream.on("textDelta", lambda delta: writer.go_on(text_of(delta.value)))
     stream.on("imageFileDone", lambda image: writer.line(f"image > {text_of(image.file_id)}"))
@@ -27,13 +66,19 @@ def write_live(stream: AssistantStream, write: Callable[[str], object]) -> None:
     stream.on("end", writer.finish)
 
 
-class _Writer:
-    """Knows whether a line is open, and which outputs have been written."""
+def _attach_to_chat(stream: ChatCompletionStream, writer: _ChatWriter) -> None:
+    stream.on("chunk", lambda chunk: writer.chunk(chunk.to_dict()))
+    stream.on("message", lambda message: writer.message(message.to_dict()))
+    stream.on("end", writer.finish)
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+
+class _Lines:
+    """Knows whether a line is open, and of what."""
+
+    def __init__(self, write: Write) -> None:
         self._write = write
         self._open = False
-        self._shown: set[str] = set()
+        self._what: object = None
 
     def begin(self, text: str) -> None:
         self.finish()
@@ -48,9 +93,134 @@ class _Writer:
         self.begin(f"{text}\n")
 
     def finish(self) -> None:
+        self._what = None
         if self._open:
             self._write("\n")
             self._open = False
+
+    def say(self, what: object, title: str, text: str) -> None:
+        """Write a piece of ``what``, with its title if something else came before it."""
+        if what != self._what:
+            self.begin(f"{title} > ")
+            self._what = what
+        self.go_on(text)
+
+
+class _ChatWriter(_Lines):
+    """Writes the chunks of chat completions, or completions that come whole."""
+
+    def chunk(self, chunk: dict[str, Any]) -> None:
+        for choice in chunk["choices"]:
+            self._delta(choice.get("index"), choice.get("delta"))
+            if choice.get("finish_reason"):
+                self.line(f"finish > {text_of(choice['finish_reason'])}")
+
+    def _delta(self, choice: Any, delta: Any) -> None:
+        more = f" {choice + 1}" if choice else ""
+        for field, title in _CHAT_TEXTS:
+            piece = inside(delta, field)
+            if isinstance(piece, str) and piece:
+                self.say((choice, field), f"{title}{more}", text_of(piece))
+        for call in listed(inside(delta, "tool_calls")):
+            kind = "custom" if call.get("custom") else "function"
+            inner = call.get(kind)
+            what = (choice, call.get("index"))
+            if inside(inner, "name"):
+                self.say(what, f"{kind}{more}", f"{text_of(inside(inner, 'name'))} ")
+            given = inside(inner, "arguments") or inside(inner, "input")
+            if given:
+                self.say(what, f"{kind}{more}", text_of(given))
+
+    def completion(self, completion: dict[str, Any]) -> None:
+        for choice in completion["choices"]:
+            index = choice.get("index")
+            message = choice.get("message") or {}
+            calls = [
+                {**call, "index": number}
+                for number, call in enumerate(listed(message.get("tool_calls")))
+            ]
+            self._delta(index, {**message, "tool_calls": calls})
+            self.line(f"finish > {text_of(choice.get('finish_reason'))}")
+
+    def message(self, message: dict[str, Any]) -> None:
+        if message.get("role") == "tool":
+            self.line(f"output > {text_of(message.get('content'))}")
+
+
+_CHAT_TEXTS = (
+    ("reasoning_content", "reasoning"),
+    ("reasoning", "reasoning"),
+    ("content", "assistant"),
+    ("refusal", "refusal"),
+)
+
+
+class _ResponseWriter(_Lines):
+    """Writes the events of a response."""
+
+    def __init__(self, write: Write) -> None:
+        super().__init__(write)
+        self._tools: dict[Any, str] = {}  # what has been written of each, by its place
+
+    def event(self, event: dict[str, Any]) -> None:
+        kind = text_of(event.get("type")).removeprefix("response.")
+        place = event.get("output_index")
+        if kind in _SAID and isinstance(event.get("delta"), str):
+            part = event.get("content_index", event.get("summary_index"))
+            self.say((place, kind, part), _SAID[kind], text_of(event["delta"]))
+        elif kind in _GIVEN and isinstance(event.get("delta"), str):
+            self.say(place, self._tools.get(place, "tool"), text_of(event["delta"]))
+        elif kind == "output_item.added":
+            self._add(place, event["item"])
+        elif kind == "output_item.done":
+            self._done(place, event["item"])
+        elif kind in _RESPONSE_ENDS:
+            reason = text_of(inside(event, "response", "incomplete_details", "reason"))
+            reason = reason or text_of(inside(event, "response", "error", "message"))
+            self.line(f"response > {kind}{': ' if reason else ''}{reason}")
+
+    def _add(self, place: Any, item: dict[str, Any]) -> None:
+        kind = text_of(item.get("type"))
+        if kind in ("message", "reasoning"):
+            return
+        title = kind.removesuffix("_call").replace("_", " ")
+        self._tools[place] = title
+        name = text_of(item.get("name"))
+        self.say(place, title, f"{name} " if name else "")
+        if kind not in _WITH_DELTAS:
+            self._tools[place] = ""
+
+    def _done(self, place: Any, item: dict[str, Any]) -> None:
+        if self._tools.pop(place, None) == "":
+            title = text_of(item.get("type")).removesuffix("_call").replace("_", " ")
+            self.say(place, title, given_to(item))
+        for output in gave(item):
+            self.line(f"output > {output}")
+
+
+_SAID = {
+    "output_text.delta": "assistant",
+    "refusal.delta": "refusal",
+    "reasoning_text.delta": "reasoning",
+    "reasoning_summary_text.delta": "reasoning",
+    "audio.transcript.delta": "assistant",
+}
+_GIVEN = (
+    "function_call_arguments.delta",
+    "mcp_call_arguments.delta",
+    "custom_tool_call_input.delta",
+    "code_interpreter_call_code.delta",
+)
+_WITH_DELTAS = ("function_call", "mcp_call", "custom_tool_call", "code_interpreter_call")
+_RESPONSE_ENDS = ("completed", "incomplete", "failed")
+
+
+class _Writer(_Lines):
+    """Writes a run of an assistant, and knows which outputs have been written."""
+
+    def __init__(self, write: Write) -> None:
+        super().__init__(write)
+        self._shown: set[str] = set()
 
     def call(self, call: dict[str, Any]) -> None:
         function = call.get("function")

@@ -12,12 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from .scale import Scale
-from .text import brief, seconds
+from .text import brief, is_bad, is_good, seconds
 from .timeline import Call, Lane, Timeline
 
 __all__ = ["draw"]
 
-_BAD = ("failed", "expired", "incomplete", "cancelled")
 _MOST_LANES = 100
 _LABEL = 26  # columns at most
 
@@ -51,9 +50,9 @@ def _title(timeline: Timeline) -> Text:
     title = Text()
     title.append(timeline.path, style="bold")
     title.append("  ")
-    state = "error" if timeline.error else timeline.status or "no run"
-    title.append(state, style="bold red" if _is_bad(state) else "bold green")
-    for fact in (timeline.model, timeline.run_id, timeline.created):
+    bad = bool(timeline.error) or is_bad(timeline.status)
+    title.append(brief(timeline.state, 60), style="bold red" if bad else "bold green")
+    for fact in (timeline.model, timeline.id, timeline.created):
         if fact:
             title.append(f"  {brief(fact, 60)}", style="dim")
     return title
@@ -78,7 +77,11 @@ def _figures(timeline: Timeline) -> Columns:
 
 def _lanes(timeline: Timeline, console: Console) -> Table:
     solid, idle, levels = _UNICODE if console.encoding.startswith("utf") else _ASCII
-    rows = list(_rows(timeline))[:_MOST_LANES]
+    every = timeline.rows()
+    rows = [
+        (f"  {name}" if isinstance(row, Call) and row.lane else name, row)
+        for name, row in every[:_MOST_LANES]
+    ]
     label_width = min(max((len(label) for label, _ in rows), default=3), _LABEL)
     width = max(console.width - label_width - 14, 10)
     scale = Scale(timeline.duration, width)
@@ -88,23 +91,17 @@ def _lanes(timeline: Timeline, console: Console) -> Table:
     table.add_column(width=width, no_wrap=True, overflow="crop")
     table.add_column(justify="right", no_wrap=True, min_width=9)
     table.add_row("", _axis(scale), "")
-    table.add_row("run", _statuses(timeline, scale, solid), Text(seconds(timeline.duration)))
+    table.add_row(
+        timeline.what, _statuses(timeline, scale, solid), Text(seconds(timeline.duration))
+    )
     for label, lane in rows:
         bar = _bar(lane, timeline, scale, most, (solid, idle, levels))
         took = (timeline.duration if lane.end is None else lane.end) - lane.start
         table.add_row(Text(label), bar, Text(seconds(took), style="dim"))
-    left = len(timeline.lanes) + len(timeline.calls) - len(rows)
+    left = len(every) - len(rows)
     if left:
         table.add_row("", Text(f"and {left:,} more", style="dim"), "")
     return table
-
-
-def _rows(timeline: Timeline) -> Iterator[tuple[str, Lane | Call]]:
-    for lane in timeline.lanes:
-        yield f"{lane.kind} {lane.number} {brief(lane.label, 40)}", lane
-        for call in timeline.calls:
-            if call.lane is lane:
-                yield f"  {brief(call.name, 40)}", call
 
 
 def _axis(scale: Scale) -> Text:
@@ -123,7 +120,7 @@ def _statuses(timeline: Timeline, scale: Scale, solid: str) -> Text:
         last = number == len(timeline.statuses)
         room = (scale.width if last else scale.bin(end)) - len(bar)
         name = status if len(status) + 2 <= room else ""
-        style = "red" if _is_bad(status) else "green" if status == "completed" else "blue"
+        style = "red" if is_bad(status) else "green" if is_good(status) else "blue"
         bar.append(f"{name} " if name else "", style=style)
         bar.append(solid * (room - len(name) - bool(name)), style=style)
     return bar
@@ -140,7 +137,7 @@ def _bar(
     first = scale.bin(lane.start)
     last = scale.bin(timeline.duration if lane.end is None else lane.end)
     bar = Text(" " * first)
-    bad = isinstance(lane, Lane) and _is_bad(lane.status)
+    bad = is_bad(lane.status)
     if not lane.pieces:
         colour = "red" if bad else "blue" if isinstance(lane, Lane) else "magenta"
         bar.append(solid * (last - first + 1), style=colour)
@@ -174,7 +171,3 @@ def _calls(timeline: Timeline) -> Table:
             Text(brief(call.output, 500)),
         )
     return table
-
-
-def _is_bad(status: str) -> bool:
-    return status == "error" or status in _BAD

@@ -6,7 +6,10 @@ import json
 import re
 from typing import Any
 
-__all__ = ["brief", "seconds", "text_of", "visible"]
+__all__ = ["brief", "is_bad", "is_good", "seconds", "text_of", "visible"]
+
+_GOOD = ("completed", "stop", "tool_calls", "function_call")
+_BAD = ("failed", "expired", "incomplete", "cancelled", "length", "content_filter")
 
 # Control characters move the cursor and rename the window; those for the direction of writing
 # show a text as another one; half a character cannot be encoded.
@@ -59,3 +62,13 @@ def seconds(value: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600:,} h {whole % 3600 // 60} min" if whole < 10**9 else f"{value:.3g} s"
+
+
+def is_good(status: str) -> bool:
+    """Tell whether a status is a good end: of a run, of a response, of a completion."""
+    return status in _GOOD
+
+
+def is_bad(status: str) -> bool:
+    """Tell whether a status is an end that nobody wished for."""
+    return status in _BAD

@@ -85,10 +85,10 @@ def evil(tmp_path) -> Timeline:
 
 
 def test_figures(tools):
-    """Time to first token, tokens and rate are those of the pieces of text and arguments."""
+    """Tokens and rate are those of all pieces, the first token that of the first text."""
     assert (tools.status, tools.model, tools.completion_tokens) == ("completed", "gpt-4o", 9)
     assert len(tools.pieces) == 4 + 3
-    assert tools.first_token == pytest.approx(0.8)
+    assert tools.first_token == pytest.approx(1.8)  # not that of a tool's arguments
     assert tools.rate == pytest.approx(10)
     assert tools.connected == pytest.approx(0.1)
     assert tools.duration == pytest.approx(0.1 * (tools.events + 2))
@@ -163,7 +163,7 @@ def test_drawing(tools):
     """The drawing has a lane for each step, message and call, and the figures."""
     text = drawn(tools)
     for part in (
-        *("completed", "gpt-4o", "800 ms", "time to first token", "10.0", "tokens a second"),
+        *("completed", "gpt-4o", "1.80 s", "time to first token", "10.0", "tokens a second"),
         *("step 1 tool calls", "  f0", "message 1 assistant", "Tool calls", '{"city":"Oslo"}'),
         *("{", "14:05", "0", "1 s", "2 s"),
     ):
@@ -240,7 +240,7 @@ def test_page(tools):
     assert found.problems == []
     assert source.startswith("<!doctype html>")
     text = "".join(found.text)
-    for part in ("completed", "800 ms", "step 1", "message 1", '{"city":"Oslo"}', "14:05"):
+    for part in ("completed", "1.80 s", "step 1", "message 1", '{"city":"Oslo"}', "14:05"):
         assert part in text
 
 

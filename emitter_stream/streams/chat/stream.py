@@ -322,8 +322,13 @@ def replayed(path: str | os.PathLike[str], speed: float | None, core: Core) -> S
     """Return the source of a replay for a core; see ``ChatCompletionStream.replay``."""
     check_speed(speed)
     recording = Recording.load(path, stacklevel=4)
-    if recording.api != CODEC.api or recording.has_rounds != bool(core.made):
+    if (
+        recording.api != CODEC.api
+        or recording.has_rounds != bool(core.made)
+        or (recording.comes_whole and "chunk" in core.events)
+    ):
         kind = "a run of tools" if recording.has_rounds else "a single stream"
+        kind += " whose answers came whole" if recording.comes_whole else ""
         raise OpenAIError(
             f"The recording {os.fspath(path)!r} is {kind} of the API {recording.api!r:.40}; the "
             f"stream class of that plays it."
