@@ -54,7 +54,7 @@ def page(timeline: Timeline) -> str:
         digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         figures=_figures(timeline),
         scale=scale,
-        labels=scale.labels(8),
+        labels=scale.labels(6),
         rows=rows,
         left=len(timeline.rows()) - len(rows),
         said=[lane for lane in timeline.lanes if lane.kind in _SAID][:_MOST_LANES],
