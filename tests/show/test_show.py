@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shutil
 import struct
 import subprocess
 import zlib
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from parity.compare import HERE
 from parity.transcripts import answered, called, run, said, started
+from pictures import EVIL, Page, drawn, timeline_of
 from recorded import tool_run, write
-from rich.console import Console
 
-from emitter_stream.recordings import Recording
 from emitter_stream.show import Timeline, visible
 from emitter_stream.show.html import page
 from emitter_stream.show.scale import Scale
-from emitter_stream.show.terminal import draw
 from emitter_stream.show.text import brief, seconds
 from emitter_stream.sse import EventSource
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-EVIL = (
-    '"><script>document.title="hacked"</script><img src=x onerror="document.title=1">'
-    "\x1b[31m\x9b2J\u202e'`&amp;</style></title></pre>\ud800"
-)
-
-
-def timeline_of(path: Path) -> Timeline:
-    """Read a recording."""
-    return Timeline.of(Recording.load(path))
-
-
-def drawn(timeline: Timeline, width: int = 100, encoding: str = "utf-8") -> str:
-    """Draw in a terminal of this width that takes no colours."""
-    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
-    draw(timeline, Console(file=file, width=width, color_system=None))
-    file.flush()
-    return file.buffer.getvalue().decode(encoding)
 
 
 @pytest.fixture
@@ -197,40 +176,6 @@ def test_markup_is_text(tmp_path):
 
 
 # The page
-
-
-class Page(HTMLParser):
-    """Checks that a page's elements are closed, and notes what it has."""
-
-    def __init__(self, source: str):
-        super().__init__(convert_charrefs=True)
-        self.problems: list[str] = []
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.text: list[str] = []
-        self.ids: list[str] = []
-        self.open: list[str] = []
-        self.feed(source)
-        self.close()
-        self.problems += [f"open: {tag}" for tag in self.open]
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes.update(name for name, _ in attrs)
-        self.ids += [value for name, value in attrs if name == "id"]
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        self.open.pop()
-
-    def handle_endtag(self, tag):
-        if not self.open or self.open.pop() != tag:
-            self.problems.append(f"closed: {tag}")
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 def test_page(tools):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import recordings_of as made
-from test_show import EVIL, Page, drawn, timeline_of
+from pictures import EVIL, Page, drawn, timeline_of
 
 from emitter_stream import ChatCompletionStreamingRunner, OpenAIError
 from emitter_stream.cli import main
