@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 from emitter_stream.server import LocalServer
@@ -54,6 +55,8 @@ def test_wheel(tmp_path):
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
     run(*pip, "wheel", "--no-deps", "--wheel-dir", built, source, cwd=tmp_path)
     (wheel,) = built.iterdir()
+    with zipfile.ZipFile(wheel) as packed:
+        assert data_files() <= set(packed.namelist())
 
     home = tmp_path / "venv"
     venv.create(home, with_pip=False)
@@ -83,6 +86,13 @@ def test_an_editable_install_is_a_plain_path(tmp_path):
     run(*pip, "--python", python, "install", *options, cwd=tmp_path)
     (link,) = home.rglob("__editable__*.pth")
     assert link.read_text(encoding="utf-8").split() == [str(source)]
+
+
+def data_files() -> set[str]:
+    """Name what of the package is no module: pages, styles, scripts."""
+    files = (path for path in (ROOT / "emitter_stream").rglob("*") if path.is_file())
+    others = (path for path in files if path.suffix not in (".py", ".pyc"))
+    return {path.relative_to(ROOT).as_posix() for path in others}
 
 
 def copy_of_the_source(target: Path) -> Path:

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..playground import pages
 from ..runs.feed import Feed
 from ..runs.lifecycle import Lifecycle
 from ..runs.runs import RunEngine
@@ -236,6 +237,8 @@ class Api:
             # A name may have slashes in it: `org/model`.
             "/v1/models/{model:path}": {"GET": models.get_model},
             "/healthz": {"GET": self.get_health},
+            pages.PAGE: {"GET": pages.get_page},
+            f"{pages.FOLDER}{{name}}": {"GET": pages.get_file},
             **ChatApi(self.engine).table(),
             **ResponsesApi(self.engine).table(),
         }
