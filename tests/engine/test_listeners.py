@@ -60,14 +60,6 @@ def finish(stream) -> None:
         stream.done(timeout=PATIENCE)
 
 
-@pytest.fixture
-def unheard(monkeypatch) -> list:
-    """Collect what reaches threading.excepthook."""
-    caught: list = []
-    monkeypatch.setattr(threading, "excepthook", lambda args: caught.append(args.exc_value))
-    return caught
-
-
 # --- attaching and taking away
 
 

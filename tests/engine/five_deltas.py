@@ -1,0 +1,84 @@
+"""An answer of five deltas, and what makes and hears its streams."""
+
+from __future__ import annotations
+
+import select
+import threading
+
+from parity.compare import PATIENCE, Recorder
+from parity.transcripts import DONE, answered, encode, message, run, said, started, text_delta
+
+from emitter_stream import AssistantStream
+
+FIVE = answered("a", "b", "c", "d", "e")
+
+
+def play(frames) -> AssistantStream:
+    """Make a stream of these frames, without a server."""
+    events = [{"event": name, "data": data} for name, data in frames if name != "done"]
+    return AssistantStream.from_events(events)
+
+
+def five_names() -> list[str]:
+    """Give every call that FIVE makes, in order."""
+    recorder = Recorder(play(FIVE))
+    recorder.stream.done(timeout=PATIENCE)
+    return recorder.names
+
+
+def gated(first, rest, gate):
+    """Make a script that sends the first frames, waits for the gate and sends the rest."""
+
+    def script(exchange):
+        exchange.head()
+        exchange.body(encode(first))
+        exchange.wait(gate)
+        exchange.body(encode(rest))
+        exchange.finish()
+
+    return script
+
+
+class Tap:
+    """A listener that keeps the deltas it was given and can be waited for."""
+
+    def __init__(self):
+        self.got: list[str] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, delta):
+        with self._changed:
+            self.got.append(delta.value)
+            self._changed.notify_all()
+
+    def wait_for(self, count: int) -> None:
+        """Wait until that many deltas have come."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.got) >= count, PATIENCE), self.got
+
+
+HALF = len(FIVE) - 6  # the frames up to the third delta
+
+
+def flood(sent: list[int], held_back: threading.Event, pieces: int, size: int):
+    """Make a script that sends much, and says so when the client has stopped taking it."""
+
+    def script(exchange):
+        exchange.head(framing="close")
+        exchange.raw(encode([*started(), message(1, "created")]))
+        # The bulk is in events that nothing is accumulated from.
+        frame = encode([text_delta(1, "x"), run("queued", pad="x" * size)])
+        for _ in range(pieces):
+            if not select.select([], [exchange.sock], [], 0.3)[1]:
+                held_back.set()
+            exchange.raw(frame)
+            sent[0] += len(frame)
+        exchange.raw(encode([message(1, "completed"), run("completed"), DONE]))
+        exchange.finish()
+
+    return script
+
+
+def many(count: int):
+    """Make a run with that many text deltas."""
+    return [*started(), *said(1, [f"{number}," for number in range(count)]), run("completed"), DONE]
