@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from left_behind import stream_threads, wait_until
 from scripted_server import PATIENCE, Script, ScriptedServer
+
+if TYPE_CHECKING:
+    from emitter_stream.server import LocalServer
 
 # A shell's background jobs ignore Ctrl-C, and what they start does so too; some tests need it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -58,3 +62,37 @@ def stream_of(connect) -> Callable[..., object]:
         return client.beta.threads.runs.stream("thread_1", assistant_id="asst_1")
 
     return start
+
+
+@pytest.fixture
+def aio_connect(serve) -> Callable[..., object]:
+    """Start a server for these scripts and give an asyncio client of it, with the `server`."""
+    from emitter_stream.aio import AsyncOpenAI
+
+    def start(*scripts: Script, **options):
+        start.server = serve(*scripts)
+        options = {"api_key": "sk-test", "timeout": PATIENCE, "max_retries": 0} | options
+        return AsyncOpenAI(base_url=start.server.url, **options)
+
+    return start
+
+
+@pytest.fixture
+def aio_stream_of(aio_connect) -> Callable[..., object]:
+    """Give a function that starts a server for a script and, on the loop, a stream from it."""
+
+    def start(*scripts: Script, **options):
+        client = aio_connect(*scripts, **options)
+        start.server = aio_connect.server
+        return client.beta.threads.runs.stream("thread_1", assistant_id="asst_1")
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[LocalServer]:
+    """An embedded server that many tests share: starting and stopping one takes longer than they."""
+    from emitter_stream.server import LocalServer
+
+    with LocalServer() as shared:
+        yield shared

@@ -32,13 +32,6 @@ def start() -> Iterator[Callable[..., LocalServer]]:
     gc.collect()  # a forgotten socket says so now, in this test
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[LocalServer]:
-    """A server that many tests share: starting and stopping one for each takes longer than they."""
-    with LocalServer() as shared:
-        yield shared
-
-
 @pytest.fixture
 def raw(server) -> Raw:
     return Raw(server.base_url)
