@@ -4,6 +4,9 @@
     The function ``emitter_stream.testing.replay_client``; relative paths count from the folder of
     the test's file, and the clients are closed after the test.
 
+``async_replay_client``
+    The same for asyncio: ``emitter_stream.testing.async_replay_client``.
+
 ``emitter_stream_server``
     An embedded Assistants server of the test's own, as fast as it can be: the ``LocalServer``.
     ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY`` point to it during the test, so that ``OpenAI()``
@@ -22,9 +25,9 @@ import pytest
 # pytest imports this at each start, so what the fixtures need is imported in them.
 if TYPE_CHECKING:
     from .server import LocalServer
-    from .testing import Recordings, ReplayClient
+    from .testing import AsyncReplayClient, Recordings, ReplayClient
 
-__all__ = ["emitter_stream_server", "replay_client"]
+__all__ = ["async_replay_client", "emitter_stream_server", "replay_client"]
 
 
 @pytest.fixture
@@ -32,19 +35,38 @@ def replay_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., Repl
     """Make clients whose streams are recordings, from paths beside the test's file."""
     from .testing import replay_client as make
 
-    def beside(recordings: Any) -> Any:
-        if isinstance(recordings, str | os.PathLike):
-            return request.path.parent / os.fspath(recordings)
-        if isinstance(recordings, Mapping):
-            return {name: beside(paths) for name, paths in recordings.items()}
-        return [beside(path) for path in recordings]
-
     with contextlib.ExitStack() as clients:
 
         def replay(recordings: Recordings, **options: Any) -> ReplayClient:
-            return clients.enter_context(make(beside(recordings), **options))
+            return clients.enter_context(make(_beside(request, recordings), **options))
 
         yield replay
+
+
+@pytest.fixture
+def async_replay_client(
+    request: pytest.FixtureRequest,
+) -> Iterator[Callable[..., AsyncReplayClient]]:
+    """Make clients for asyncio whose streams are recordings, from paths beside the test's file."""
+    from .testing import async_replay_client as make
+
+    with contextlib.ExitStack() as clients:
+
+        def replay(recordings: Recordings, **options: Any) -> AsyncReplayClient:
+            client = make(_beside(request, recordings), **options)
+            clients.callback(client._api.transport.close)  # close() is a coroutine
+            return client
+
+        yield replay
+
+
+def _beside(request: pytest.FixtureRequest, recordings: Any) -> Any:
+    """Return paths as they count from the folder of the test's file."""
+    if isinstance(recordings, str | os.PathLike):
+        return request.path.parent / os.fspath(recordings)
+    if isinstance(recordings, Mapping):
+        return {name: _beside(request, paths) for name, paths in recordings.items()}
+    return [_beside(request, path) for path in recordings]
 
 
 @pytest.fixture

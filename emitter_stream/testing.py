@@ -9,7 +9,11 @@
         assert report(stream) == "Sunny."
         assert heard[-1] == ("end", ())
 
-With pytest, ``replay_client`` and ``emitter_stream_server`` are fixtures: see ``pytest_plugin``.
+The streams of chat and of Responses, and runs of tools over chat, are recorded and replayed in the
+same way. ``async_replay_client`` is the client for asyncio.
+
+With pytest, ``replay_client``, ``async_replay_client`` and ``emitter_stream_server`` are fixtures:
+see ``pytest_plugin``.
 """
 
 from __future__ import annotations
@@ -22,17 +26,34 @@ from typing import Any, cast
 
 import attrs
 
+from .aio import AsyncOpenAI
+from .aio.calls import InterruptibleTransport
 from .client import OpenAI
+from .engine.loop.stream import AsyncEventStream
 from .engine.stream import BASE_EVENTS, EventStream
 from .exceptions import OpenAIError
 from .http.transport import Exchange, Transport
 from .recordings import Entry, FilePath, Player, Recording, check_speed, dumps
 from .sse import MAX_EVENT_BYTES
 from .streams.assistants.core import EVENTS, RAW_EVENTS
+from .streams.chat.core import ChatCore
+from .streams.chat.events import RUNNER_SIGNATURES, SIGNATURES
+from .streams.chat.runner import RunnerCore
+from .streams.responses.core import ResponseCore
+from .streams.responses.events import EVENTS as RESPONSE_EVENTS
 from .types import ListView, Model
 from .types._model import plain_copy
 
-__all__ = ["Answer", "Recordings", "ReplayClient", "Request", "record", "replay_client"]
+__all__ = [
+    "Answer",
+    "AsyncReplayClient",
+    "Recordings",
+    "ReplayClient",
+    "Request",
+    "async_replay_client",
+    "record",
+    "replay_client",
+]
 
 Call = tuple[str, tuple[Any, ...]]
 """An event's name and the arguments that its listeners were called with."""
@@ -42,15 +63,17 @@ NAMES = (
     *(name for name in EVENTS if name not in RAW_EVENTS),
     *(name for name in BASE_EVENTS if name != "connect"),
 )
-"""The Node SDK's event names."""
+"""The Node SDK's event names of Assistants streams."""
 
 
-def record(stream: EventStream, events: Iterable[str] = NAMES) -> list[Call]:
+def record(
+    stream: EventStream | AsyncEventStream, events: Iterable[str] | None = None
+) -> list[Call]:
     """Listen to ``events``; return a list that gets ``(event, arguments)`` for each as it comes.
 
-    Arguments are copied when the listener is called, as plain dicts and lists; errors stay as
-    they are. The calls are in their common order if the stream has not begun to deliver: call this
-    where the stream is made.
+    By default that is every event that the Node SDK's stream of this kind has. Arguments are copied
+    when the listener is called, as plain dicts and lists; errors stay as they are. The calls are in
+    their common order if the stream has not begun to deliver: call this where the stream is made.
     """
     calls: list[Call] = []
 
@@ -58,9 +81,23 @@ def record(stream: EventStream, events: Iterable[str] = NAMES) -> list[Call]:
         return lambda *args: calls.append((name, tuple(map(_plain, args))))
 
     with stream._delivery.still():
-        for name in events:
+        for name in _names_of(stream) if events is None else events:
             stream._attach(name, listener(name), once=False)
     return calls
+
+
+def _names_of(stream: EventStream | AsyncEventStream) -> Iterable[str]:
+    core = stream._core
+    own: Iterable[str]
+    if isinstance(core, RunnerCore):
+        own = RUNNER_SIGNATURES
+    elif isinstance(core, ChatCore):
+        own = SIGNATURES
+    elif isinstance(core, ResponseCore):
+        own = RESPONSE_EVENTS
+    else:
+        return NAMES
+    return ("connect", *own, *(name for name in BASE_EVENTS if name != "connect"))
 
 
 def _plain(value: Any) -> Any:
@@ -78,13 +115,36 @@ class Request:
 
     @property
     def stream(self) -> str | None:
-        """The method that makes a stream of this request, ``None`` if it makes none."""
-        if not isinstance(self.body, dict) or self.body.get("stream") is not True:
+        """What makes a stream of this request, ``None`` if it makes none.
+
+        Of Assistants it is the method; else ``"chat.completions"`` or ``"responses"``.
+        """
+        asked = self.body if isinstance(self.body, dict) else self.query
+        if asked.get("stream") not in (True, "true"):
             return None
+        if self.path == _CHAT_PATH:
+            return "chat.completions"
+        if re.match("/responses(/|$)", self.path):
+            return "responses"
         if self.path.endswith("/submit_tool_outputs"):
             return "submit_tool_outputs_stream"
         return "create_and_run_stream" if self.path == "/threads/runs" else "stream"
 
+    @property
+    def _continues(self) -> bool:
+        """Whether it goes on with what an answer asked for, in a stream of several requests."""
+        if self.path != _CHAT_PATH:
+            return self.path.endswith("/submit_tool_outputs")
+        for message in reversed(self.body.get("messages") or ()):
+            role = message.get("role") if isinstance(message, Mapping) else None
+            if role == "tool":
+                return True
+            if role == "assistant":
+                break
+        return False
+
+
+_CHAT_PATH = "/chat/completions"
 
 Recordings = FilePath | Iterable[FilePath] | Mapping[str, FilePath | Iterable[FilePath]]
 Answer = object
@@ -101,10 +161,11 @@ def replay_client(
     """Return a client whose streams are recordings; it sends nothing anywhere.
 
     ``recordings`` is a path, which every stream replays; or paths, of which each call that makes a
-    stream takes the next; or a mapping of ``"stream"``, ``"create_and_run_stream"`` and
-    ``"submit_tool_outputs_stream"`` to either. A recording of a ``run_tools`` stream holds
-    several answers of the server: the calls that submit outputs take those after the first.
-    ``speed`` is that of ``AssistantStream.replay``; by default as fast as possible.
+    stream takes the next; or a mapping to either, of ``"stream"``, ``"create_and_run_stream"`` and
+    ``"submit_tool_outputs_stream"`` for Assistants, ``"chat.completions"`` for chat and its runs of
+    tools, ``"responses"``. A recording of a ``run_tools`` stream holds several answers of the
+    server: the calls that bring the functions' results take those after the first; the functions
+    are called again. ``speed`` is that of ``AssistantStream.replay``; by default as fast as possible.
 
     ``answers`` are for the other methods: a mapping of ``"METHOD /path"``, in which ``*`` stands
     for one part (``"GET /threads/*/messages"``), to what is answered (``Answer``). A call for
@@ -114,6 +175,16 @@ def replay_client(
     raises for a file that cannot be played.
     """
     return ReplayClient(recordings, speed=speed, answers=answers)
+
+
+def async_replay_client(
+    recordings: Recordings,
+    *,
+    speed: float | None = None,
+    answers: Mapping[str, Answer] | None = None,
+) -> AsyncReplayClient:
+    """Return a client for asyncio whose streams are recordings; see ``replay_client``."""
+    return AsyncReplayClient(recordings, speed=speed, answers=answers)
 
 
 class ReplayClient(OpenAI):
@@ -128,37 +199,88 @@ class ReplayClient(OpenAI):
         speed: float | None = None,
         answers: Mapping[str, Answer] | None = None,
     ) -> None:
-        self.requests = []
-        transport = _ReplayTransport(
-            _Shelf.of(recordings), check_speed(speed), dict(answers or {}), self.requests
-        )
-        self._replay_transport = transport
-        super().__init__("replayed", base_url="http://replay.invalid")
+        shelf = _Shelf.of(recordings)
+        self._replay_transport = _ReplayTransport(shelf, check_speed(speed), answers)
+        self.requests = self._replay_transport.requests
+        super().__init__("replayed", base_url=_NOWHERE)
 
     def _transport(self) -> Transport:
         return self._replay_transport
 
 
+class AsyncReplayClient(AsyncOpenAI):
+    """A client for asyncio whose streams are recordings: see ``replay_client``."""
+
+    requests: list[Request]
+
+    def __init__(
+        self,
+        recordings: Recordings,
+        *,
+        speed: float | None = None,
+        answers: Mapping[str, Answer] | None = None,
+    ) -> None:
+        shelf = _Shelf.of(recordings)
+        self._replay_transport = _AsyncReplayTransport(shelf, check_speed(speed), answers)
+        self.requests = self._replay_transport.requests
+        super().__init__("replayed", base_url=_NOWHERE)
+
+    def _transport(self) -> Transport:
+        return self._replay_transport
+
+
+_NOWHERE = "http://replay.invalid"
+
+
+@attrs.frozen
+class _Played:
+    """A recording, as the answers of the server that are in it."""
+
+    path: str
+    api: str
+    comes_whole: bool
+    rounds: list[list[Entry]]
+
+    @classmethod
+    def load(cls, path: FilePath) -> _Played:
+        found = Recording.load(path, stacklevel=7)
+        return cls(found.path, found.api, found.comes_whole, found.rounds())
+
+    def check(self, request: Request) -> None:
+        """Raise ``OpenAIError`` if this cannot be what the server answered to a request."""
+        api = {"chat.completions": "chat", "responses": "responses"}.get(request.stream or "")
+        api = api or ("chat" if request.path == _CHAT_PATH else "assistants")
+        wants_whole = request.stream is None
+        if self.api != api or self.comes_whole is not wants_whole:
+            held = " whose answers came whole" if self.comes_whole else ""
+            wanted = " that is not streamed" if wants_whole else ""
+            raise OpenAIError(
+                f"replay_client has the recording {self.path!r} next, of the API {self.api!r}{held}, "
+                f"but the request {request.method} {request.path} is one of {api!r}{wanted}"
+            )
+
+
 @attrs.define
 class _Queue:
-    """The recordings of one method: each as the answers of the server that are in it."""
+    """The recordings for one kind of call."""
 
-    recordings: list[list[list[Entry]]]
+    recordings: list[_Played]
     repeats: bool
     taken: int = 0
 
     @classmethod
     def of(cls, paths: FilePath | Iterable[FilePath]) -> _Queue:
         if isinstance(paths, str | os.PathLike):
-            return cls([Recording.load(paths, stacklevel=6).rounds()], repeats=True)
-        loaded = [Recording.load(path, stacklevel=7).rounds() for path in paths]
-        return cls(loaded, repeats=False)
+            return cls([_Played.load(paths)], repeats=True)
+        return cls([_Played.load(path) for path in paths], repeats=False)
 
-    def take(self) -> list[list[Entry]] | None:
+    def take(self, request: Request) -> _Played | None:
         if self.taken == len(self.recordings) and not self.repeats:
             return None
+        found = self.recordings[0 if self.repeats else self.taken]
+        found.check(request)
         self.taken += 1
-        return self.recordings[0 if self.repeats else self.taken - 1]
+        return found
 
 
 @attrs.define
@@ -166,7 +288,7 @@ class _Shelf:
     """All recordings of a client."""
 
     queues: Mapping[str, _Queue]
-    following: list[list[Entry]] = attrs.field(factory=list)  # for calls that submit outputs
+    following: list[list[Entry]] = attrs.field(factory=list)  # the later answers in a run of tools
     lock: threading.Lock = attrs.field(factory=threading.Lock)
 
     @classmethod
@@ -177,27 +299,36 @@ class _Shelf:
         by_method = cast("Mapping[str, FilePath | Iterable[FilePath]]", recordings)
         for name in by_method:
             if name not in _STREAMS:
-                raise ValueError(f"no method {name!r} makes a stream; there are {_STREAMS}")
+                raise ValueError(f"nothing makes a stream by the name {name!r}; use {_STREAMS}")
         return cls({name: _Queue.of(paths) for name, paths in by_method.items()})
 
+    def has_whole(self) -> bool:
+        """Return whether there are completions for requests that are not streamed."""
+        queue = self.queues.get("chat.completions")
+        return queue is not None and any(found.comes_whole for found in queue.recordings)
+
     def take(self, request: Request) -> list[Entry]:
-        name = str(request.stream)
+        name = request.stream or "chat.completions"
         with self.lock:
-            if name == "submit_tool_outputs_stream" and self.following:
+            if self.following and request._continues:
                 return self.following.pop(0)
             queue = self.queues.get(name)
-            rounds = None if queue is None else queue.take()
-            if rounds is not None:
-                self.following = rounds[1:]
-                return rounds[0]
+            found = None if queue is None else queue.take(request)
+            if found is not None:
+                self.following = found.rounds[1:]
+                return found.rounds[0]
         count = 0 if queue is None else queue.taken
+        call = name if "." in name or name == "responses" else f"{name}()"
         raise OpenAIError(
-            f"replay_client has no recording left for {name}() "
+            f"replay_client has no recording left for {call} "
             f"({request.method} {request.path}); {count} were replayed"
         )
 
 
-_STREAMS = ("stream", "create_and_run_stream", "submit_tool_outputs_stream")
+_STREAMS = (
+    *("stream", "create_and_run_stream", "submit_tool_outputs_stream"),
+    *("chat.completions", "responses"),
+)
 
 
 class _ReplayTransport(Transport):
@@ -207,32 +338,43 @@ class _ReplayTransport(Transport):
         self,
         shelf: _Shelf,
         speed: float | None,
-        answers: Mapping[str, Answer],
-        requests: list[Request],
+        answers: Mapping[str, Answer] | None,
     ) -> None:
-        super().__init__(base_url="http://replay.invalid", headers={})
+        super().__init__(base_url=_NOWHERE, headers={})
         self._shelf = shelf
         self._speed = speed
-        self._answers = {_pattern(key): answer for key, answer in answers.items()}
-        self._requests = requests
+        self._answers = {_pattern(key): answer for key, answer in (answers or {}).items()}
+        self.requests: list[Request] = []
 
     def exchange(
         self, method: str, path: str, *, query: Any = None, body: Any = None, **options: Any
     ) -> Exchange:
         """Return the answer to a request, as something that is read like an ``Exchange``."""
         request = Request(method, path, dict(query or {}), body)
-        self._requests.append(request)
+        self.requests.append(request)
         if request.stream is None:
-            return cast(Exchange, _Answered(self._answer(request)))
+            answer = self._answer(request)
+            if answer is not _MISSING:
+                return cast(Exchange, _Answered(_json_of(answer, request)))
         player = Player(self._shelf.take(request), self._speed)
         return cast(Exchange, _Replayed(player))
 
     def _answer(self, request: Request) -> Any:
+        """Return what was given for a request; ``_MISSING`` if a recording is to answer it."""
         key = f"{request.method} {request.path}"
         for pattern, answer in self._answers.items():
             if pattern.fullmatch(key):
-                return _json_of(answer, request)
+                return answer
+        if key == f"POST {_CHAT_PATH}" and self._shelf.has_whole():
+            return _MISSING
         raise OpenAIError(f"replay_client has no answer for {key}: pass answers={{{key!r}: ...}}")
+
+
+class _AsyncReplayTransport(InterruptibleTransport, _ReplayTransport):
+    """The same, for calls that end with the task that waits for them."""
+
+
+_MISSING = object()
 
 
 def _pattern(key: str) -> re.Pattern[str]:
@@ -264,6 +406,12 @@ class _Answered:
     def json(self) -> Any:
         return self.answer
 
+    def interrupt(self) -> None:
+        """Do nothing: nobody waits for it."""
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
 
 @attrs.define
 class _Replayed:
@@ -275,6 +423,14 @@ class _Replayed:
 
     def open(self) -> None:
         self.player.connect()
+
+    def json(self) -> Any:
+        """Return the answer, of a recording in which it came whole."""
+        self.player.connect()
+        entry = self.player.next()
+        if entry is None:
+            raise OpenAIError("The recording breaks off before the answer came.")
+        return plain_copy(entry.data)
 
     def ready(self, seconds: float) -> bool:
         return self.player.ready(seconds)
