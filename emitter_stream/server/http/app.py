@@ -34,10 +34,14 @@ from .doors import Doors, is_preflight
 from .errors import ApiError, bad_request, shorten, storage_failed
 from .keys import OWNER
 from .paths import plain_path
-from .reading import read_body, read_page
+from .reading import read_after, read_body, read_page
 from .responses import ResponsesApi
 
 logger = logging.getLogger("emitter_stream.server")
+
+# On a stream of a run: the number of its first event. With it the rest can be had from `.../events`
+# after the connection broke.
+FIRST_EVENT = "emitter-stream-first-event"
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -171,6 +175,14 @@ class Api:
         body = await self.engine.submit(thread, run, params["tool_outputs"], feed)
         return respond(body, feed)
 
+    async def get_events(self, request: Request) -> Response:
+        """Stream what a run has told from some number on, and what it tells until its end."""
+        thread, run = ids(request, "thread_id", "run_id")
+        feed = await self.engine.attach(thread, run, read_after(request))
+        if feed is None:
+            return Response(status_code=204)
+        return respond({}, feed)
+
     # steps
 
     async def list_steps(self, request: Request) -> Response:
@@ -231,6 +243,7 @@ class Api:
             run: {"GET": self.get_run, "POST": self.update_run},
             f"{run}/cancel": {"POST": self.cancel_run},
             f"{run}/submit_tool_outputs": {"POST": self.submit_outputs},
+            f"{run}/events": {"GET": self.get_events},
             f"{run}/steps": {"GET": self.list_steps},
             f"{run}/steps/{{step_id}}": {"GET": self.get_step},
             "/v1/models": {"GET": models.list_models},
@@ -264,6 +277,8 @@ def by_method(handlers: dict[str, Handler]) -> Handler:
 def check_beta(request: Request) -> None:
     if not request.url.path.startswith(("/v1/assistants", "/v1/threads")):
         return
+    if request.url.path.endswith("/events"):  # no route of the API's; a browser has no such header
+        return
     # The header may come several times, and with several values.
     betas = ",".join(request.headers.getlist("openai-beta")).replace(" ", "").split(",")
     if "assistants=v1" in betas:
@@ -289,7 +304,8 @@ def respond(body: Json, feed: Feed | None) -> Response:
     if feed is None:
         return JSONResponse(body)
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-    return StreamingResponse(feed.frames(), media_type="text/event-stream", headers=headers)
+    headers[FIRST_EVENT] = str(feed.first)
+    return StreamingResponse(feed.chunks(), media_type="text/event-stream", headers=headers)
 
 
 class Envelope:
@@ -359,6 +375,7 @@ def create_app(engine: RunEngine, doors: Doors) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        engine.begin()
         yield
         await engine.stop()
 

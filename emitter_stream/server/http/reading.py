@@ -37,6 +37,21 @@ def read_page(request: Request, order: str = "desc") -> Page:
     return Page(limit, order, query.get("after") or None, query.get("before") or None)
 
 
+def read_after(request: Request) -> int:
+    """Read the number of the last event that a client has; `ApiError` 400 for what is none."""
+    name, raw = "Last-Event-ID", request.headers.get("last-event-id", "")
+    if not raw:
+        name, raw = "after", request.query_params.get("after") or "0"
+    if not (raw.isascii() and raw.isdecimal() and len(raw) < 16):
+        raise bad_request(
+            f"Invalid type for '{name}': expected the number of an event, but got "
+            f"'{shorten(raw)}' instead.",
+            name,
+            "invalid_type",
+        )
+    return int(raw)
+
+
 def cut_page(items: list[Json], page: Page) -> Json:
     """Return one page of `items`, which are oldest first, as the API's list object."""
     if page.order == "desc":

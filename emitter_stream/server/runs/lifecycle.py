@@ -6,7 +6,7 @@ sent to a client is always stored already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,30 @@ from ..http.errors import bad_request
 from ..store import objects
 from ..store.objects import Json
 from ..store.records import ACTIVE, Records
-from ..store.store import AssistantRow, MessageRow, ModelCallRow, RunRow, StepRow, ThreadRow
+from ..store.store import (
+    AssistantRow,
+    MessageRow,
+    ModelCallRow,
+    RunEventsRow,
+    RunLogRow,
+    RunRow,
+    StepRow,
+    ThreadRow,
+    Transaction,
+)
+from .feed import frame
+from .logs import told_texts
+from .tails import Told
 
 Event = tuple[str, Json]
 
 
 class Interrupted(Exception):
     """The run must not go on: it was cancelled, has expired, or the server stops."""
+
+
+class Disowned(Exception):
+    """The run is another process's by now, or nobody's any more: nothing more may be written."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,57 @@ class Context:
 
 
 class Lifecycle(Records):
+    """The work of one transaction of a `process`; `told` is what it tells of runs."""
+
+    def __init__(
+        self, session: Transaction, now: int, owner: str | None = None, *, process: str = ""
+    ) -> None:
+        super().__init__(session, now, owner)
+        self.process = process
+        self.told: list[Told] = []
+        self._logs: dict[str, RunLogRow | None] = {}
+
+    def delete_thread(self, thread_id: str) -> Json:
+        """Delete a thread and all in it; whoever follows a run there has heard its end."""
+        for log in self.session.scalars(select(RunLogRow).filter_by(thread_id=thread_id)):
+            self.told.append(Told(log.run_id, log.last + 1, (), ended=True))
+        return self.delete(ThreadRow, "thread", thread_id)
+
+    # who works on a run, and what it tells
+
+    def log(self, run_id: str) -> RunLogRow | None:
+        """Return a run's log, which nobody else may change until this transaction is over."""
+        if run_id not in self._logs:
+            self._logs[run_id] = self.session.get(RunLogRow, run_id, with_for_update=True)
+        return self._logs[run_id]
+
+    def own(self, run_id: str) -> None:
+        """Make sure that the run is still this process's; raises `Disowned`."""
+        log = self.log(run_id)
+        if log is None or log.process != self.process:
+            raise Disowned
+
+    def tell(self, run_id: str, events: Sequence[Event], before: Sequence[bytes] = ()) -> None:
+        """Store events of a run, behind the frames `before`: they happen in this transaction."""
+        frames = [*before, *(frame(*event) for event in events)]
+        log = self.log(run_id)
+        if log is None or not frames:  # it was made before there were logs
+            return
+        first = log.last + 1
+        log.last += len(frames)
+        self.session.flush()  # the log before its events
+        self.session.add(RunEventsRow(run_id=run_id, first=first, frames=b"".join(frames)))
+        self.told.append(Told(run_id, first, frames, log.ended_at is not None))
+
+    def _take(self, row: RunRow) -> None:
+        """Make a run this process's."""
+        log = self.log(row.id)
+        if log is None:  # it was made before there were logs
+            log = self._logs[row.id] = RunLogRow(run_id=row.id, thread_id=row.thread_id, last=0)
+            self.session.add(log)
+        log.process = self.process
+        self.session.flush()
+
     # beginnings
 
     def create_run(self, thread_id: str, params: Json, lifetime: int) -> Json:
@@ -74,15 +142,16 @@ class Lifecycle(Records):
         body = objects.run(thread.body, assistant.body, params, self.now, lifetime)
         check_tool_choice(body["tool_choice"], body["tools"])
         self.add_messages(thread_id, params.get("additional_messages") or [])
-        self.session.add(
-            RunRow(
-                id=body["id"],
-                thread_id=thread_id,
-                status=body["status"],
-                expires_at=body["expires_at"],
-                body=body,
-            )
+        row = RunRow(
+            id=body["id"],
+            thread_id=thread_id,
+            status=body["status"],
+            expires_at=body["expires_at"],
+            body=body,
         )
+        self.session.add(row)
+        self.session.flush()
+        self._take(row)
         return body
 
     def create_thread_and_run(self, params: Json, lifetime: int) -> tuple[Json, Json]:
@@ -92,6 +161,10 @@ class Lifecycle(Records):
 
     def set_status(self, row: RunRow, status: str, **fields: Any) -> Json:
         row.status = status
+        log = self.log(row.id)
+        if log is not None and (status == "requires_action" or status not in ACTIVE):
+            log.process = None
+            log.ended_at = None if status in ACTIVE else self.now
         return self.change(row, status=status, **fields)
 
     def _working(self, run_id: str) -> RunRow:
@@ -240,6 +313,7 @@ class Lifecycle(Records):
         ]
         self.save_calls(step.id, calls)
         done = self._finish_step(step.id, step.usage)
+        self._take(run)
         return done, self.set_status(run, "queued", required_action=None)
 
     # ends
@@ -261,13 +335,20 @@ class Lifecycle(Records):
         row = self.find(RunRow, run_id, thread_id=thread_id)
         if row.status not in ACTIVE:
             raise bad_request(f"Cannot cancel run with status '{row.status}'.")
-        return self.set_status(row, "cancelling", required_action=None)
+        if row.status == "requires_action":
+            self._take(row)
+        run = self.set_status(row, "cancelling", required_action=None)
+        self.tell(run_id, [("thread.run.cancelling", run)])
+        return run
 
-    def close_run(self, run_id: str, ending: Ending) -> list[Event]:
-        """End a run and all that is open in it; returns the events that tell it, in order."""
+    def close_run(self, run_id: str, ending: Ending, before: Sequence[bytes] = ()) -> bool:
+        """End a run and all that is open in it, and tell it behind the frames `before`.
+
+        Return False if it is over already.
+        """
         row = self.find(RunRow, run_id)
         if row.status not in ACTIVE:
-            return []
+            return False
         events: list[Event] = []
         for message in self.rows(MessageRow, run_id=run_id):
             if message.body["status"] == "in_progress":
@@ -294,7 +375,8 @@ class Lifecycle(Records):
             **times,
         )
         events.append((f"thread.run.{ending.status}", run))
-        return events
+        self.tell(run_id, events, before)
+        return True
 
     def due(self, at_work: Callable[[str], bool]) -> list[tuple[str, Ending]]:
         """Return the runs that are to be closed because their time is over, and how.
@@ -322,7 +404,15 @@ class Lifecycle(Records):
                 ending = Ending("expired")
             else:
                 ending = Ending("failed", "The server was stopped in the middle of this run.")
-            self.close_run(row.id, ending)
+            self._close_lost(row.id, ending)
+
+    def _close_lost(self, run_id: str, ending: Ending) -> None:
+        """Close a run whose process is gone; what it told of a message belongs to that."""
+        texts = told_texts(self.session, run_id)
+        for message in self.rows(MessageRow, run_id=run_id):
+            if message.body["status"] == "in_progress" and message.id in texts:
+                self.save_text(message.id, texts[message.id])
+        self.close_run(run_id, ending)
 
     def _open_steps(self, run_id: str) -> list[StepRow]:
         steps = self.rows(StepRow, run_id=run_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from ..answers.work import Work
@@ -12,10 +12,13 @@ from ..http.errors import ApiError
 from ..http.keys import OWNER
 from ..interpreter import Sandbox
 from ..models.model import Model
-from ..store.objects import Json
-from ..store.store import Database, StorageFailed, ThreadRow, Transaction
+from ..store.objects import Json, new_id
+from ..store.store import Database, StorageFailed, Transaction
 from .feed import Feed
-from .lifecycle import Ending, Event, Lifecycle
+from .lifecycle import Disowned, Ending, Lifecycle
+from .logs import EVENTS_KEPT, Events, forget_events, read_events, store_pieces
+from .pieces import Gatherer
+from .tails import Tails, Told
 from .worker import Worker
 
 T = TypeVar("T")
@@ -23,6 +26,8 @@ T = TypeVar("T")
 logger = logging.getLogger("emitter_stream.server")
 
 RETRY_EVERY = 1.0  # seconds, for what could not be stored
+BEAT_EVERY = 15.0  # seconds between two signs of life to who waits for events
+GONE = ApiError(410, "The events of this run are not kept any more.", code="events_expired")
 SERVER_STOPPING = ApiError(503, "The server is stopping.", type="server_error")
 STOPPING = Ending("failed", "The server was stopped in the middle of this run.")
 
@@ -41,7 +46,11 @@ class RunEngine:
         self.keeps_limits = bool(getattr(model, "keeps_limits", False))
         self.has_code = has_code
         self.lifetime = lifetime
+        self.me = new_id("process")
         self.sandbox = Sandbox()
+        self.gatherer = Gatherer(self._store_pieces)
+        self._tails = Tails()
+        self._keeper: asyncio.Task[None] | None = None
         self._workers: dict[str, Worker] = {}
         self._closers: set[asyncio.Task[None]] = set()
         self._works: set[Work] = set()
@@ -51,71 +60,132 @@ class RunEngine:
         # nobody sees the one without the other.
         self._lock = asyncio.Lock()
 
-    async def transact(self, work: Callable[[Lifecycle], T], *, frees: bool = False) -> T:
+    def begin(self) -> None:
+        """Begin to see to what has to be done from time to time."""
+        self._keeper = asyncio.create_task(self._keep(), name="keeper")
+
+    async def transact(
+        self, work: Callable[[Lifecycle], T], *, frees: bool = False, feed: Feed | None = None
+    ) -> T:
         """Run `work` in one transaction; runs that are past their time are closed first.
 
-        `frees`: it deletes, and so gets through on a full disk where anything can. Raises
-        `StorageFailed` if nothing can be read or written; what only reads goes on while nothing
-        can be written.
+        `frees`: it deletes, and so gets through on a full disk where anything can. `feed` is to
+        follow the run that `work` tells of. Raises `StorageFailed` if nothing can be read or
+        written; what only reads goes on while nothing can be written.
         """
         due: list[tuple[str, Ending]] = []
 
         owner = OWNER.get()
 
-        def whole(session: Transaction) -> T:
+        def whole(session: Transaction) -> tuple[T, list[Told]]:
             now = int(self.db.clock())
-            lifecycle = Lifecycle(session, now)  # everybody's runs
-            due.extend(lifecycle.due(self._workers.__contains__))
+            everybodys = Lifecycle(session, now, process=self.me)
+            due.extend(everybodys.due(self._workers.__contains__))
             for run_id, ending in due:
-                lifecycle.close_run(run_id, ending)
-            return work(Lifecycle(session, now, owner))
+                everybodys.close_run(run_id, ending)
+            lifecycle = Lifecycle(session, now, owner, process=self.me)
+            return work(lifecycle), [*everybodys.told, *lifecycle.told]
 
-        def alone(session: Transaction) -> T:
-            return work(Lifecycle(session, int(self.db.clock()), owner))
+        def alone(session: Transaction) -> tuple[T, list[Told]]:
+            lifecycle = Lifecycle(session, int(self.db.clock()), owner, process=self.me)
+            return work(lifecycle), lifecycle.told
 
         try:
-            return await self.db.call(whole, frees=frees)
+            result, told = await self.db.call(whole, frees=frees)
         except StorageFailed:
             if not due:
                 raise
-        # What failed may have been the closing of others' runs, which then has to wait.
-        return await self.db.call(alone, frees=frees)
+            # What failed may have been the closing of others' runs, which then has to wait.
+            result, told = await self.db.call(alone, frees=frees)
+        if feed is not None and told:
+            feed.next = feed.first = told[-1].first
+            self._tails.follow(told[-1].run_id, feed)
+        self._tell(told)
+        return result
+
+    def _tell(self, told: Iterable[Told]) -> None:
+        for one in told:
+            self._tails.tell(one)
+
+    async def _store_pieces(self, pieces: Mapping[str, Sequence[bytes]]) -> set[str]:
+        told = await self.db.call(lambda session: store_pieces(session, self.me, pieces))
+        self._tell(told)
+        return set(pieces) - {one.run_id for one in told}
 
     async def create(self, thread_id: str, params: Json, feed: Feed | None) -> Json:
         """Create a run and start it; returns it queued."""
-        async with self._lock:
-            self.refuse_if_stopping()
-            run = await self.transact(lambda s: s.create_run(thread_id, params, self.lifetime))
-            first: list[Event] = [("thread.run.created", run), ("thread.run.queued", run)]
-            self._launch(run, feed, first)
-        return run
+
+        def work(lifecycle: Lifecycle) -> Json:
+            run = lifecycle.create_run(thread_id, params, self.lifetime)
+            lifecycle.tell(run["id"], [("thread.run.created", run), ("thread.run.queued", run)])
+            return run
+
+        return await self._begin_run(work, feed)
 
     async def create_with_thread(self, params: Json, feed: Feed | None) -> Json:
-        async with self._lock:
-            self.refuse_if_stopping()
-            thread, run = await self.transact(
-                lambda s: s.create_thread_and_run(params, self.lifetime)
-            )
-            first: list[Event] = [
-                ("thread.created", thread),
-                ("thread.run.created", run),
-                ("thread.run.queued", run),
-            ]
-            self._launch(run, feed, first)
-        return run
+        def work(lifecycle: Lifecycle) -> Json:
+            thread, run = lifecycle.create_thread_and_run(params, self.lifetime)
+            first = [("thread.created", thread), ("thread.run.created", run)]
+            lifecycle.tell(run["id"], [*first, ("thread.run.queued", run)])
+            return run
+
+        return await self._begin_run(work, feed)
 
     async def submit(
         self, thread_id: str, run_id: str, outputs: list[Json], feed: Feed | None
     ) -> Json:
+        def work(lifecycle: Lifecycle) -> Json:
+            step, run = lifecycle.submit_outputs(thread_id, run_id, outputs)
+            lifecycle.tell(
+                run_id, [("thread.run.step.completed", step), ("thread.run.queued", run)]
+            )
+            return run
+
+        return await self._begin_run(work, feed)
+
+    async def _begin_run(self, work: Callable[[Lifecycle], Json], feed: Feed | None) -> Json:
         async with self._lock:
             self.refuse_if_stopping()
-            step, run = await self.transact(lambda s: s.submit_outputs(thread_id, run_id, outputs))
-            first: list[Event] = [
-                ("thread.run.step.completed", step),
-                ("thread.run.queued", run),
-            ]
-            self._launch(run, feed, first)
+            run = await self.transact(work, feed=feed)
+            self._launch(run, feed)
         return run
+
+    async def attach(self, thread_id: str, run_id: str, after: int) -> Feed | None:
+        """Return a feed of a run's events from number `after + 1` on; None if none will come."""
+        self.refuse_if_stopping()
+        feed = Feed(after + 1, numbered=True)
+        feed.catching_up = True
+
+        def read(lifecycle: Lifecycle) -> Events | None:
+            lifecycle.find_run(thread_id, run_id)
+            return read_events(lifecycle.session, run_id, feed.next - 1)
+
+        self._tails.follow(run_id, feed)
+        try:
+            while feed.catching_up:
+                feed.is_behind = False
+                found = await self.transact(read)
+                if found is None:
+                    raise GONE
+                if found.ended_at is not None:
+                    if found.ended_at + EVENTS_KEPT <= self.db.clock():
+                        raise GONE
+                    if found.last <= after:
+                        feed.cut()
+                        return None
+                feed.put(found.first, found.frames)
+                # What was told since has found it catching up.
+                feed.catching_up = feed.is_behind
+                if found.ended_at is not None:
+                    feed.catching_up = False
+                    feed.end()
+        except BaseException:
+            feed.cut()
+            raise
+        finally:
+            if not feed.watched:
+                self._tails.leave(run_id, feed)
+        return feed
 
     async def cancel(self, thread_id: str, run_id: str) -> Json:
         async with self._lock:
@@ -123,8 +193,7 @@ class RunEngine:
             run = await self.transact(lambda s: s.mark_cancelling(thread_id, run_id))
             worker = self._workers.get(run_id)
             if worker is None:  # it waited for tool outputs
-                worker = self._launch(run, None, [])
-            worker.publish("thread.run.cancelling", run)
+                worker = self._launch(run, None)
             worker.interrupt(Ending("cancelled"))
         return run
 
@@ -136,9 +205,7 @@ class RunEngine:
                 [w for w in self._workers.values() if w.thread_id == thread_id],
                 Ending("cancelled"),
             )
-            return await self.transact(
-                lambda s: s.delete(ThreadRow, "thread", thread_id), frees=True
-            )
+            return await self.transact(lambda s: s.delete_thread(thread_id), frees=True)
 
     async def stop(self) -> None:
         """End all runs, and with them the streams that show them. It may be called again."""
@@ -151,6 +218,9 @@ class RunEngine:
             await asyncio.gather(*(work.task for work in works))
             for closer in self._closers:  # what they did not store, the next start closes
                 closer.cancel()
+            if self._keeper is not None:
+                self._keeper.cancel()
+            self._tails.close()
             await self._close_model()
 
     def say_no_code(self) -> None:
@@ -190,8 +260,8 @@ class RunEngine:
                     await self.transact(close)
                 except StorageFailed:
                     continue
-                except ApiError:
-                    pass  # the run was deleted meanwhile
+                except (ApiError, Disowned):
+                    pass  # the run was deleted meanwhile, or is another process's
                 except Exception:
                     logger.exception("run %s could not be closed", run_id)
                 return
@@ -205,11 +275,21 @@ class RunEngine:
         if self._stopping:
             raise SERVER_STOPPING
 
-    def _launch(self, run: Json, feed: Feed | None, first: list[Event]) -> Worker:
+    async def _keep(self) -> None:
+        """Show those who wait that we live; forget the events of runs that ended long ago."""
+        while True:
+            await asyncio.sleep(BEAT_EVERY)
+            self._tails.beat()
+            try:
+                await self.db.call(lambda s: forget_events(s, int(self.db.clock())), frees=True)
+            except StorageFailed:
+                pass  # logged by the database
+            except Exception:
+                logger.exception("old events could not be deleted")
+
+    def _launch(self, run: Json, feed: Feed | None) -> Worker:
         worker = Worker(self, run, feed)
         self._workers[run["id"]] = worker
-        for event, data in first:
-            worker.publish(event, data)
         worker.start()
         return worker
 

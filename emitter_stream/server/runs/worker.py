@@ -1,14 +1,15 @@
 """One run at work: asks the model, runs code, stores and publishes every step of the way.
 
-A worker is a task of its own. Whether a client watches makes no difference to it: published events
-go into the client's feed, if there is one.
+A worker is a task of its own. Whether a client watches makes no difference to it: what it tells is
+stored, the deltas as `Pieces`, all else in the transaction that makes it so; and then sent to whoever
+follows the run.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,8 +30,9 @@ from ..models.model import (
 from ..store import objects
 from ..store.objects import Json
 from ..store.store import StorageFailed
-from .feed import Feed
-from .lifecycle import Ending, Event, Interrupted, Lifecycle
+from .feed import Feed, frame
+from .lifecycle import Disowned, Ending, Event, Interrupted, Lifecycle
+from .pieces import Pieces
 from .turns import build_turn
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ T = TypeVar("T")
 logger = logging.getLogger("emitter_stream.server")
 
 MAX_ROUNDS = 32
+_STORAGE_FAILED = Ending("failed", "The server's storage failed.")
 SAVE_EVERY = 0.5  # seconds
 CLOSING = 5.0  # seconds for a model to let go of what it holds
 _END: Any = object()
@@ -120,11 +123,13 @@ class Worker:
 
     def __init__(self, engine: RunEngine, run: Json, feed: Feed | None) -> None:
         self.engine = engine
-        self.run_id: str = run["id"]
+        self.run_id = run_id = str(run["id"])
         self.thread_id: str = run["thread_id"]
         self.task: asyncio.Task[None]
         self._run = run
         self._feed = feed
+        self._pieces = Pieces(run_id, engine.gatherer, self._storage_failed, self._disown)
+        self._disowned = False
         self._ending: Ending | None = None
         self._interruptible = False
         self._open: OpenStep | None = None
@@ -134,8 +139,37 @@ class Worker:
         self.task = asyncio.create_task(self._main(), name=self.run_id)
 
     def publish(self, event: str, data: Json) -> None:
-        if self._feed is not None:
-            self._feed.put(event, data)
+        """Tell what is stored nowhere else."""
+        self._pieces.put(frame(event, data))
+
+    async def _store(
+        self,
+        work: Callable[[Lifecycle], T],
+        tell: Callable[[T], Sequence[Event]] = lambda _: (),
+    ) -> T:
+        """Run `work` in a transaction; what was published before, and what it tells, belong to it."""
+        await self._pieces.settled()
+        before = self._pieces.take()
+
+        def whole(lifecycle: Lifecycle) -> T:
+            lifecycle.own(self.run_id)
+            result = work(lifecycle)
+            lifecycle.tell(self.run_id, tell(result), before)
+            return result
+
+        try:
+            return await self.engine.transact(whole)
+        except BaseException:
+            self._pieces.put_back(before)
+            raise
+
+    def _storage_failed(self) -> None:
+        self.interrupt(_STORAGE_FAILED)
+
+    def _disown(self) -> None:
+        """End without a word: the run is another process's, or was deleted there."""
+        self._disowned = True
+        self.interrupt(Ending("failed"))
 
     def interrupt(self, ending: Ending) -> None:
         """End the run before its time; the first reason given counts.
@@ -152,50 +186,61 @@ class Worker:
         loop = asyncio.get_running_loop()
         left = max(0.0, self._run["expires_at"] - self.engine.db.clock())
         timer = loop.call_later(left, self.interrupt, Ending("expired"))
-        # What a client hears whose run could not even be closed: its stream ends all the same.
-        last: list[Event] = [("error", _stream_error())]
+        is_closed = False
         try:
-            last = await self._drive()
+            await self._drive()
+            is_closed = True
+        except Disowned:
+            is_closed = True
         except StorageFailed:
             pass  # the engine ends the run when it can; the database has logged why
         except BaseException:
             logger.exception("run %s could not be closed", self.run_id)
         finally:
             timer.cancel()
-            # No await from here to the end: whoever reads the last events finds the run free.
+            # No await since the last events were told: whoever reads them finds the run free.
             self.engine.forget(self)
-            for event, data in last:
-                self.publish(event, data)
-            if self._feed is not None:
+            if self._feed is not None and self._feed.watched:
+                if not is_closed:
+                    # Its stream ends all the same.
+                    self._feed.say(frame("error", _stream_error()))
                 self._feed.end()
 
-    async def _drive(self) -> list[Event]:
-        """Work until the end; returns the last events, which are stored but not yet sent.
+    async def _drive(self) -> None:
+        """Work until the end, or until the client is needed.
 
-        Raises `StorageFailed` if they cannot be stored; then the engine has been asked to close the
-        run as soon as that is possible again.
+        Raises `StorageFailed` if the end cannot be stored; then the engine has been asked to close
+        the run as soon as that is possible again. Raises `Disowned` if the run is not ours any more.
         """
         try:
-            last = await self._work()
             # A cancel may have come when the run had just begun to wait for the client.
-            if self._ending is None or last[0] != "thread.run.requires_action":
-                return [last]
+            if await self._work() or self._ending is None:
+                return
         except Interrupted:
             pass
+        except Disowned:
+            raise
         except StorageFailed:
-            self._ending = self._ending or Ending("failed", "The server's storage failed.")
+            self._ending = self._ending or _STORAGE_FAILED
         # Whatever a model raises ends its run: KeyboardInterrupt is no signal on this thread.
         except BaseException as exc:  # noqa: BLE001  (it is logged, and told by the run)
             failed = self._failed(exc)
             self._ending = self._ending or failed
+        if self._disowned:
+            raise Disowned
         ending = self._ending or Ending("cancelled")
+        await self._pieces.settled()
+        before = self._pieces.take()
 
-        def close(lifecycle: Lifecycle) -> list[Event]:
+        def close(lifecycle: Lifecycle) -> None:
+            lifecycle.own(self.run_id)
             self._save(lifecycle)
-            return lifecycle.close_run(self.run_id, ending)
+            lifecycle.close_run(self.run_id, ending, before)
 
         try:
-            return await self.engine.transact(close)
+            await self.engine.transact(close)
+        except Disowned:
+            raise
         except BaseException as exc:
             if not isinstance(exc, StorageFailed):  # then what the step holds is not worth a try
                 self._open = None
@@ -211,14 +256,15 @@ class Worker:
         what = f"it sent {exc}" if isinstance(exc, BadPart) else type(exc).__name__
         return Ending("failed", f"The model failed: {what}.")
 
-    async def _work(self) -> Event:
-        transact = self.engine.transact
+    async def _work(self) -> bool:
+        """Work until the run's end; or, then return False, until the client is needed."""
         if self._ending is not None:
             raise Interrupted
-        run = await transact(lambda s: s.start_run(self.run_id))
-        self.publish("thread.run.in_progress", run)
+        run = await self._store(
+            lambda s: s.start_run(self.run_id), lambda run: [("thread.run.in_progress", run)]
+        )
         for _ in range(MAX_ROUNDS):
-            context = await transact(lambda s: s.context(self.run_id))
+            context = await self.engine.transact(lambda s: s.context(self.run_id))
             if not self.engine.has_code and any(
                 tool["type"] == "code_interpreter" for tool in run["tools"]
             ):
@@ -238,7 +284,8 @@ class Worker:
                 if stop is None:
                     await self._run_code(step)
                     if any(call.kind == "function" for call in step.calls):
-                        return await self._await_outputs(step, usage)
+                        await self._await_outputs(step, usage)
+                        return False
                 await self._end_calls(step, usage, stop)
                 if stop is None:
                     continue
@@ -342,18 +389,27 @@ class Worker:
                 self._publish_call(step, call.index, call.kind, {key: part.piece})
 
     async def _open_message(self) -> OpenStep:
-        step, message = await self.engine.transact(lambda s: s.open_message(self.run_id))
+        step, message = await self._store(
+            lambda s: s.open_message(self.run_id),
+            lambda made: [
+                ("thread.run.step.created", made[0]),
+                ("thread.run.step.in_progress", made[0]),
+                ("thread.message.created", made[1]),
+                ("thread.message.in_progress", made[1]),
+            ],
+        )
         self._open = OpenStep(step, message)
-        for name, body in (("thread.run.step", step), ("thread.message", message)):
-            self.publish(f"{name}.created", body)
-            self.publish(f"{name}.in_progress", body)
         return self._open
 
     async def _open_calls(self) -> OpenStep:
-        step = await self.engine.transact(lambda s: s.open_calls(self.run_id))
+        step = await self._store(
+            lambda s: s.open_calls(self.run_id),
+            lambda step: [
+                ("thread.run.step.created", step),
+                ("thread.run.step.in_progress", step),
+            ],
+        )
         self._open = OpenStep(step, None)
-        self.publish("thread.run.step.created", step)
-        self.publish("thread.run.step.in_progress", step)
         return self._open
 
     def _begin_call(self, step: OpenStep, call: OpenCall) -> None:
@@ -384,12 +440,12 @@ class Worker:
     async def _end_message(self, step: OpenStep, usage: Json, stop: Stop | None) -> None:
         text, message_id = "".join(step.text), step.message_id or ""
         cut = _CUT[stop.reason] if stop is not None else None
-        message, done = await self.engine.transact(
-            lambda s: s.finish_message(step.step, message_id, text, usage, cut=cut)
+        told = "thread.message.incomplete" if cut else "thread.message.completed"
+        await self._store(
+            lambda s: s.finish_message(step.step, message_id, text, usage, cut=cut),
+            lambda done: [(told, done[0]), ("thread.run.step.completed", done[1])],
         )
         self._open = None
-        self.publish("thread.message.incomplete" if cut else "thread.message.completed", message)
-        self.publish("thread.run.step.completed", done)
 
     async def _end_calls(self, step: OpenStep, usage: Json, stop: Stop | None) -> None:
         calls, asides = step.call_bodies(), step.asides()
@@ -400,23 +456,24 @@ class Worker:
             lifecycle.keep_asides(self.run_id, asides)
             return lifecycle.finish_calls(step.step, calls, usage)
 
-        done = await self.engine.transact(end)
+        await self._store(end, lambda done: [(f"thread.run.step.{done['status']}", done)])
         self._open = None
-        self.publish(f"thread.run.step.{done['status']}", done)
 
-    async def _await_outputs(self, step: OpenStep, usage: Json) -> Event:
+    async def _await_outputs(self, step: OpenStep, usage: Json) -> None:
         calls, asides = step.call_bodies(), step.asides()
 
         def leave(lifecycle: Lifecycle) -> Json:
             lifecycle.keep_asides(self.run_id, asides)
             return lifecycle.await_outputs(step.step, calls, usage)
 
-        run = await self.engine.transact(leave)
+        await self._store(leave, lambda run: [("thread.run.requires_action", run)])
         self._open = None
-        return "thread.run.requires_action", run
 
-    async def _finish(self, incomplete: str | None, also: Json | None = None) -> Event:
-        return await self.engine.transact(lambda s: s.finish_run(self.run_id, incomplete, also))
+    async def _finish(self, incomplete: str | None, also: Json | None = None) -> bool:
+        await self._store(
+            lambda s: s.finish_run(self.run_id, incomplete, also), lambda event: [event]
+        )
+        return True
 
     def _save(self, lifecycle: Lifecycle) -> None:
         """Store what the open step holds so far."""
@@ -432,7 +489,7 @@ class Worker:
         now = asyncio.get_running_loop().time()
         if now - self._saved_at > SAVE_EVERY:
             self._saved_at = now
-            await self.engine.transact(self._save)
+            await self._store(self._save)
 
 
 def _stream_error() -> Json:

@@ -21,7 +21,18 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from sqlalchemy import JSON, URL, ForeignKey, Index, create_engine, event, exists, inspect, text
+from sqlalchemy import (
+    JSON,
+    URL,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    create_engine,
+    event,
+    exists,
+    inspect,
+    text,
+)
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import (
@@ -110,6 +121,35 @@ class StepRow(ThreadChild):
 
     run_id: Mapped[str] = mapped_column(index=True)
     usage: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class RunLogRow(Base):
+    """Who works on a run, and how many events it has told; times in unix seconds.
+
+    Small, since it changes with every few deltas. It belongs to a `process`, which alone may go on with
+    the run and tell its deltas; nobody owns a run that waits for its client or is over. The row
+    goes, and the events with it, `EVENTS_KEPT` after the run's end.
+    """
+
+    __tablename__ = "run_logs"
+
+    run_id: Mapped[str] = mapped_column(primary_key=True)
+    thread_id: Mapped[str] = mapped_column(ForeignKey("threads.id", ondelete="CASCADE"), index=True)
+    process: Mapped[str | None] = mapped_column(index=True)
+    last: Mapped[int] = mapped_column(default=0)
+    ended_at: Mapped[int | None] = mapped_column(index=True)
+
+
+class RunEventsRow(Base):
+    """Some events of a run that were stored together: their frames, one behind the other."""
+
+    __tablename__ = "run_events"
+
+    run_id: Mapped[str] = mapped_column(
+        ForeignKey("run_logs.run_id", ondelete="CASCADE"), primary_key=True
+    )
+    first: Mapped[int] = mapped_column(primary_key=True)
+    frames: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class ModelCallRow(ThreadChild):
