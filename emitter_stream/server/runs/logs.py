@@ -15,7 +15,9 @@ from .tails import Told
 
 EVENTS_KEPT = 3600  # seconds after a run's end
 
-_COUNT = text("UPDATE run_logs SET last = last + :count WHERE run_id = :run_id AND process = :process")
+_COUNT = text(
+    "UPDATE run_logs SET last = last + :count WHERE run_id = :run_id AND process = :process"
+)
 _LAST = text("SELECT last FROM run_logs WHERE run_id = :run_id")
 _INSERT = text("INSERT INTO run_events (run_id, first, frames) VALUES (:run_id, :first, :frames)")
 
@@ -30,7 +32,9 @@ class Events:
     ended_at: int | None
 
 
-def store_pieces(session: Session, process: str, pieces: Mapping[str, Sequence[bytes]]) -> list[Told]:
+def store_pieces(
+    session: Session, process: str, pieces: Mapping[str, Sequence[bytes]]
+) -> list[Told]:
     """Store frames of runs that belong to a process; the others' are left out of what is returned."""
     told = []
     for run_id, frames in pieces.items():

@@ -13,7 +13,7 @@ from ..http.keys import OWNER
 from ..interpreter import Sandbox
 from ..models.model import Model
 from ..store.objects import Json, new_id
-from ..store.store import Database, StorageFailed, Transaction
+from ..store.store import Database, StorageFailed, ThreadRow, Transaction
 from .feed import Feed
 from .lifecycle import Disowned, Ending, Lifecycle
 from .logs import EVENTS_KEPT, Events, forget_events, read_events, store_pieces
