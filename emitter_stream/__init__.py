@@ -1,10 +1,11 @@
-"""OpenAI Assistants streams with chainable listeners, the Node SDK's way, in Python.
+"""The OpenAI Node SDK's chained listeners in Python: Responses, chat completions, Assistants.
 
 from emitter_stream import OpenAI
 
 client = OpenAI()
-run = client.beta.threads.runs.stream(thread.id, assistant_id=assistant.id)
-run.on("textDelta", lambda delta: print(delta.value, end="", flush=True)).until_done()
+stream = client.responses.stream(model="gpt-4o", input="Hello!")
+stream.on("response.output_text.delta", lambda event: print(event.delta, end="", flush=True))
+stream.until_done()
 """
 
 from . import types

@@ -1,8 +1,10 @@
 """The `emitter-stream` command: one function a subcommand.
 
-emitter-stream serve    start the embedded Assistants server
-emitter-stream replay   print a recorded stream as it came
-emitter-stream show     draw a recorded stream
+emitter-stream serve        start the embedded Assistants server
+emitter-stream chat         talk to a model
+emitter-stream replay       print a recorded stream as it came
+emitter-stream show         draw a recorded stream
+emitter-stream completion   print what completes this command in a shell
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 
+from ._cli_help import Examples, ExamplesAndDefaults, completion_script
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit status."""
@@ -28,13 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="emitter-stream",
-        description="Chained listeners for the streams of OpenAI: Assistants, chat, Responses.",
+        description="Talk to a model, serve the Assistants API, replay and draw recordings.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands)
+    _add_chat(commands)
     _add_replay(commands)
     _add_show(commands)
+    _add_completion(commands)
     return parser
 
 
@@ -52,7 +58,10 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="start the embedded Assistants server",
         description="Start an Assistants v2 server, by default with a scripted model. It prints the address "
         "to set as OPENAI_BASE_URL, and runs until Ctrl-C.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog="examples:\n"
+        "  emitter-stream serve --db assistants.db\n"
+        "  emitter-stream serve --upstream http://localhost:11434/v1 --model qwen3:8b\n",
+        formatter_class=ExamplesAndDefaults,
     )
     serve.add_argument("--host", type=_host, default="127.0.0.1", help="address to listen on")
     serve.add_argument("--port", type=_port, default=8000, help="port; 0 takes a free one")
@@ -132,6 +141,8 @@ def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="print a recorded stream as it came",
         description="Print what stream.record() wrote, of any of the APIs, at the pace at which "
         "it came: the texts, the tool calls with their input and output. The exit status is 1 if it ended in an error.",
+        epilog="example:\n  emitter-stream replay run.jsonl --speed 4\n",
+        formatter_class=Examples,
     )
     replay.add_argument("file", help="the recording")
     pace = replay.add_mutually_exclusive_group()
@@ -148,12 +159,75 @@ def _add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="draw a recorded stream",
         description="Draw a recording of any of the APIs in the terminal: a lane a step, request, "
         "reasoning and message over time, the time to the first token, tokens a second, tool calls.",
+        epilog="examples:\n"
+        "  emitter-stream show run.jsonl\n"
+        "  emitter-stream show run.jsonl --html run.html\n",
+        formatter_class=Examples,
     )
     show.add_argument("file", help="the recording")
     show.add_argument(
         "--html", metavar="OUT", help="write it as one page instead, to a new file or over a page"
     )
     show.set_defaults(run=_show)
+
+
+def _add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    chat = commands.add_parser(
+        "chat",
+        help="talk to a model",
+        description="Talk to a model by any of the three APIs; its answers and its tool calls are "
+        "shown as they come. Ctrl-C stops an answer, and at the prompt the program; so does the "
+        "end of the input. The key is OPENAI_API_KEY; with neither key nor address the embedded "
+        "server's scripted model answers.",
+        epilog="examples:\n"
+        "  emitter-stream chat\n"
+        '  emitter-stream chat --model gpt-4o "Why is the sky blue?"\n'
+        "  emitter-stream chat --base-url http://localhost:11434/v1 --model qwen3:8b\n"
+        "  emitter-stream chat --api assistants --tool code_interpreter\n",
+        formatter_class=Examples,
+    )
+    chat.add_argument("question", nargs="*", help="ask this alone, and end")
+    where = chat.add_mutually_exclusive_group()
+    where.add_argument("--base-url", metavar="URL", help="the server (default: OPENAI_BASE_URL)")
+    where.add_argument(
+        "--scripted", action="store_true", help="talk to the embedded server's scripted model"
+    )
+    chat.add_argument(
+        "--api",
+        choices=("auto", "responses", "chat", "assistants"),
+        default="auto",
+        help="auto: assistants with --assistant or --thread, responses at OpenAI, else chat",
+    )
+    chat.add_argument("--model", metavar="NAME", help="default: gpt-4o, elsewhere the first of all")
+    chat.add_argument("--instructions", metavar="TEXT", help="what the model is to be")
+    chat.add_argument("--assistant", metavar="ID", help="default: one made for this dialogue")
+    chat.add_argument("--thread", metavar="ID", help="go on with this thread")
+    chat.add_argument(
+        "--tool",
+        action="append",
+        default=[],
+        metavar="TYPE",
+        help="a tool of the server's, such as code_interpreter; repeatable",
+    )
+    chat.add_argument(
+        "--functions",
+        metavar="FILE",
+        help="a Python file whose public functions the model may call (needs the extra `tools`)",
+    )
+    chat.set_defaults(run=_chat)
+
+
+def _add_completion(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    completion = commands.add_parser(
+        "completion",
+        help="print what completes this command in a shell",
+        description="Print a script that completes this command. It needs the extra `completion`.",
+        epilog='examples:\n  eval "$(emitter-stream completion bash)"     # in ~/.bashrc\n'
+        "  emitter-stream completion fish > ~/.config/fish/completions/emitter-stream.fish\n",
+        formatter_class=Examples,
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"))
+    completion.set_defaults(run=_completion)
 
 
 def _speed(text: str) -> float:
@@ -326,6 +400,61 @@ def _show(args: argparse.Namespace) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return _closed_pipe()
+    return 0
+
+
+def _chat(args: argparse.Namespace) -> int:
+    from . import terminal_chat as chat
+    from .exceptions import OpenAIError
+
+    _accept_all_characters()
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    if interactive:
+        with contextlib.suppress(ImportError):  # not on Windows
+            import readline  # noqa: F401  (by being there it lets lines be edited)
+
+    def tell(text: str) -> None:
+        print(f"emitter-stream: {text}", file=sys.stderr)
+
+    def read(prompt: str) -> str:
+        return input(prompt if interactive else "")
+
+    try:
+        settings = chat.Settings(
+            args.model,
+            args.instructions,
+            args.assistant,
+            args.thread,
+            tuple(args.tool),
+            chat.functions_in(args.functions) if args.functions is not None else (),
+        )
+        with chat.opened(args.base_url, args.scripted, tell) as client:
+            api = args.api
+            if api == "auto":
+                api = chat.api_for(client, args.assistant, args.thread)
+            dialogue = chat.DIALOGUES[api](
+                client, settings, lambda text: print(text, end="", flush=True), read
+            )
+            try:
+                if args.question:
+                    return chat.answer(dialogue, " ".join(args.question))
+                return chat.talk(dialogue, read, interactive)
+            finally:
+                dialogue.close()
+    except BrokenPipeError:
+        return _closed_pipe()
+    except KeyboardInterrupt:
+        return 130
+    except (OSError, TypeError, ValueError, OpenAIError, chat.NoServer) as exc:
+        return _fail(str(exc))
+
+
+def _completion(args: argparse.Namespace) -> int:
+    try:
+        script = completion_script(_parser(), args.shell)
+    except ImportError as exc:
+        return _fail(f"`completion` needs {exc.name}: pip install 'emitter-stream[completion]'")
+    print(script)
     return 0
 
 

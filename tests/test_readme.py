@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from recorded import tool_run, write
 
 import emitter_stream
 from emitter_stream import AssistantStream, OpenAI
+from emitter_stream.cli import _parser
 from emitter_stream.engine.stream import BASE_EVENTS
 from emitter_stream.server import LocalServer
 from emitter_stream.server.http.app import Api
@@ -152,6 +154,12 @@ def test_shell(block, tmp_path):
 def check_command(words: list[str], folder: Path) -> None:
     if words[:2] == ["emitter-stream", "serve"]:
         serve(words[1:], folder)
+    elif words[:2] == ["emitter-stream", "chat"]:
+        _parser().parse_args(words[1:])
+        if "--scripted" in words:
+            run([sys.executable, "-m", "emitter_stream", *words[1:]], {})
+    elif words[0] == "eval":
+        assert words[1] == "$(emitter-stream completion bash)"  # test_cli_help.py runs it
     elif words[0] == "emitter-stream":
         write(folder / "run.jsonl", tool_run(), gap=0.01)
         run([sys.executable, "-m", "emitter_stream.cli", *words[1:]], {}, folder=folder)
@@ -281,3 +289,12 @@ def test_links(page):
         pages = {name_of(path) for path in PAGES} - {"README.md", "docs/index.md"}
         own = {"docs/changelog.md", "docs/contributing.md"}  # include files that README links to
         assert pages - own <= targets
+
+
+def test_picture():
+    """The picture of the terminal is what the command prints today, and loads nothing."""
+    maker = runpy.run_path(str(DOCS / "make_pictures.py"))
+    drawn = maker["svg"](maker["dialogue"](), "A dialogue in the terminal")
+    assert text_of(DOCS / "pictures" / "chat.svg") == drawn
+    assert drawn.count("http") == 1  # the name space, which is no address
+    assert "![" in text_of(README) and "docs/pictures/chat.svg" in text_of(README)

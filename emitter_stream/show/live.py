@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from ..engine.stream import EventStream
@@ -38,19 +38,22 @@ def replayed(path: FilePath, speed: float | None) -> EventStream:
     return ChatCompletionStreamingRunner.replay(path, speed)
 
 
-def write_live(stream: EventStream, write: Write) -> None:
-    """Attach listeners that hand each piece of text to ``write``."""
+def write_live(stream: EventStream, write: Write, quiet: Container[str] = ()) -> None:
+    """Attach listeners that hand each piece of text to ``write``.
+
+    ``quiet`` are the ends (``completed``, ``stop``, ...) that are not worth a line.
+    """
     if isinstance(stream, AssistantStream):
-        _attach_to_run(stream, _Writer(write))
+        _attach_to_run(stream, _Writer(write, quiet))
     elif isinstance(stream, ChatCompletionStream):
-        _attach_to_chat(stream, _ChatWriter(write))
+        _attach_to_chat(stream, _ChatWriter(write, quiet))
     elif isinstance(stream, ChatCompletionRunner):
-        whole = _ChatWriter(write)
+        whole = _ChatWriter(write, quiet)
         stream.on("chatCompletion", lambda completion: whole.completion(completion.to_dict()))
         stream.on("message", lambda message: whole.message(message.to_dict()))
         stream.on("end", whole.finish)
     elif isinstance(stream, ResponseStream):
-        response = _ResponseWriter(write)
+        response = _ResponseWriter(write, quiet)
         stream.on("event", lambda event: response.event(event.to_dict()))
         stream.on("end", response.finish)
 
@@ -75,8 +78,9 @@ def _attach_to_chat(stream: ChatCompletionStream, writer: _ChatWriter) -> None:
 class _Lines:
     """Knows whether a line is open, and of what."""
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, quiet: Container[str] = ()) -> None:
         self._write = write
+        self._quiet = quiet
         self._open = False
         self._what: object = None
 
@@ -91,6 +95,11 @@ class _Lines:
 
     def line(self, text: str) -> None:
         self.begin(f"{text}\n")
+
+    def ended(self, title: str, status: str, reason: str = "") -> None:
+        """Write how it ended, if that is worth a line."""
+        if status not in self._quiet:
+            self.line(f"{title} > {status}{': ' if reason else ''}{reason}")
 
     def finish(self) -> None:
         self._what = None
@@ -113,7 +122,7 @@ class _ChatWriter(_Lines):
         for choice in chunk["choices"]:
             self._delta(choice.get("index"), choice.get("delta"))
             if choice.get("finish_reason"):
-                self.line(f"finish > {text_of(choice['finish_reason'])}")
+                self.ended("finish", text_of(choice["finish_reason"]))
 
     def _delta(self, choice: Any, delta: Any) -> None:
         more = f" {choice + 1}" if choice else ""
@@ -140,7 +149,7 @@ class _ChatWriter(_Lines):
                 for number, call in enumerate(listed(message.get("tool_calls")))
             ]
             self._delta(index, {**message, "tool_calls": calls})
-            self.line(f"finish > {text_of(choice.get('finish_reason'))}")
+            self.ended("finish", text_of(choice.get("finish_reason")))
 
     def message(self, message: dict[str, Any]) -> None:
         if message.get("role") == "tool":
@@ -158,8 +167,8 @@ _CHAT_TEXTS = (
 class _ResponseWriter(_Lines):
     """Writes the events of a response."""
 
-    def __init__(self, write: Write) -> None:
-        super().__init__(write)
+    def __init__(self, write: Write, quiet: Container[str] = ()) -> None:
+        super().__init__(write, quiet)
         self._tools: dict[Any, str] = {}  # what has been written of each, by its place
 
     def event(self, event: dict[str, Any]) -> None:
@@ -177,7 +186,7 @@ class _ResponseWriter(_Lines):
         elif kind in _RESPONSE_ENDS:
             reason = text_of(inside(event, "response", "incomplete_details", "reason"))
             reason = reason or text_of(inside(event, "response", "error", "message"))
-            self.line(f"response > {kind}{': ' if reason else ''}{reason}")
+            self.ended("response", kind, reason)
 
     def _add(self, place: Any, item: dict[str, Any]) -> None:
         kind = text_of(item.get("type"))
@@ -218,8 +227,8 @@ _RESPONSE_ENDS = ("completed", "incomplete", "failed")
 class _Writer(_Lines):
     """Writes a run of an assistant, and knows which outputs have been written."""
 
-    def __init__(self, write: Write) -> None:
-        super().__init__(write)
+    def __init__(self, write: Write, quiet: Container[str] = ()) -> None:
+        super().__init__(write, quiet)
         self._shown: set[str] = set()
 
     def call(self, call: dict[str, Any]) -> None:
@@ -247,7 +256,7 @@ class _Writer(_Lines):
 
     def run(self, event: Any, data: Any) -> None:
         if isinstance(event, str) and event in _RUN_ENDS:
-            self.line(f"run > {event.removeprefix('thread.run.').replace('_', ' ')}")
+            self.ended("run", event.removeprefix("thread.run.").replace("_", " "))
 
 
 _RUN_ENDS = tuple(
