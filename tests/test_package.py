@@ -25,6 +25,7 @@ HEAVY = (
     "emitter_stream.pytest_plugin",
     "emitter_stream.server",
     "emitter_stream.show",
+    "emitter_stream.terminal_chat",
     "emitter_stream.testing",
     "hypothesis",
     "openai",
