@@ -165,6 +165,7 @@ class Dialogue:
         write_live(stream, self._write, QUIET)
 
     def _hear(self, piece: str) -> None:
+        """Keep a piece before it is shown: Ctrl-C may come in between."""
         self._said += piece
 
 
@@ -183,8 +184,8 @@ class ResponsesDialogue(Dialogue):
             given["instructions"] = self._settings.instructions
         for _ in range(MOST_ROUNDS):
             stream = self._client.responses.stream(**given, input=items, inline=True)
-            self._show(stream)
             stream.on("response.output_text.delta", lambda event: self._hear(event.delta))
+            self._show(stream)
             response = stream.final_response()
             if response.status == "failed":
                 raise OpenAIError(f"the response failed: {getattr(response.error, 'message', '')}")
@@ -224,8 +225,8 @@ class ChatDialogue(Dialogue):
             stream = completions.run_tools(**given, tools=tools, stream=True, inline=True)
         else:
             stream = completions.stream(**given, inline=True)
-        self._show(stream)
         stream.on("content", lambda delta: self._hear(delta))
+        self._show(stream)
         stream.until_done()
         self._kept = list(stream.messages)
 
