@@ -19,6 +19,23 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:
+    """Name a row of a table after what stands in it, where pytest would number it."""
+    if not isinstance(val, list | tuple | dict | bytes) or not reads_alike(val):
+        return None
+    text = repr(val)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def reads_alike(value: object) -> bool:
+    """Tell whether a value's `repr` is the same in each worker: no addresses, no order of sets."""
+    if isinstance(value, list | tuple):
+        return all(map(reads_alike, value))
+    if isinstance(value, dict):
+        return reads_alike([*value, *value.values()])
+    return value is None or isinstance(value, str | bytes | int | float)
+
+
 @pytest.fixture
 def long_tick(monkeypatch) -> None:
     """Give a chain of `.on` 200 ms instead of 20 before delivery starts by itself.

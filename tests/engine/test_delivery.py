@@ -28,6 +28,25 @@ def test_the_request_is_sent_at_once(stream_of):
     stream.done(timeout=PATIENCE)
 
 
+def test_the_three_ways_to_start_a_stream(connect):
+    """The three streaming calls go to their paths with their bodies, stream being true."""
+    client = connect(sse(encode(FIVE)))
+    threads = client.beta.threads
+    threads.runs.stream("thread_1", assistant_id="a", instructions="hi").done(timeout=PATIENCE)
+    threads.create_and_run_stream(assistant_id="a").done(timeout=PATIENCE)
+    outputs = [{"tool_call_id": "call_1", "output": "42"}]
+    threads.runs.submit_tool_outputs_stream(
+        "run_1", thread_id="thread_1", tool_outputs=outputs
+    ).done(timeout=PATIENCE)
+    first, second, third = connect.server.requests
+    assert first.target == "/v1/threads/thread_1/runs"
+    assert first.json() == {"assistant_id": "a", "instructions": "hi", "stream": True}
+    assert second.target == "/v1/threads/runs"
+    assert second.json() == {"assistant_id": "a", "stream": True}
+    assert third.target == "/v1/threads/thread_1/runs/run_1/submit_tool_outputs"
+    assert third.json() == {"tool_outputs": outputs, "stream": True}
+
+
 # --- rule 1: nothing before there is somebody
 
 
