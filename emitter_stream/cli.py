@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import logging
 import os
 import signal
 import sys
@@ -129,8 +130,13 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--code-interpreter",
         choices=("off", "local"),
         default="off",
-        help="local: code that the model writes is run on this machine, guarded against accidents "
-        "only",
+        help="local: code that the model writes is run on this machine, in the strongest cage that it "
+        "has: bubblewrap, else the kernel's filters, else limits alone",
+    )
+    serve.add_argument(
+        "--log",
+        action="store_true",
+        help="write a line for each run that ends to stderr, as is done on a terminal",
     )
     serve.set_defaults(run=_serve)
 
@@ -317,13 +323,16 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
     except ValueError as exc:
         return _fail(str(exc))
     try:
-        if stop.is_set():
-            return 0
-        server.start()
-        print(f"OPENAI_BASE_URL={server.base_url}", flush=True)
-        # In slices: on Windows a wait without end cannot be broken off by Ctrl-C.
-        while server.running and not stop.wait(0.5):
-            pass
+        with _log_lines() if args.log or sys.stderr.isatty() else contextlib.nullcontext():
+            if stop.is_set():
+                return 0
+            server.start()
+            print(f"OPENAI_BASE_URL={server.base_url}", flush=True)
+            print(*server.describe(), sep="\n", flush=True)
+            # In slices: on Windows a wait without end cannot be broken off by Ctrl-C.
+            while server.running and not stop.wait(0.5):
+                pass
+            server.stop()
     except OSError as exc:
         return _fail(f"cannot listen on {args.host}:{args.port}: {exc.strerror or exc}")
     except DatabaseUnusable as exc:
@@ -331,6 +340,22 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
     finally:
         server.stop()
     return 0 if stop.is_set() else _fail("the server ended unexpectedly")
+
+
+@contextlib.contextmanager
+def _log_lines() -> Iterator[None]:
+    """Write what the server notes, a line each run that ends, to stderr."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("emitter_stream.server")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def _headers(given: list[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import Literal, final
 import uvicorn
 
 from .._open_streams import let_run_out
+from .cage import find_cage
 from .http.app import create_app
 from .http.connection import TimedConnection
 from .http.doors import Doors
@@ -71,7 +72,7 @@ class LocalServer:
     `db` is a file or `:memory:`; `tokens_per_second` is the scripted model's pace (0 or None: as
     fast as possible); `model` replaces that model: `Upstream(...)`, or one of your own.
     `code_interpreter` says whether code that the model writes is run: `local` does, on this machine,
-    guarded against accidents only; `off`, the default with an upstream, does not offer that tool. The
+    in the strongest cage that it has (see `interpreter.py`); `off`, the default with an upstream, does not offer that tool. The
     scripted model's own code is always run. `run_lifetime` is in seconds. `port` 0 takes a
     free one. Requests must name loopback, `host` or one of `allowed_hosts` (a name, `*.name` or
     `*`), and come with a key: one of those in `api_key_file`, each of which sees its own objects only,
@@ -104,6 +105,7 @@ class LocalServer:
         self._address = (host, port)
         keys = Keys.read(api_key_file) if api_key_file is not None else None
         self._doors = Doors(host, allowed_hosts, allow_origins, keys, any_key=any_key)
+        self._keys = f"those in {api_key_file}" if keys is not None else "any"
         self._lifetime = run_lifetime
         self._clock = clock
         self._base_url: str | None = None
@@ -149,6 +151,22 @@ class LocalServer:
             self._thread.join()
             raise RuntimeError("the server could not be started") from self._failure
         return self
+
+    def describe(self) -> list[str]:
+        """Say, in a line each, what answers, how code is run, and which keys open it.
+
+        The cage for code is looked for first, which takes a moment; not from a running event loop.
+        """
+        model = getattr(self._model, "words", type(self._model).__name__)
+        code = "off"
+        if self._has_code:
+            code = asyncio.run(find_cage()).words
+        return [
+            f"model: {model}",
+            f"code interpreter: {code}",
+            f"keys: {self._keys}",
+            f"database: {self._db_path}",
+        ]
 
     def stop(self) -> None:
         """Stop and wait until all threads and sockets are gone; it may be called again.

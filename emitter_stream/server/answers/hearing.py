@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from ..http.errors import ApiError
+from ..journal import where
 from ..models.model import (
     BadPart,
     Call,
@@ -139,6 +140,6 @@ def _told(exc: BaseException) -> ApiError:
         logger.warning("an answer failed: the model says %s", exc.code)
         kind = "invalid_request_error" if exc.code == "invalid_prompt" else exc.code
         return ApiError(_STATUS[exc.code], exc.message, code=exc.code, type=kind)
-    logger.error("an answer failed", exc_info=exc)
+    logger.error("an answer failed:\n%s", where(exc))
     what = f"it sent {exc}" if isinstance(exc, BadPart) else type(exc).__name__
     return ApiError(500, f"The model failed: {what}.", code="server_error", type="server_error")

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from ..http.errors import ApiError, storage_failed
+from ..journal import where
 from ..store.store import StorageFailed
 
 T = TypeVar("T")
@@ -55,8 +56,8 @@ class Work:
             self.failure = self.cancelled or ApiError(500, told, type="server_error")
         except StorageFailed as exc:  # logged once, by the database
             self.failure = storage_failed(exc.full)
-        except Exception:
-            logger.exception("an answer failed")
+        except Exception as exc:  # noqa: BLE001  (it is logged, and told)
+            logger.error("an answer failed:\n%s", where(exc))
             told = "The server had an error while processing your request."
             self.failure = ApiError(500, told, type="server_error")
         if self.failure is not None:
@@ -64,8 +65,8 @@ class Work:
                 await failed(self.failure)
             except StorageFailed:
                 pass
-            except Exception:
-                logger.exception("the end of an answer failed")
+            except Exception as exc:  # noqa: BLE001  (it is logged)
+                logger.error("the end of an answer failed:\n%s", where(exc))
         self._wake()
 
     def cancel(self, why: ApiError) -> None:

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..journal import where
 from ..playground import pages
 from ..runs.feed import Feed
 from ..runs.lifecycle import Lifecycle
@@ -350,21 +351,21 @@ class Envelope:
 
 
 def error_response(exc: Exception, scope: Scope) -> Response:
-    where = f"{shorten(scope['method'])} {shorten(scope['path'])}"
+    place = f"{shorten(scope['method'])} {shorten(scope['path'])}"
     headers: Mapping[str, str] | None = None
     if isinstance(exc, ApiError):
         error = exc
     elif isinstance(exc, HTTPException):
         headers = exc.headers
         if exc.status_code == 405:
-            message = f"Not allowed to {where.replace(' ', ' on ', 1)}"
+            message = f"Not allowed to {place.replace(' ', ' on ', 1)}"
             error = ApiError(405, message, code="method_not_supported")
         else:
-            error = ApiError(exc.status_code, f"Invalid URL ({where})")
+            error = ApiError(exc.status_code, f"Invalid URL ({place})")
     elif isinstance(exc, StorageFailed):  # logged once, by the database
         error = storage_failed(exc.full)
     else:
-        logger.error("%s failed", where, exc_info=exc)
+        logger.error("%s failed:\n%s", place, where(exc))
         message = "The server had an error while processing your request."
         error = ApiError(500, message, type="server_error")
     return JSONResponse(error.body(), error.status, headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,7 @@ from ..answers.completion import CompletionWriter, stored_messages
 from ..answers.dialogue import chat_turn
 from ..answers.hearing import Answer
 from ..answers.work import Work, merged
+from ..journal import note_end
 from ..runs.lifecycle import Lifecycle
 from ..runs.runs import RunEngine
 from ..store.objects import Json
@@ -40,6 +42,8 @@ class ChatApi:
         writer = CompletionWriter(params, int(engine.db.clock()))
         answers = [Answer(turn) for _ in range(params.get("n") or 1)]
         work = Work()
+        clock = asyncio.get_running_loop().time
+        begun_at = clock()
 
         async def answer() -> None:
             begun: set[int] = set()
@@ -63,8 +67,10 @@ class ChatApi:
             if params.get("store"):
                 await self._keep(writer.stored(), params["messages"])
             work.put(_DONE)
+            note_end(writer.id, "completed", writer.whole()["usage"], clock() - begun_at)
 
         async def failed(error: ApiError) -> None:
+            note_end(writer.id, "failed", None, clock() - begun_at)
             if work.frames:  # else it is the answer's status
                 work.put(frame(error.body()))
 

@@ -14,6 +14,7 @@ from ..answers.dialogue import input_items, response_turn
 from ..answers.hearing import Answer
 from ..answers.response import ResponseWriter, new_response, with_error
 from ..answers.work import CANCELLED, Work
+from ..journal import note_end
 from ..models.model import Turn
 from ..runs.feed import frame
 from ..runs.lifecycle import Lifecycle
@@ -76,6 +77,8 @@ class ResponsesApi:
         answer = Answer(await engine.transact(begin))
         live = _Live({**body, "output": []})
         writer, work = live.writer, live.work
+        clock = asyncio.get_running_loop().time
+        begun_at = clock()
         self._live[body["id"]] = live
 
         async def close(events: Iterable[Json]) -> None:
@@ -87,6 +90,7 @@ class ResponsesApi:
             self._live.pop(body["id"], None)
             for one in last:
                 work.put(one)
+            note_end(body["id"], writer.body["status"], writer.body["usage"], clock() - begun_at)
 
         async def respond() -> None:
             live.put(writer.begin())

@@ -171,7 +171,8 @@ class Model(Protocol):
 
     Optional: `keeps_limits`, true if `turn.limit` is kept without the server's help (else an answer
     is cut off after as many pieces); `runs_code`, false if its code is run only where the server was
-    told `code_interpreter="local"`; `aclose()`, awaited when the server stops.
+    told `code_interpreter="local"`; `aclose()`, awaited when the server stops; `words`, what it is,
+    for people.
     """
 
     def respond(self, turn: Turn) -> AsyncIterator[Part]:
@@ -181,8 +182,8 @@ class Model(Protocol):
         after text alone the run is complete. `ModelError` fails the run with its code and message,
         any other exception with its type, and so does a part that `check_part` refuses.
 
-        The input of a `code_interpreter` call is run, if the server was told to run code, by a
-        sandbox that guards against accidents, not attackers.
+        The input of a `code_interpreter` call is run, if the server was told to run code, in
+        the strongest cage that its machine has (see `server/interpreter.py`).
         """
         ...
 

@@ -67,6 +67,12 @@ class ScriptedModel:
             raise ValueError("tokens_per_second must not be negative")
         self.tokens_per_second = tokens_per_second
 
+    @property
+    def words(self) -> str:
+        """Say what answers, for people."""
+        pace = self.tokens_per_second
+        return f"a script, {f'{pace:g} pieces a second' if pace else 'as fast as possible'}"
+
     async def respond(self, turn: Turn) -> AsyncIterator[Part]:
         loop = asyncio.get_running_loop()
         due = loop.time()

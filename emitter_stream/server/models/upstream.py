@@ -130,6 +130,13 @@ class Upstream:
         place = self._secrets.hide(urlunsplit(self._base._replace(query="")))
         return f"Upstream({place!r}, model={self._model!r}, api={self._api!r})"
 
+    @property
+    def words(self) -> str:
+        """Say what answers, for people."""
+        place = self._secrets.hide(urlunsplit(self._base._replace(query="")))
+        api = f"auto, now {self._api}" if self._is_auto else self._api
+        return f"{place} ({api}), {self._model or 'each as the run names it'}"
+
     async def aclose(self) -> None:
         """Close the connections that this event loop's runs have left open."""
         client = self._clients.pop(asyncio.get_running_loop(), None)

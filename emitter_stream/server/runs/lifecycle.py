@@ -80,7 +80,10 @@ class Context:
 
 
 class Lifecycle(Records):
-    """The work of one transaction of a `process`; `told` is what it tells of runs."""
+    """The work of one transaction of a `process`.
+
+    `told` is what it tells of runs, `over` those that have come to their end.
+    """
 
     def __init__(
         self, session: Transaction, now: int, owner: str | None = None, *, process: str = ""
@@ -88,6 +91,7 @@ class Lifecycle(Records):
         super().__init__(session, now, owner)
         self.process = process
         self.told: list[Told] = []
+        self.over: list[Json] = []
         self._logs: dict[str, RunLogRow | None] = {}
 
     def delete_thread(self, thread_id: str) -> Json:
@@ -165,7 +169,10 @@ class Lifecycle(Records):
         if log is not None and (status == "requires_action" or status not in ACTIVE):
             log.process = None
             log.ended_at = None if status in ACTIVE else self.now
-        return self.change(row, status=status, **fields)
+        body = self.change(row, status=status, **fields)
+        if status not in ACTIVE:
+            self.over.append(body)
+        return body
 
     def _working(self, run_id: str) -> RunRow:
         """Return a run that may go on; a cancel that came in between stops the worker here."""

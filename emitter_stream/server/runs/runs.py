@@ -11,6 +11,7 @@ from ..answers.work import Work
 from ..http.errors import ApiError
 from ..http.keys import OWNER
 from ..interpreter import Sandbox
+from ..journal import note_end, where
 from ..models.model import Model
 from ..store.objects import Json, new_id
 from ..store.store import Database, StorageFailed, ThreadRow, Transaction
@@ -74,33 +75,37 @@ class RunEngine:
         written; what only reads goes on while nothing can be written.
         """
         due: list[tuple[str, Ending]] = []
-
         owner = OWNER.get()
 
-        def whole(session: Transaction) -> tuple[T, list[Told]]:
+        def whole(session: Transaction) -> tuple[T, list[Told], list[Json]]:
             now = int(self.db.clock())
             everybodys = Lifecycle(session, now, process=self.me)
             due.extend(everybodys.due(self._workers.__contains__))
             for run_id, ending in due:
                 everybodys.close_run(run_id, ending)
             lifecycle = Lifecycle(session, now, owner, process=self.me)
-            return work(lifecycle), [*everybodys.told, *lifecycle.told]
+            result = work(lifecycle)
+            told = [*everybodys.told, *lifecycle.told]
+            return result, told, [*everybodys.over, *lifecycle.over]
 
-        def alone(session: Transaction) -> tuple[T, list[Told]]:
+        def alone(session: Transaction) -> tuple[T, list[Told], list[Json]]:
             lifecycle = Lifecycle(session, int(self.db.clock()), owner, process=self.me)
-            return work(lifecycle), lifecycle.told
+            return work(lifecycle), lifecycle.told, lifecycle.over
 
         try:
-            result, told = await self.db.call(whole, frees=frees)
+            result, told, over = await self.db.call(whole, frees=frees)
         except StorageFailed:
             if not due:
                 raise
             # What failed may have been the closing of others' runs, which then has to wait.
-            result, told = await self.db.call(alone, frees=frees)
+            result, told, over = await self.db.call(alone, frees=frees)
         if feed is not None and told:
             feed.next = feed.first = told[-1].first
             self._tails.follow(told[-1].run_id, feed)
         self._tell(told)
+        for run in over:
+            spent = self.db.clock() - run["created_at"]
+            note_end(run["id"], run["status"], run["usage"], spent)
         return result
 
     def _tell(self, told: Iterable[Told]) -> None:
@@ -234,8 +239,8 @@ class RunEngine:
         if close is not None:
             try:
                 await close()
-            except Exception:
-                logger.exception("the model could not be closed")
+            except Exception as exc:  # noqa: BLE001  (it is logged)
+                logger.error("the model could not be closed:\n%s", where(exc))
 
     async def _end(self, workers: list[Worker], ending: Ending) -> None:
         for worker in workers:
@@ -262,8 +267,8 @@ class RunEngine:
                     continue
                 except (ApiError, Disowned):
                     pass  # the run was deleted meanwhile, or is another process's
-                except Exception:
-                    logger.exception("run %s could not be closed", run_id)
+                except Exception as exc:  # noqa: BLE001  (it is logged)
+                    logger.error("run %s could not be closed:\n%s", run_id, where(exc))
                 return
 
         closer = asyncio.create_task(keep_trying(), name=f"close {run_id}")
@@ -284,8 +289,8 @@ class RunEngine:
                 await self.db.call(lambda s: forget_events(s, int(self.db.clock())), frees=True)
             except StorageFailed:
                 pass  # logged by the database
-            except Exception:
-                logger.exception("old events could not be deleted")
+            except Exception as exc:  # noqa: BLE001  (it is logged)
+                logger.error("old events could not be deleted:\n%s", where(exc))
 
     def _launch(self, run: Json, feed: Feed | None) -> Worker:
         worker = Worker(self, run, feed)

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..http.errors import ApiError
+from ..journal import where
 from ..models.model import (
     BadPart,
     Call,
@@ -194,8 +195,8 @@ class Worker:
             is_closed = True
         except StorageFailed:
             pass  # the engine ends the run when it can; the database has logged why
-        except BaseException:
-            logger.exception("run %s could not be closed", self.run_id)
+        except BaseException as exc:  # noqa: BLE001  (it is logged)
+            logger.error("run %s could not be closed:\n%s", self.run_id, where(exc))
         finally:
             timer.cancel()
             # No await since the last events were told: whoever reads them finds the run free.
@@ -252,7 +253,7 @@ class Worker:
         if isinstance(exc, ModelError):  # not its message, which may say what was asked
             logger.warning("run %s failed: the model says %s", self.run_id, exc.code)
             return Ending("failed", exc.message, exc.code)
-        logger.error("run %s failed", self.run_id, exc_info=exc)
+        logger.error("run %s failed:\n%s", self.run_id, where(exc))
         what = f"it sent {exc}" if isinstance(exc, BadPart) else type(exc).__name__
         return Ending("failed", f"The model failed: {what}.")
 
