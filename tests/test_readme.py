@@ -186,6 +186,8 @@ def check_command(words: list[str], folder: Path) -> None:
 
 def serve(arguments: list[str], folder: Path) -> None:
     """Run the command with these arguments, but on a free port, until it says where it is."""
+    (folder / "keys.txt").write_text("sk-of-the-docs\n", encoding="utf-8")
+    address = re.compile(r"OPENAI_BASE_URL=http://(127\.0\.0\.1|0\.0\.0\.0):")
     with subprocess.Popen(
         [sys.executable, "-m", "emitter_stream.cli", *arguments, "--port", "0"],
         cwd=folder,
@@ -193,7 +195,7 @@ def serve(arguments: list[str], folder: Path) -> None:
         text=True,
     ) as process:
         try:
-            assert process.stdout.readline().startswith("OPENAI_BASE_URL=http://127.0.0.1:")
+            assert address.match(process.stdout.readline())
         finally:
             process.terminate()
 
