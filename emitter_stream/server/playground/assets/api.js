@@ -37,7 +37,7 @@ export class Api {
       const used = this.#key;
       const headers = { Authorization: `Bearer ${used ?? 'playground'}`, 'OpenAI-Beta': 'assistants=v2' };
       if (body !== undefined && !raw) headers['Content-Type'] = 'application/json';
-      const response = await fetch(`${this.base}${path}`, {
+      const response = await reach(`${this.base}${path}`, {
         method,
         headers,
         body: raw ?? (body === undefined ? undefined : JSON.stringify(body)),
@@ -107,6 +107,15 @@ export class Api {
       if (error instanceof ApiError && [404, 405, 410].includes(error.status)) return null;
       throw error;
     }
+  }
+}
+
+async function reach(url, options) {
+  try {
+    return await fetch(url, options);
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Error('The server cannot be reached.', { cause: error });
   }
 }
 

@@ -15,7 +15,7 @@ export class CallView {
     this.shownOutputs = '';
     this.name = el('strong');
     this.state = el('span', { class: 'state' });
-    this.given = el('pre', { tabindex: 0, hidden: true });
+    this.given = el('pre', { hidden: true });
     this.came = el('div', { class: 'came' });
     this.element = el('article', { class: 'call', data: { kind: call.type } },
       el('header', {}, el('span', { class: 'sign', 'aria-hidden': 'true', text: SIGNS[call.type] ?? '·' }), this.name, this.state),
@@ -56,7 +56,7 @@ export class CallView {
 
   #output(output) {
     if (output.type === 'image') return picture(this.acts.files, output.image.file_id);
-    return el('pre', { class: 'output', tabindex: 0, text: brief(output.logs ?? '', MOST) });
+    return el('pre', { class: 'output', text: brief(output.logs ?? '', MOST) });
   }
 
   /** Show a place for the output, or take it away. */
@@ -79,7 +79,7 @@ function result({ file_name: name, score, content }) {
   const text = (content ?? []).map((part) => part.text).join('\n');
   return el('details', { class: 'result' },
     el('summary', {}, el('span', { class: 'grow', text: name ?? '' }), el('span', { class: 'hint', text: `score ${Number(score).toFixed(2)}` })),
-    text ? el('pre', { tabindex: 0, text: brief(text, MOST) }) : el('p', { class: 'hint', text: 'Its text was not asked for.' }));
+    text ? el('pre', { text: brief(text, MOST) }) : el('p', { class: 'hint', text: 'Its text was not asked for.' }));
 }
 
 function isJson(text) {

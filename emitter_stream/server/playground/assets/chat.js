@@ -168,7 +168,10 @@ export class Chat {
     try {
       for await (const { event, data } of events) {
         view.run.take(event, data);
-        if (!view.shown && view.run.id) this.#drawState(view.shown = true);
+        if (!view.started && view.run.id) {
+          view.started = true;
+          this.#drawState();
+        }
       }
       if (!view.run.isAtRest && !view.run.error) await this.#follow(view, signal);
     } catch (error) {

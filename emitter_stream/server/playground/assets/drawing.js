@@ -107,7 +107,7 @@ function laneRow([name, lane, kind], made, scale, labels, most, first) {
     const tall = 4 + (18 * count) / most;
     return svg('rect', { class: 'pieces', x: percent(bin / BINS), y: (26 - tall).toFixed(1), width: percent(0.8 / BINS), height: tall.toFixed(1) });
   });
-  const isFirst = lane.pieces[0] === first;
+  const isFirst = kind === 'message' && lane.pieces[0] === first;
   return el('li', kind === 'tool' ? { class: 'tool' } : {}, el('span', { class: 'name', title: name, text: name }),
     svg('svg', { height: 30, role: 'img', 'aria-label': about }, ...grid(scale, labels),
       svg('rect', { class: shape, x: percent(scale.share(lane.start)), y: isStep ? 11 : 3, height: isStep ? 8 : 24, rx: 4, width },

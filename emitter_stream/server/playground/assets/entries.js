@@ -73,12 +73,12 @@ export class RunView {
 
   #foot() {
     const { run } = this;
-    const made = timelineOf(run);
-    const first = firstToken(made);
+    const made = run.isAtRest ? timelineOf(run) : null;
+    const first = made ? firstToken(made) : Infinity;
     const facts = [
       el('span', { class: BAD.includes(run.status) ? 'status bad' : 'status', text: run.status.replaceAll('_', ' ') }),
-      run.isAtRest ? el('span', { text: duration(made.duration) }) : null,
-      first < Infinity && run.isAtRest ? el('span', { text: `${duration(first)} to first token` }) : null,
+      made ? el('span', { text: duration(made.duration) }) : null,
+      first < Infinity ? el('span', { text: `${duration(first)} to first token` }) : null,
       run.body?.usage ? el('span', { text: `${run.body.usage.total_tokens.toLocaleString('en')} tokens` }) : null,
     ].filter(Boolean);
     // Only what changed: a button that is made anew loses the focus.

@@ -85,7 +85,7 @@ function single(entry) {
 
 function body(entry) {
   const text = typeof entry.data === 'string' ? entry.data : JSON.stringify(entry.data, null, 2);
-  return el('pre', { tabindex: 0, text: brief(text, MOST_TEXT) });
+  return el('pre', { text: brief(text, MOST_TEXT) });
 }
 
 const seconds = (t) => `${(t / 1000).toFixed(3)}`;

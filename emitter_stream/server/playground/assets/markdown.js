@@ -3,18 +3,25 @@
 
 import { el, visible } from './dom.js';
 
+// No pattern goes through a text more than a bounded number of times: it may be made to make one do so.
+
 // Signs of our own in a text: \ue000 and a number and \ue001 stand for a citation.
 const OURS = /[\ue000\ue001]/g;
-const INLINE = /(`+)([^`]|[^`][\s\S]*?[^`])\1(?!`)|\*\*(?=\S)([\s\S]*?\S)\*\*|(?<![\w*])\*(?=[^\s*])([^*\n]*[^\s*])\*(?![\w*])|\ue000(\d+)\ue001/g;
+const INLINE = /(`{1,9})([^`]|[^`][\s\S]{0,2000}?[^`])\1(?!`)|\*\*(?=\S)([\s\S]{0,2000}?\S)\*\*|(?<![\w*])\*(?=[^\s*])([^*\n]*[^\s*])\*(?![\w*])|\ue000(\d+)\ue001/g;
 const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)[^`]*$/;
 const ITEM = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)$/;
-const HEADING = /^ {0,3}(#{1,6})\s+(.*?)\s*#*$/;
+const HEADING = /^ {0,3}(#{1,6}) +(\S.*)$/;
 const RULE = /^ {0,3}([-*_])(\s*\1){2,}\s*$/;
 const TABLE = /^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*$/;
 
+const DEEPEST = 8; // lists and quotations within one another
+const is = (pattern, line) => (line.length < 1000 ? pattern.exec(line) : null);
+
 /** Put marks where the citations are; `notes` have start and end, counted in characters. */
 export function marked(text, notes) {
-  const signs = [...text.replace(OURS, '\ufffd')];
+  const clean = text.replace(OURS, '\ufffd');
+  if (!notes.length) return clean;
+  const signs = [...clean];
   const order = notes.map((note, at) => ({ ...note, at })).sort((a, b) => b.start - a.start);
   let last = signs.length;
   for (const { start, end, at } of order) {
@@ -51,7 +58,7 @@ export class Markdown {
   }
 
   #nodes(text) {
-    return blocks(text.split('\n'), this.cite);
+    return blocks(text.split('\n'), this.cite, 0);
   }
 }
 
@@ -62,7 +69,7 @@ function settled(text) {
   let at = 0;
   for (const line of text.split('\n')) {
     at += line.length + 1;
-    const found = FENCE.exec(line);
+    const found = is(FENCE, line);
     if (fence) {
       if (found && found[1].startsWith(fence) && !found[2]) fence = null;
     } else if (found) fence = found[1];
@@ -71,37 +78,37 @@ function settled(text) {
   return text.slice(0, end);
 }
 
-function blocks(lines, cite) {
+function blocks(lines, cite, depth) {
   const made = [];
   for (let at = 0; at < lines.length; ) {
     const line = lines[at];
-    const fence = FENCE.exec(line);
+    const fence = is(FENCE, line);
     const heading = HEADING.exec(line);
     if (!line.trim()) at += 1;
     else if (fence) {
       const code = [];
       for (at += 1; at < lines.length; at += 1) {
-        const end = FENCE.exec(lines[at]);
+        const end = is(FENCE, lines[at]);
         if (end && end[1].startsWith(fence[1]) && !end[2]) break;
         code.push(lines[at]);
       }
       at += 1;
-      made.push(el('pre', { tabindex: 0 }, el('code', { text: code.join('\n'), data: { language: fence[2] } })));
+      made.push(el('pre', {}, el('code', { text: code.join('\n'), data: { language: fence[2] } })));
     } else if (heading) {
       made.push(el(`h${Math.min(heading[1].length + 3, 6)}`, {}, ...inline(heading[2], cite)));
       at += 1;
-    } else if (RULE.test(line)) {
+    } else if (is(RULE, line)) {
       made.push(el('hr'));
       at += 1;
-    } else if (/^ {0,3}>/.test(line)) {
+    } else if (depth < DEEPEST && /^ {0,3}>/.test(line)) {
       const quoted = [];
       for (; at < lines.length && /^ {0,3}>/.test(lines[at]); at += 1) quoted.push(lines[at].replace(/^ {0,3}> ?/, ''));
-      made.push(el('blockquote', {}, ...blocks(quoted, cite)));
-    } else if (ITEM.test(line)) {
+      made.push(el('blockquote', {}, ...blocks(quoted, cite, depth + 1)));
+    } else if (depth < DEEPEST && ITEM.test(line)) {
       const items = [];
       for (; at < lines.length && lines[at].trim() && (ITEM.test(lines[at]) || /^\s{2,}/.test(lines[at])); at += 1) items.push(lines[at]);
-      made.push(list(items, cite));
-    } else if (line.includes('|') && TABLE.test(lines[at + 1] ?? '')) {
+      made.push(list(items, cite, depth));
+    } else if (line.includes('|') && is(TABLE, lines[at + 1] ?? '')) {
       const rows = [line];
       for (at += 2; at < lines.length && lines[at].includes('|'); at += 1) rows.push(lines[at]);
       made.push(table(rows, cite));
@@ -116,10 +123,10 @@ function blocks(lines, cite) {
 
 function begins(lines, at) {
   const line = lines[at];
-  return FENCE.test(line) || HEADING.test(line) || ITEM.test(line) || /^ {0,3}>/.test(line) || (line.includes('|') && TABLE.test(lines[at + 1] ?? ''));
+  return is(FENCE, line) || HEADING.test(line) || ITEM.test(line) || /^ {0,3}>/.test(line) || (line.includes('|') && is(TABLE, lines[at + 1] ?? ''));
 }
 
-function list(lines, cite) {
+function list(lines, cite, depth) {
   const [, indent, sign] = ITEM.exec(lines[0]);
   const isNumbered = /\d/.test(sign);
   const items = [];
@@ -128,7 +135,7 @@ function list(lines, cite) {
     if (found && (found[1].length <= indent.length + 1 || !items.length)) items.push([found[3]]);
     else items.at(-1).push(line.slice(Math.min(indent.length + sign.length + 1, line.search(/\S/))));
   }
-  const children = items.map(([first, ...rest]) => el('li', {}, ...inline(first, cite), ...blocks(rest, cite)));
+  const children = items.map(([first, ...rest]) => el('li', {}, ...inline(first, cite), ...blocks(rest, cite, depth + 1)));
   return el(isNumbered ? 'ol' : 'ul', isNumbered ? { start: parseInt(sign, 10) } : {}, ...children);
 }
 
@@ -136,7 +143,7 @@ function table(rows, cite) {
   const cells = (row) => row.trim().replace(/^\||\|$/g, '').split('|').map((cell) => cell.trim());
   const made = rows.map((row, at) =>
     el('tr', {}, ...cells(row).map((cell) => el(at ? 'td' : 'th', at ? {} : { scope: 'col' }, ...inline(cell, cite)))));
-  return el('div', { class: 'scroll', tabindex: 0 }, el('table', {}, el('thead', {}, made[0]), el('tbody', {}, ...made.slice(1))));
+  return el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, made[0]), el('tbody', {}, ...made.slice(1))));
 }
 
 function inline(text, cite) {

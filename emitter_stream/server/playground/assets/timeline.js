@@ -89,8 +89,9 @@ function fromStore(run) {
   return made;
 }
 
+/** When the first piece of an answer's text came; what a tool is given does not count. */
 export function firstToken(made) {
-  return [...made.lanes, ...made.calls].reduce((least, { pieces }) => (pieces[0] < least ? pieces[0] : least), Infinity);
+  return made.lanes.reduce((least, { kind, pieces }) => (kind === 'message' && pieces[0] < least ? pieces[0] : least), Infinity);
 }
 
 /** Pieces a second, over the time in which they came; null if that is no time. */

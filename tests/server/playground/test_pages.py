@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from server_helpers import HEADERS, Raw
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 ASSETS = ROOT / "emitter_stream" / "server" / "playground" / "assets"
 NAMES = sorted(path.name for path in ASSETS.iterdir())
 TYPES = {
