@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from .._not_given import NotGiven
     from ..resources._params import (
+        AttachParams,
         RunParams,
         RunStreamParams,
         RunToolsStreamParams,
@@ -266,6 +267,26 @@ class AsyncRuns(_AsyncResource):
         create_and_stream = stream
 
         @overload
+        def attach(
+            self,
+            run_id: str,
+            *,
+            thread_id: str,
+            event_handler: None = ...,
+            **params: Unpack[AttachParams],
+        ) -> AsyncAssistantStream: ...
+        @overload
+        def attach(
+            self,
+            run_id: str,
+            *,
+            thread_id: str,
+            event_handler: _H,
+            **params: Unpack[AttachParams],
+        ) -> AsyncAssistantStreamManager[_H]: ...
+        def attach(self, run_id: str, **params: Any) -> Any: ...
+
+        @overload
         def run_tools(
             self,
             thread_id: str,
@@ -314,6 +335,7 @@ class AsyncRuns(_AsyncResource):
     else:
         create = _Call(Runs.create)
         stream = create_and_stream = _Taken(Runs.stream)
+        attach = _Taken(Runs.attach)
         run_tools = _Taken(Runs.run_tools)
         submit_tool_outputs = _Call(Runs.submit_tool_outputs)
         submit_tool_outputs_stream = _Taken(Runs.submit_tool_outputs_stream)

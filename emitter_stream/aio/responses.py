@@ -67,7 +67,7 @@ class AsyncResponses(_AsyncResource):
         async def create(self, **params: Any) -> Any: ...
 
         def stream(
-            self, *, inline: bool = ..., **params: Unpack[ResponseStreamParams]
+            self, *, inline: bool = ..., resume: bool = ..., **params: Unpack[ResponseStreamParams]
         ) -> AsyncResponseStream: ...
 
         @overload

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AssistantCreateParams",
     "AssistantUpdateParams",
+    "AttachParams",
     "CallOptions",
     "ListParams",
     "MessageCreateParams",
@@ -77,6 +78,13 @@ class _StreamOptions(TypedDict, total=False):
     stream: bool | NotGiven | None
     signal: AbortSignal | None
     inline: bool
+    resume: bool
+
+
+class AttachParams(_StreamOptions, CallOptions, total=False):
+    """What ``runs.attach`` takes, but for the run and the event handler."""
+
+    after: int
 
 
 class ListParams(CallOptions, total=False):

@@ -11,8 +11,9 @@ from ..streams.assistants.core import AssistantCore
 from ..streams.assistants.handler import AssistantEventHandler, AssistantStreamManager
 from ..streams.assistants.stream import AssistantStream
 from ._api import Api, Extras
+from ._resume import resuming
 
-__all__ = ["open_source", "open_stream"]
+__all__ = ["open_source", "open_stream", "waits_itself"]
 
 _H = TypeVar("_H", bound=AssistantEventHandler)
 
@@ -28,6 +29,8 @@ def open_stream(
     event_handler: None = ...,
     signal: AbortSignal | None = ...,
     inline: bool = ...,
+    resume: bool = ...,
+    ids: tuple[str, str] | None = ...,
 ) -> AssistantStream: ...
 @overload
 def open_stream(
@@ -40,6 +43,8 @@ def open_stream(
     event_handler: _H | None,
     signal: AbortSignal | None = ...,
     inline: bool = ...,
+    resume: bool = ...,
+    ids: tuple[str, str] | None = ...,
 ) -> AssistantStream | AssistantStreamManager[_H]: ...
 def open_stream(
     api: Api,
@@ -51,15 +56,26 @@ def open_stream(
     event_handler: _H | None = None,
     signal: AbortSignal | None = None,
     inline: bool = False,
+    resume: bool = False,
+    ids: tuple[str, str] | None = None,
 ) -> AssistantStream | AssistantStreamManager[_H]:
     """Post ``body`` with ``"stream": true``, at once or, for an event handler, by its ``with``.
 
-    What is wrong with the arguments is raised here in both cases.
+    What is wrong with the arguments is raised here in both cases. With ``resume`` it goes on when
+    its connection breaks; ``ids`` are the thread and the run, where they are known.
     """
     exchange = api.exchange("POST", path, query=query, body={**body, "stream": True}, extras=extras)
     core = AssistantCore()
-    source = HTTPSource(exchange, core)
+    source: Source = HTTPSource(exchange, core)
+    if resume:
+        is_inline = waits_itself(api, inline, event_handler)
+        source = resuming(api, extras, core, exchange, ids=ids, inline=is_inline)
     return open_source(api, source, core, event_handler=event_handler, signal=signal, inline=inline)
+
+
+def waits_itself(api: Api, inline: bool, event_handler: object) -> bool:
+    """Return whether who waits for the stream reads it, and may leave at any time."""
+    return api.tool_caller is None and (inline or event_handler is not None)
 
 
 def open_source(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .._not_given import NOT_GIVEN, NotGiven
 from ..engine.plain import Stream
-from ..engine.sources import HTTPSource
+from ..engine.resuming import ResumingSource
+from ..engine.sources import HTTPSource, Source
 from ..streams.responses.core import ResponseCore
 from ..streams.responses.parsing import ResponseParser
+from ..streams.responses.resume import ResponseResumption
 from ..streams.responses.stream import ResponseStream
 from ..streams.structured import is_structure, response_tool
 from ..streams.structured import text_format as structured_format
@@ -70,7 +73,7 @@ class Responses(Resource):
 
     @sends_unknown
     def stream(
-        self, *, inline: bool = False, **params: Unpack[ResponseStreamParams]
+        self, *, inline: bool = False, resume: bool = False, **params: Unpack[ResponseStreamParams]
     ) -> ResponseStream:
         """Ask the model for a response and return its stream (Node: ``responses.stream``).
 
@@ -83,6 +86,10 @@ class Responses(Resource):
 
         ``inline=True`` calls the listeners on the thread that waits or iterates, as the official
         SDK does, instead of one of the stream's own.
+
+        With ``resume=True`` the stream goes on where it was when its connection breaks, if the
+        server still has the response: those begun with ``background=True`` live on without their
+        client.
         """
         fields: dict[str, Any] = {**params}
         fields.pop("stream", None)
@@ -98,8 +105,18 @@ class Responses(Resource):
             query = {"stream": True, "include": body.get("include", NOT_GIVEN)}
             path = url_path("/responses/{}", response_id)
             exchange = self._api.exchange("GET", path, query=query, extras=extras)
-        source = HTTPSource(exchange, core)
+        source: Source = HTTPSource(exchange, core)
+        if resume:
+            again = functools.partial(self._again, extras.without_body(), core)
+            is_inline = inline and self._api.tool_caller is None
+            source = ResumingSource(source, ResponseResumption(core, again), inline=is_inline)
         return self._api.streams.make(ResponseStream, source, core, extras.signal, inline=inline)
+
+    def _again(self, extras: Extras, core: ResponseCore, response_id: str, after: int) -> Source:
+        """Return the events of a response behind number ``after``."""
+        path = url_path("/responses/{}", response_id)
+        query = {"stream": True, "starting_after": after}
+        return HTTPSource(self._api.exchange("GET", path, query=query, extras=extras), core)
 
     @sends_unknown
     def parse(self, **params: Unpack[ResponseParseParams]) -> Response:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from .._not_given import NOT_GIVEN, NotGiven
 from ..abort import AbortSignal
+from ..engine.sources import HTTPSource, Source
 from ..streams.assistants.handler import AssistantEventHandler, AssistantStreamManager
+from ..streams.assistants.resume import AttachedCore
 from ..streams.assistants.stream import AssistantStream
 from ..streams.assistants.tool_loop import OnToolError, ToolLoopCore, ToolLoopSource
 from ..tools.functions import Toolbox, ToolsParam, call_directly
@@ -16,6 +18,7 @@ from ..types.params import Metadata
 from ._api import Extras, Resource, parted
 from ._page import CursorPage
 from ._params import (
+    AttachParams,
     CallOptions,
     ListParams,
     RunParams,
@@ -27,13 +30,14 @@ from ._params import (
 )
 from ._path import url_path
 from ._poll import poll_run
-from ._stream import open_source, open_stream
+from ._resume import resuming
+from ._stream import open_source, open_stream, waits_itself
 from .steps import Steps
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..http.transport import Timeout
+    from ..http.transport import Exchange, Timeout
 
 __all__ = ["Runs"]
 
@@ -107,6 +111,7 @@ class Runs(Resource):
         event_handler: _H | None = None,
         signal: AbortSignal | None = None,
         inline: bool = False,
+        resume: bool = False,
         **params: Unpack[RunParams],
     ) -> AssistantStream | AssistantStreamManager[_H]:
         """Start a run and stream it (Node: ``runs.stream``).
@@ -115,6 +120,11 @@ class Runs(Resource):
         ``event_handler`` it is sent by ``with ... as handler:``. ``signal`` aborts the stream.
         With ``inline=True`` whoever waits or iterates calls the listeners, on its own thread
         (``EventStream`` says more); an event handler is always called so.
+
+        With ``resume=True`` the stream goes on where it was when its connection breaks or stands
+        still: from the run's events, which this library's server keeps, else by asking for the run
+        until it has settled, and then for what is missing, as deltas. Listeners hear all once.
+
         The other arguments are those of ``create``. ``timeout`` is the longest wait for the
         connection and between two reads, in seconds.
         """
@@ -129,10 +139,64 @@ class Runs(Resource):
             event_handler=event_handler,
             signal=signal,
             inline=inline,
+            resume=resume,
         )
 
     create_and_stream = stream
     """The older name of ``stream``."""
+
+    @overload
+    def attach(
+        self,
+        run_id: str,
+        *,
+        thread_id: str,
+        event_handler: None = ...,
+        **params: Unpack[AttachParams],
+    ) -> AssistantStream: ...
+    @overload
+    def attach(
+        self, run_id: str, *, thread_id: str, event_handler: _H, **params: Unpack[AttachParams]
+    ) -> AssistantStreamManager[_H]: ...
+    def attach(
+        self,
+        run_id: str,
+        *,
+        thread_id: str,
+        after: int = 0,
+        stream: bool | NotGiven | None = NOT_GIVEN,
+        event_handler: _H | None = None,
+        signal: AbortSignal | None = None,
+        inline: bool = False,
+        resume: bool = False,
+        **params: Unpack[CallOptions],
+    ) -> AssistantStream | AssistantStreamManager[_H]:
+        """Stream a run that somebody began: what it has told, and what it tells until its end.
+
+        Listeners hear the events behind number ``after`` (the run's first event is 1); the snapshots
+        know all. Where the run needs its client the stream waits until somebody has submitted the
+        outputs. This library's server has it, and keeps the events of a run for an hour after its
+        end; then, and on other servers, it is an ``APIStatusError``. The other arguments are those
+        of ``stream``.
+        """
+        path = url_path("/threads/{}/runs/{}/events", thread_id, run_id)
+        extras = parted(params)[1]
+        core = AttachedCore(after)
+        exchange = self._api.exchange("GET", path, query={}, extras=extras)
+        source: Source = HTTPSource(exchange, core)
+        if resume:
+            source = resuming(
+                self._api,
+                extras,
+                core,
+                exchange,
+                ids=(thread_id, run_id),
+                first=lambda: 1,
+                inline=waits_itself(self._api, inline, event_handler),
+            )
+        return open_source(
+            self._api, source, core, event_handler=event_handler, signal=signal, inline=inline
+        )
 
     @overload
     def run_tools(
@@ -155,6 +219,7 @@ class Runs(Resource):
         event_handler: _H | None = None,
         signal: AbortSignal | None = None,
         inline: bool = False,
+        resume: bool = False,
         **params: Unpack[RunToolsParams],
     ) -> AssistantStream | AssistantStreamManager[_H]:
         """Start a run, call the functions it asks for until it answers, and stream all of it.
@@ -188,6 +253,13 @@ class Runs(Resource):
         query, body, extras = _run_request(params)
         body |= {"tools": toolbox.params if send_tools else NOT_GIVEN, "stream": True}
         core = ToolLoopCore()
+        is_inline = waits_itself(self._api, inline, event_handler)
+
+        def source_of(exchange: Exchange) -> Source:
+            if not resume:
+                return HTTPSource(exchange, core)
+            return resuming(self._api, extras, core, exchange, inline=is_inline)
+
         source = ToolLoopSource(
             self._api.exchange("POST", path, query=query, body=body, extras=extras),
             lambda run_id, tool_outputs: self._api.exchange(
@@ -202,7 +274,8 @@ class Runs(Resource):
             max_rounds=max_rounds,
             on_tool_error=on_tool_error,
             call=call_directly if caller is None else caller(),
-            inline=caller is None and (inline or event_handler is not None),
+            inline=is_inline,
+            source_of=source_of,
         )
         return open_source(
             self._api, source, core, event_handler=event_handler, signal=signal, inline=inline
@@ -336,6 +409,7 @@ class Runs(Resource):
         event_handler: _H | None = None,
         signal: AbortSignal | None = None,
         inline: bool = False,
+        resume: bool = False,
         **params: Unpack[SubmitParams],
     ) -> AssistantStream | AssistantStreamManager[_H]:
         """Submit tool outputs and stream how the run goes on (Node: ``submitToolOutputsStream``).
@@ -343,14 +417,17 @@ class Runs(Resource):
         The arguments are those of ``submit_tool_outputs`` and ``stream``.
         """
         body, extras = parted(params)
+        thread_id = body.pop("thread_id")
         return open_stream(
             self._api,
-            _submit_path(body.pop("thread_id"), run_id),
+            _submit_path(thread_id, run_id),
             body=body,
             extras=extras,
             event_handler=event_handler,
             signal=signal,
             inline=inline,
+            resume=resume,
+            ids=(thread_id, run_id),
         )
 
     def submit_tool_outputs_and_poll(

@@ -113,6 +113,7 @@ class Threads(Resource):
         event_handler: _H | None = None,
         signal: AbortSignal | None = None,
         inline: bool = False,
+        resume: bool = False,
         **params: Unpack[ThreadRunParams],
     ) -> AssistantStream | AssistantStreamManager[_H]:
         """Create a thread, start a run and stream it (Node: ``threads.createAndRunStream``).
@@ -128,6 +129,7 @@ class Threads(Resource):
             event_handler=event_handler,
             signal=signal,
             inline=inline,
+            resume=resume,
         )
 
     def create_and_run_poll(

@@ -127,6 +127,7 @@ class ToolLoopSource:
     """The events of a run that calls functions, over all of its rounds.
 
     ``first`` starts the run, ``submit`` makes the exchanges after it. ``call`` calls a function.
+    ``source_of`` makes what reads an exchange.
     """
 
     opens_at_once = False
@@ -143,6 +144,7 @@ class ToolLoopSource:
         on_tool_error: OnToolError = "raise",
         call: Call = call_directly,
         inline: bool = False,
+        source_of: Callable[[Exchange], Source] | None = None,
     ) -> None:
         if max_rounds < 1:
             raise ValueError(f"max_rounds is 1 or more, not {max_rounds!r}")
@@ -159,6 +161,7 @@ class ToolLoopSource:
         # No lock: who interrupts says so before it looks what there is, and what is put there looks
         # afterwards whether that was said.
         self._interrupted = False
+        self._source_of = source_of or (lambda exchange: HTTPSource(exchange, core))
         self._http = self._source_of(first)
         self._ready = self._http.ready  # for what comes next
         self._crew: Crew | None = None
@@ -199,9 +202,6 @@ class ToolLoopSource:
     def redact(self, value: Any) -> Any:
         """Return JSON-like ``value`` without the API key."""
         return self._http.redact(value)
-
-    def _source_of(self, exchange: Exchange) -> Source:
-        return HTTPSource(exchange, self._core)
 
     def _all_rounds(self) -> Generator[Iterable[WireEvent], None, None]:
         core = self._core
