@@ -20,8 +20,10 @@ from .plain import AsyncStream
 from .resources import _AsyncResource, _Call, _List, _Taken
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from .._not_given import NotGiven
-    from ..streams.chat.runner import OnToolError
+    from ..resources._chat_params import ChatCreateParams, ChatRunParams, ChatStreamParams
 
 __all__ = ["AsyncChat", "AsyncCompletionMessages", "AsyncCompletions", "AsyncModels"]
 
@@ -70,20 +72,35 @@ class AsyncCompletions(_AsyncResource):
             messages: Iterable[Any],
             model: str,
             stream: Literal[False] | NotGiven | None = ...,
-            **params: Any,
+            **params: Unpack[ChatCreateParams],
         ) -> ChatCompletion: ...
         @overload
         async def create(
-            self, *, messages: Iterable[Any], model: str, stream: Literal[True], **params: Any
+            self,
+            *,
+            messages: Iterable[Any],
+            model: str,
+            stream: Literal[True],
+            **params: Unpack[ChatCreateParams],
         ) -> AsyncStream[ChatCompletionChunk]: ...
         @overload
         async def create(
-            self, *, messages: Iterable[Any], model: str, stream: bool, **params: Any
+            self,
+            *,
+            messages: Iterable[Any],
+            model: str,
+            stream: bool,
+            **params: Unpack[ChatCreateParams],
         ) -> ChatCompletion | AsyncStream[ChatCompletionChunk]: ...
         async def create(self, **params: Any) -> Any: ...
 
         def stream(
-            self, *, messages: Iterable[Any], model: str, **params: Any
+            self,
+            *,
+            messages: Iterable[Any],
+            model: str,
+            inline: bool = ...,
+            **params: Unpack[ChatStreamParams],
         ) -> AsyncChatCompletionStream: ...
 
         @overload
@@ -92,13 +109,8 @@ class AsyncCompletions(_AsyncResource):
             *,
             messages: Iterable[Any],
             model: str,
-            tools: Any = ...,
             stream: Literal[False] | NotGiven | None = ...,
-            max_chat_completions: int = ...,
-            after_completion: Callable[..., object] | None = ...,
-            tool_context: Any = ...,
-            on_tool_error: OnToolError = ...,
-            **params: Any,
+            **params: Unpack[ChatRunParams],
         ) -> AsyncChatCompletionRunner: ...
         @overload
         def run_tools(
@@ -106,13 +118,8 @@ class AsyncCompletions(_AsyncResource):
             *,
             messages: Iterable[Any],
             model: str,
-            tools: Any = ...,
             stream: Literal[True],
-            max_chat_completions: int = ...,
-            after_completion: Callable[..., object] | None = ...,
-            tool_context: Any = ...,
-            on_tool_error: OnToolError = ...,
-            **params: Any,
+            **params: Unpack[ChatRunParams],
         ) -> AsyncChatCompletionStreamingRunner: ...
         def run_tools(self, **params: Any) -> Any: ...
     else:

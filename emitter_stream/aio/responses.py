@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .._not_given import NotGiven
-    from ..resources._response_params import CallParams, ResponseParams, ResponseStreamParams
+    from ..resources._params import CallParams
+    from ..resources._response_params import ResponseParams, ResponseStreamParams
 
 __all__ = ["AsyncInputItems", "AsyncResponses"]
 

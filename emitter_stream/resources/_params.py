@@ -42,6 +42,7 @@ __all__ = [
     "AssistantUpdateParams",
     "AttachParams",
     "CallOptions",
+    "CallParams",
     "ListParams",
     "MessageCreateParams",
     "MessageListParams",
@@ -72,6 +73,12 @@ class CallOptions(TypedDict, total=False):
     extra_query: Mapping[str, object] | None
     extra_body: Mapping[str, object] | None
     timeout: Timeout | NotGiven
+
+
+class CallParams(CallOptions, total=False):
+    """The options of every call but those of Assistants, whose streams alone take a signal."""
+
+    signal: AbortSignal | None
 
 
 class _StreamOptions(TypedDict, total=False):
@@ -246,7 +253,8 @@ def checked(function: FunctionType) -> Callable[..., Any]:
 
     Of ``**params: Unpack[...]`` the signature then names what stands there. An unknown name is a
     ``TypeError`` with the nearest known one, and so is a required one that is missing, as if the
-    method spelled them out itself. One that ``sends_unknown``, or has other ``**``, is left alone.
+    method spelled them out itself. One that ``sends_unknown`` only shows what it knows; one with
+    another ``**`` is left alone.
     """
     own = inspect.signature(function)
     *explicit, last = own.parameters.values()
@@ -254,13 +262,18 @@ def checked(function: FunctionType) -> Callable[..., Any]:
     signature = own
     if last.kind is last.VAR_KEYWORD:
         found = re.fullmatch(r"Unpack\[(\w+)\]", str(last.annotation))
-        if found is None or hasattr(function, "sends_unknown"):
+        if found is None:
             return function
         table = function.__globals__[found[1]]
+        named = [_parameter(name, table) for name in table.__annotations__]
+        if hasattr(function, "sends_unknown"):
+            known_too = last.replace(annotation="Any")
+            function.__signature__ = own.replace(  # type: ignore[attr-defined]
+                parameters=[*explicit, *named, known_too]
+            )
+            return function
         required = table.__required_keys__
-        signature = own.replace(
-            parameters=[*explicit, *(_parameter(name, table) for name in table.__annotations__)]
-        )
+        signature = own.replace(parameters=[*explicit, *named])
     known = signature.parameters.keys() - {"self"}
 
     @functools.wraps(function)

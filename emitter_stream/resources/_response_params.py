@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from .._not_given import NotGiven
 from ..types import Model
-from ._params import CallOptions
+from ._params import CallParams
 
-if TYPE_CHECKING:
-    from ..abort import AbortSignal
-
-__all__ = ["CallParams", "ResponseParams", "ResponseParseParams", "ResponseStreamParams"]
+__all__ = ["ResponseParams", "ResponseParseParams", "ResponseStreamParams"]
 
 _Object = Mapping[str, Any] | Model
-
-
-class CallParams(CallOptions, total=False):
-    """The options of every call."""
-
-    signal: AbortSignal | None
 
 
 class ResponseParams(CallParams, total=False):
     """What ``responses.create`` sends."""
 
+    access_programs: _Object | NotGiven
     background: bool | NotGiven | None
+    background_options: _Object | NotGiven
+    context_management: Iterable[_Object] | NotGiven | None
     conversation: str | _Object | NotGiven | None
+    image: _Object | NotGiven
     include: Iterable[str] | NotGiven | None
     input: str | Iterable[_Object] | NotGiven
     instructions: str | NotGiven | None
@@ -35,13 +30,15 @@ class ResponseParams(CallParams, total=False):
     max_tool_calls: int | NotGiven | None
     metadata: Mapping[str, str] | NotGiven | None
     model: str | NotGiven
+    moderation: _Object | NotGiven | None
     parallel_tool_calls: bool | NotGiven | None
     previous_response_id: str | NotGiven | None
     prompt: _Object | NotGiven | None
-    prompt_cache_key: str | NotGiven
+    prompt_cache_key: str | NotGiven | None
+    prompt_cache_options: _Object | NotGiven
     prompt_cache_retention: str | NotGiven | None
     reasoning: _Object | NotGiven | None
-    safety_identifier: str | NotGiven
+    safety_identifier: str | NotGiven | None
     service_tier: str | NotGiven | None
     store: bool | NotGiven | None
     stream_options: _Object | NotGiven | None

@@ -31,11 +31,23 @@ from ..types.chat import (
     ChatCompletionStoreMessage,
     ParsedChatCompletion,
 )
-from ._api import Extras, Resource, parted
+from ._api import Resource, parted
+from ._chat_params import (
+    ChatCreateParams,
+    ChatListParams,
+    ChatMessageListParams,
+    ChatParams,
+    ChatRunBodyParams,
+    ChatRunParams,
+    ChatStreamParams,
+)
 from ._page import CursorPage
+from ._params import CallParams, sends_unknown
 from ._path import url_path
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from ..http.transport import Exchange
 
 __all__ = ["Chat", "CompletionMessages", "Completions"]
@@ -72,23 +84,34 @@ class Completions(Resource):
         messages: Iterable[Any],
         model: str,
         stream: Literal[False] | NotGiven | None = ...,
-        **params: Any,
+        **params: Unpack[ChatCreateParams],
     ) -> ChatCompletion: ...
     @overload
     def create(
-        self, *, messages: Iterable[Any], model: str, stream: Literal[True], **params: Any
+        self,
+        *,
+        messages: Iterable[Any],
+        model: str,
+        stream: Literal[True],
+        **params: Unpack[ChatCreateParams],
     ) -> Stream[ChatCompletionChunk]: ...
     @overload
     def create(
-        self, *, messages: Iterable[Any], model: str, stream: bool, **params: Any
+        self,
+        *,
+        messages: Iterable[Any],
+        model: str,
+        stream: bool,
+        **params: Unpack[ChatCreateParams],
     ) -> ChatCompletion | Stream[ChatCompletionChunk]: ...
+    @sends_unknown
     def create(
         self,
         *,
         messages: Iterable[Any],
         model: str,
         stream: bool | NotGiven | None = NOT_GIVEN,
-        **params: Any,
+        **params: Unpack[ChatCreateParams],
     ) -> ChatCompletion | Stream[ChatCompletionChunk]:
         """Ask for an answer; with ``stream=True`` for its chunks, as the server sends them.
 
@@ -106,8 +129,9 @@ class Completions(Resource):
         exchange = self._api.exchange("POST", _PATH, body=body, extras=extras)
         return Stream(HTTPSource(exchange, ChatCore()), _chunk_view, signal=extras.signal)
 
+    @sends_unknown
     def parse(
-        self, /, *, messages: Iterable[Any], model: str, **params: Any
+        self, /, *, messages: Iterable[Any], model: str, **params: Unpack[ChatParams]
     ) -> ParsedChatCompletion:
         """Ask for an answer and parse it: ``choices[0].message.parsed``, and tools' arguments.
 
@@ -124,8 +148,14 @@ class Completions(Resource):
         completion = self._api.fetch(ChatCompletion, "POST", _PATH, body=body, extras=extras)
         return parsed_completion(completion.to_dict(), Parsing.of(body))
 
+    @sends_unknown
     def stream(
-        self, *, messages: Iterable[Any], model: str, inline: bool = False, **params: Any
+        self,
+        *,
+        messages: Iterable[Any],
+        model: str,
+        inline: bool = False,
+        **params: Unpack[ChatStreamParams],
     ) -> ChatCompletionStream:
         """Ask for an answer and return its stream, to which listeners can be attached.
 
@@ -133,8 +163,8 @@ class Completions(Resource):
         ``chat.completions.stream``; with ``with``, the official Python SDK's method of that name.
         ``inline=True``: see ``EventStream``.
         """
-        params.pop("stream", None)
         body, extras = parted({"messages": messages, "model": model, **params})
+        body.pop("stream", None)
         body = _prepared(body)
         core = ChatCore(Parsing.of(body))
         core.conversation.messages.extend(body["messages"])
@@ -152,14 +182,8 @@ class Completions(Resource):
         *,
         messages: Iterable[Any],
         model: str,
-        tools: Any = ...,
         stream: Literal[False] | NotGiven | None = ...,
-        max_chat_completions: int = ...,
-        after_completion: Callable[..., object] | None = ...,
-        tool_context: Any = ...,
-        on_tool_error: OnToolError = ...,
-        inline: bool = ...,
-        **params: Any,
+        **params: Unpack[ChatRunParams],
     ) -> ChatCompletionRunner: ...
     @overload
     def run_tools(
@@ -167,14 +191,8 @@ class Completions(Resource):
         *,
         messages: Iterable[Any],
         model: str,
-        tools: Any = ...,
         stream: Literal[True],
-        max_chat_completions: int = ...,
-        after_completion: Callable[..., object] | None = ...,
-        tool_context: Any = ...,
-        on_tool_error: OnToolError = ...,
-        inline: bool = ...,
-        **params: Any,
+        **params: Unpack[ChatRunParams],
     ) -> ChatCompletionStreamingRunner: ...
     @overload
     def run_tools(
@@ -182,15 +200,10 @@ class Completions(Resource):
         *,
         messages: Iterable[Any],
         model: str,
-        tools: Any = ...,
         stream: bool,
-        max_chat_completions: int = ...,
-        after_completion: Callable[..., object] | None = ...,
-        tool_context: Any = ...,
-        on_tool_error: OnToolError = ...,
-        inline: bool = ...,
-        **params: Any,
+        **params: Unpack[ChatRunParams],
     ) -> ChatCompletionRunner | ChatCompletionStreamingRunner: ...
+    @sends_unknown
     def run_tools(
         self,
         *,
@@ -203,7 +216,7 @@ class Completions(Resource):
         tool_context: Any = None,
         on_tool_error: OnToolError = "raise",
         inline: bool = False,
-        **params: Any,
+        **params: Unpack[ChatRunBodyParams],
     ) -> ChatCompletionRunner | ChatCompletionStreamingRunner:
         """Ask for answers until the model calls no more functions; call those that it does.
 
@@ -259,46 +272,46 @@ class Completions(Resource):
         follow(runner, after_completion)
         return runner
 
-    def retrieve(self, /, completion_id: str, **extras: Any) -> ChatCompletion:
+    def retrieve(self, /, completion_id: str, **options: Unpack[CallParams]) -> ChatCompletion:
         """Get a completion that the server has kept. Node: ``retrieve``."""
         path = url_path("/chat/completions/{}", completion_id)
-        return self._api.fetch(ChatCompletion, "GET", path, extras=_only_extras(extras))
+        return self._api.fetch(ChatCompletion, "GET", path, extras=parted(options)[1])
 
     def update(
-        self, /, completion_id: str, *, metadata: Mapping[str, str] | None, **params: Any
+        self,
+        /,
+        completion_id: str,
+        *,
+        metadata: Mapping[str, str] | None,
+        **options: Unpack[CallParams],
     ) -> ChatCompletion:
         """Change a completion that the server has kept. Node: ``update``."""
-        body, extras = parted({"metadata": metadata, **params})
+        body, extras = parted({"metadata": metadata, **options})
         path = url_path("/chat/completions/{}", completion_id)
         return self._api.fetch(ChatCompletion, "POST", path, body=body, extras=extras)
 
-    def list(self, /, **params: Any) -> CursorPage[ChatCompletion]:
+    def list(self, /, **params: Unpack[ChatListParams]) -> CursorPage[ChatCompletion]:
         """List the completions that the server has kept: ``model``, ``metadata``, ``after``,
         ``limit``, ``order``. Node: ``list``."""
         query, extras = parted(params)
         return self._api.fetch_page(ChatCompletion, _PATH, query=query, extras=extras)
 
-    def delete(self, /, completion_id: str, **extras: Any) -> ChatCompletionDeleted:
+    def delete(self, /, completion_id: str, **options: Unpack[CallParams]) -> ChatCompletionDeleted:
         """Delete a completion that the server has kept. Node: ``delete``."""
         path = url_path("/chat/completions/{}", completion_id)
-        return self._api.fetch(ChatCompletionDeleted, "DELETE", path, extras=_only_extras(extras))
+        return self._api.fetch(ChatCompletionDeleted, "DELETE", path, extras=parted(options)[1])
 
 
 class CompletionMessages(Resource):
     """The messages of completions that the server has kept."""
 
-    def list(self, /, completion_id: str, **params: Any) -> CursorPage[ChatCompletionStoreMessage]:
+    def list(
+        self, /, completion_id: str, **params: Unpack[ChatMessageListParams]
+    ) -> CursorPage[ChatCompletionStoreMessage]:
         """List them: ``after``, ``limit``, ``order``. Node: ``messages.list``."""
         query, extras = parted(params)
         path = url_path("/chat/completions/{}/messages", completion_id)
         return self._api.fetch_page(ChatCompletionStoreMessage, path, query=query, extras=extras)
-
-
-def _only_extras(params: Mapping[str, Any]) -> Extras:
-    sent, extras = parted(params)
-    if sent:
-        raise TypeError(f"unexpected keyword arguments: {', '.join(sent)}")
-    return extras
 
 
 def _prepared(body: Mapping[str, Any]) -> dict[str, Any]:

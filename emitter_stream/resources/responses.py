@@ -19,14 +19,9 @@ from ..streams.structured import text_format as structured_format
 from ..types.responses import Response, ResponseItem, ResponseStreamEvent, ResponseStreamEventBase
 from ._api import Extras, Resource, parted
 from ._page import CursorPage
-from ._params import sends_unknown
+from ._params import CallParams, sends_unknown
 from ._path import url_path
-from ._response_params import (
-    CallParams,
-    ResponseParams,
-    ResponseParseParams,
-    ResponseStreamParams,
-)
+from ._response_params import ResponseParams, ResponseParseParams, ResponseStreamParams
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -56,8 +51,9 @@ class Responses(Resource):
     def create(
         self, *, stream: bool, **params: Unpack[ResponseParams]
     ) -> Response | Stream[ResponseStreamEvent]: ...
+    @sends_unknown
     def create(
-        self, *, stream: bool | NotGiven | None = NOT_GIVEN, **params: Any
+        self, *, stream: bool | NotGiven | None = NOT_GIVEN, **params: Unpack[ResponseParams]
     ) -> Response | Stream[ResponseStreamEvent]:
         """Ask the model for a response (Node: ``responses.create``).
 

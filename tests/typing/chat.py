@@ -69,6 +69,14 @@ def answers(client: OpenAI, messages: list[Any]) -> None:
     whole = completions.run_tools(model="m", messages=messages, tools=[])
     assert_type(whole, ChatCompletionRunner)
     whole.on("content", lambda content: print(content.upper()))
+    completions.create(model="m", messages=messages, temperature=0.5, max_tokens=10, seed=1)
+    completions.create(model="m", messages=messages, temprature=0.5)  # type: ignore
+    completions.stream(model="m", messages=messages, max_tokens="10")  # type: ignore
+    completions.parse(model="m", messages=messages, response_format=dict, timeout=5)
+    completions.run_tools(model="m", messages=messages, tools=[], max_chat_completion=3)  # type: ignore
+    completions.list(limt=2)  # type: ignore
+    client.models.retrieve("m", timeout=5, extra_headers={"X": None})
+    client.models.list(limit=2)  # type: ignore
     whole.on("chunk", print)  # type: ignore
     for completion in completions.list(limit=2):
         assert_type(completion, ChatCompletion)

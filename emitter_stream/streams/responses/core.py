@@ -23,6 +23,7 @@ from ...exceptions import OpenAIError
 from ...types._model import GrowingText, live_view, untouched
 from ...types.responses import (
     Response,
+    ResponseCompletedEvent,
     ResponseFunctionCallArgumentsDeltaEvent,
     ResponseStreamEventBase,
     ResponseTextDeltaEvent,
@@ -165,6 +166,8 @@ class ResponseCore:
         view: Callable[[dict[str, Any]], ResponseStreamEventBase] = ResponseStreamEventBase
         if kind == "response.completed":
             self.completed = True
+            if self._parser.parses:
+                view = self._completed
         elif kind == "response.output_text.done":
             view = self._done
         elif kind in _PLACES:
@@ -223,6 +226,9 @@ class ResponseCore:
         else:
             self._growth = growth
         return growth
+
+    def _completed(self, event: dict[str, Any]) -> ResponseStreamEventBase:
+        return ResponseCompletedEvent(event, self._parser.parse)
 
     def _done(self, event: dict[str, Any]) -> ResponseStreamEventBase:
         return ResponseTextDoneEvent(event, functools.partial(self._parse_done, event))

@@ -44,6 +44,11 @@ class ResponseParser:
             tuple(tools) if isinstance(tools, list | tuple) else (),
         )
 
+    @property
+    def parses(self) -> bool:
+        """Whether anything is parsed."""
+        return self.text is not None or any(map(_is_parsed, _functions_in(self.tools)))
+
     def parse(self, response: dict[str, Any]) -> dict[str, Any]:
         """Return a copy of a response with what only helpers add.
 
@@ -67,7 +72,7 @@ class ResponseParser:
     def _parse(self, response: dict[str, Any]) -> dict[str, Any]:
         made: dict[str, Any] = plain_copy(response)
         complete = made.get("status") in (None, "", "completed")
-        parses = self.text is not None or any(map(_is_parsed, _functions_in(self.tools)))
+        parses = self.parses
         found = None
         for item in made["output"]:
             if item.get("type") == "function_call":

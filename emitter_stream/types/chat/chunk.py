@@ -99,3 +99,4 @@ class ChatCompletionChunk(Resource):
     service_tier: str | None
     system_fingerprint: str | None
     usage: CompletionUsage | None
+    moderation: Model | None

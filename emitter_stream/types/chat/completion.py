@@ -229,6 +229,7 @@ class ChatCompletion(Resource):
     service_tier: str | None
     system_fingerprint: str | None
     usage: CompletionUsage | None
+    moderation: Model | None
 
 
 class ChatCompletionDeleted(Model):

@@ -161,6 +161,7 @@ class ResponseInputText(_Content, tag="input_text"):
 
     type: Literal["input_text"]
     text: str
+    prompt_cache_breakpoint: Model | None
 
 
 class ResponseInputImage(_Content, tag="input_image"):
@@ -172,6 +173,7 @@ class ResponseInputImage(_Content, tag="input_image"):
     detail: str | None
     file_id: str | None
     image_url: str | None
+    prompt_cache_breakpoint: Model | None
 
 
 class ResponseInputFile(_Content, tag="input_file"):
@@ -185,6 +187,7 @@ class ResponseInputFile(_Content, tag="input_file"):
     file_id: str | None
     file_url: str | None
     filename: str | None
+    prompt_cache_breakpoint: Model | None
 
 
 if TYPE_CHECKING:

@@ -85,6 +85,7 @@ __all__ = [
     "ResponseWebSearchCallCompletedEvent",
     "ResponseWebSearchCallInProgressEvent",
     "ResponseWebSearchCallSearchingEvent",
+    "ShellCallOutputDelta",
 ]
 
 
@@ -258,11 +259,40 @@ class ResponseTextDoneEvent(_PartEvent, tag="response.output_text.done"):
 
 
 class ResponseCompletedEvent(_ResponseEvent, tag="response.completed"):
-    """The response is complete."""
+    """The response is complete; ``response`` has ``output_parsed``, where that was asked for."""
 
-    __slots__ = ()
+    __slots__ = ("_parse", "_parsed")
 
     type: Literal["response.completed"]
+
+    def __init__(
+        self,
+        data: dict[str, Any] | None = None,
+        /,
+        parse: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        **fields: Any,
+    ) -> None:
+        super().__init__(data, **fields)
+        self._parse = parse
+        self._parsed: tuple[Any, Response] | None = None  # what was parsed, and what it became
+
+    def _again(self, data: dict[str, Any]) -> ResponseCompletedEvent:
+        return ResponseCompletedEvent(data, self._parse)
+
+    if not TYPE_CHECKING:  # a field, to them
+
+        @property
+        def response(self) -> Response:
+            """The response, parsed when it is first read; the event has it as it came.
+
+            Raises ``OpenAIError`` for a text that does not fit what was asked for.
+            """
+            data = self._data.get("response")
+            if self._parse is None or type(data) is not dict:
+                return super().response
+            if self._parsed is None or self._parsed[0] is not data:
+                self._parsed = data, Response(self._parse(data))
+            return self._parsed[1]
 
 
 class ResponseCreatedEvent(_ResponseEvent, tag="response.created"):
@@ -677,6 +707,9 @@ class ResponseImageGenCallPartialImageEvent(
     partial_image_b64: str
     partial_image_index: int
     background: str
+    output_format: str | None
+    quality: str | None
+    size: str | None
 
 
 class ResponseShellCallCommandAddedEvent(
@@ -703,6 +736,7 @@ class ResponseShellCallCommandDeltaEvent(
     delta: str
     command_index: int
     output_index: int
+    obfuscation: str | None
 
 
 class ResponseShellCallCommandDoneEvent(
@@ -718,6 +752,15 @@ class ResponseShellCallCommandDoneEvent(
     output_index: int
 
 
+class ShellCallOutputDelta(Model):
+    """The next piece of what a command writes."""
+
+    __slots__ = ()
+
+    stdout: str | None
+    stderr: str | None
+
+
 class ResponseShellCallOutputContentDeltaEvent(
     _ItemEvent, tag="response.shell_call_output_content.delta"
 ):
@@ -726,7 +769,7 @@ class ResponseShellCallOutputContentDeltaEvent(
     __slots__ = ()
 
     type: Literal["response.shell_call_output_content.delta"]
-    delta: Model
+    delta: ShellCallOutputDelta
     command_index: int
 
 

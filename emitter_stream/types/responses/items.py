@@ -51,6 +51,7 @@ __all__ = [
     "ResponseOutputItem",
     "ResponseOutputMessage",
     "ResponseReasoningItem",
+    "WebSearchAction",
 ]
 
 _Status = Literal["in_progress", "completed", "incomplete"]
@@ -111,6 +112,14 @@ class ResponseFunctionToolCall(_Item, tag="function_call"):
     namespace: str | None
     status: _Status | None
     parsed_arguments: PlainOrInstance
+    caller: Model | None
+    created_by: str | None
+
+    @property
+    def async_(self) -> bool | None:
+        """The field ``async``, whose name is a word of Python's."""
+        found: bool | None = self._data.get("async")
+        return found
 
 
 class ResponseFunctionToolCallOutputItem(_Item, tag="function_call_output"):
@@ -123,6 +132,10 @@ class ResponseFunctionToolCallOutputItem(_Item, tag="function_call_output"):
     call_id: str
     output: str | ListView[ResponseContent]
     status: _Status | None
+    name: str | None
+    namespace: str | None
+    caller: Model | None
+    created_by: str | None
 
 
 class ResponseCustomToolCall(_Item, tag="custom_tool_call"):
@@ -136,6 +149,13 @@ class ResponseCustomToolCall(_Item, tag="custom_tool_call"):
     name: str
     input: str
     namespace: str | None
+    caller: Model | None
+
+    @property
+    def async_(self) -> bool | None:
+        """The field ``async``, whose name is a word of Python's."""
+        found: bool | None = self._data.get("async")
+        return found
 
 
 class ResponseCustomToolCallOutput(_Item, tag="custom_tool_call_output"):
@@ -147,6 +167,7 @@ class ResponseCustomToolCallOutput(_Item, tag="custom_tool_call_output"):
     id: str | None
     call_id: str
     output: str | ListView[ResponseContent]
+    caller: Model | None
 
 
 class ResponseReasoningItem(_Item, tag="reasoning"):
@@ -186,6 +207,19 @@ class ResponseFileSearchToolCall(_Item, tag="file_search_call"):
     results: ListView[FileSearchResult] | None
 
 
+class WebSearchAction(Model):
+    """What was done on the web: searched for, opened, or looked for in a page."""
+
+    __slots__ = ()
+
+    type: Literal["search", "open_page", "find_in_page"]
+    query: str | None
+    queries: list[str] | None
+    sources: ListView[Model] | None
+    url: str | None
+    pattern: str | None
+
+
 class ResponseFunctionWebSearch(_Item, tag="web_search_call"):
     """A search of the web; ``action`` is what was done."""
 
@@ -193,7 +227,7 @@ class ResponseFunctionWebSearch(_Item, tag="web_search_call"):
 
     type: Literal["web_search_call"]
     id: str
-    action: Model
+    action: WebSearchAction
     status: str
 
 
@@ -222,6 +256,7 @@ class ResponseComputerToolCallOutputItem(_Item, tag="computer_call_output"):
     output: Model
     acknowledged_safety_checks: ListView[Model] | None
     status: _Status | None
+    created_by: str | None
 
 
 class ImageGenerationCall(_Item, tag="image_generation_call"):
@@ -238,6 +273,9 @@ class ImageGenerationCall(_Item, tag="image_generation_call"):
     size: str | None
     quality: str | None
     background: str | None
+    action: str | None
+    error: Model | None
+    svg_usage: Model | None
 
 
 class ResponseCodeInterpreterToolCall(_Item, tag="code_interpreter_call"):
@@ -300,6 +338,8 @@ class ResponseFunctionShellToolCall(_Item, tag="shell_call"):
     call_id: str
     environment: Model | None
     status: _Status
+    caller: Model | None
+    created_by: str | None
 
 
 class ResponseFunctionShellCallOutputContent(Model):
@@ -310,6 +350,7 @@ class ResponseFunctionShellCallOutputContent(Model):
     outcome: Model
     stderr: str
     stdout: str
+    created_by: str | None
 
 
 class ResponseFunctionShellToolCallOutput(_Item, tag="shell_call_output"):
@@ -323,6 +364,8 @@ class ResponseFunctionShellToolCallOutput(_Item, tag="shell_call_output"):
     max_output_length: int | None
     output: ListView[ResponseFunctionShellCallOutputContent]
     status: _Status | None
+    caller: Model | None
+    created_by: str | None
 
 
 class ResponseApplyPatchToolCall(_Item, tag="apply_patch_call"):
@@ -335,6 +378,8 @@ class ResponseApplyPatchToolCall(_Item, tag="apply_patch_call"):
     call_id: str
     operation: Model
     status: str
+    caller: Model | None
+    created_by: str | None
 
 
 class ResponseApplyPatchToolCallOutput(_Item, tag="apply_patch_call_output"):
@@ -347,6 +392,8 @@ class ResponseApplyPatchToolCallOutput(_Item, tag="apply_patch_call_output"):
     call_id: str
     output: str | None
     status: str
+    caller: Model | None
+    created_by: str | None
 
 
 class McpCall(_Item, tag="mcp_call"):
@@ -420,6 +467,7 @@ class ResponseCompactionItem(_Item, tag="compaction"):
     type: Literal["compaction"]
     id: str
     encrypted_content: str
+    created_by: str | None
 
 
 ParsedResponseOutputMessage = ResponseOutputMessage

@@ -32,6 +32,9 @@ class ResponseError(Model):
 
     code: str
     message: str
+    misalignment: Model | None
+    param: str | None
+    type: str | None
 
 
 class IncompleteDetails(Model):
@@ -49,6 +52,9 @@ class Reasoning(Model):
 
     effort: str | None
     summary: str | None
+    context: Literal["auto", "current_turn", "all_turns"] | None
+    generate_summary: str | None
+    mode: str | None
 
 
 class InputTokensDetails(Model):
@@ -57,6 +63,8 @@ class InputTokensDetails(Model):
     __slots__ = ()
 
     cached_tokens: int
+    cache_write_tokens: int | None
+    cache_write_tokens_details: Model | None
 
 
 class OutputTokensDetails(Model):
@@ -133,6 +141,13 @@ class Response(Resource):
     truncation: Literal["auto", "disabled"] | None
     usage: ResponseUsage | None
     user: str | None
+    access_programs: Model | None
+    image: Model | None
+    input_transformations: ListView[Model] | None
+    moderation: Model | None
+    prompt_cache_diagnostics: Model | None
+    prompt_cache_options: Model | None
+    tool_usage: Model | None
 
     @property
     def output_text(self) -> str:
