@@ -95,10 +95,10 @@ def both(serve, answers, program):
     made = []
     for client_class in (openai.OpenAI, OpenAI):
         server = serve(*answers())
-        client = client_class(
+        with client_class(
             base_url=server.url, api_key="sk-test", max_retries=0, timeout=PATIENCE
-        )
-        made.append(program(client))
+        ) as client:
+            made.append(program(client))
     return made
 
 
