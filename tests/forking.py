@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
-PATIENCE = 15.0  # seconds after which a child that does not end hangs
+PATIENCE = 120.0  # seconds after which a child that does not end hangs
 
 
 def in_child(work: Callable[[], object]) -> str:

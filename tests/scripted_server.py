@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-PATIENCE = 20.0  # seconds after which something that never came is a failure, not a hang
+PATIENCE = 120.0  # seconds after which something that never came is a failure, not a hang
 
 
 class ServerStopped(Exception):

@@ -15,7 +15,7 @@ from scripted_server import sse
 from emitter_stream import AssistantEventHandler, AssistantStream, OpenAIError
 from emitter_stream.aio import AsyncAssistantStream, AsyncOpenAI
 
-PATIENCE = 20
+PATIENCE = 120.0
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="lost")
 EVENTS = [
     {"event": name, "data": data} for name, data in answered("a", "b", "c") if name != DONE[0]

@@ -120,12 +120,14 @@ class Program:
         else:
             self.wait_for("under way")
 
-    def wait_for(self, line):
-        """Read what the program says until it says this."""
+    def wait_for(self, *lines):
+        """Read what the program says until it has said all of these, in whatever order."""
+        missing = set(lines)
         for said in self.process.stdout:
-            if said.strip() == line:
+            missing.discard(said.strip())
+            if not missing:
                 return
-        raise AssertionError(f"it never said {line!r}: {self.process.stderr.read()}")
+        raise AssertionError(f"it never said {missing}: {self.process.stderr.read()}")
 
     def go(self):
         """Let the program's own code go on to its end."""
@@ -182,9 +184,8 @@ def test_ctrl_c_while_python_waits_at_the_end(program, place):
     """When only the stream is left, Ctrl-C ends that, without a complaint."""
     child = program(place, "")
     child.go()
-    child.wait_for("main has ended")
-    if place == "iterator":
-        child.wait_for("read to its end")  # nobody takes what it holds any more
+    # What an iterator holds is taken by nobody any more: its stream runs to the end.
+    child.wait_for("main has ended", *["read to its end"] * (place == "iterator"))
     child.interrupt()
     status, _, err = child.outcome()
     assert (status, err) == (-signal.SIGINT, "")

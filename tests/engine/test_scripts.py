@@ -23,7 +23,7 @@ from scripted_server import answer, sse
 HEADER = textwrap.dedent("""
     import sys, threading
     from emitter_stream import OpenAI, AssistantStream
-    client = OpenAI(api_key="sk-test", base_url=sys.argv[1], max_retries=0, timeout=20)
+    client = OpenAI(api_key="sk-test", base_url=sys.argv[1], max_retries=0, timeout=120)
     stream = client.beta.threads.runs.stream("thread_1", assistant_id="asst_1")
     say = lambda *words: print(*words, flush=True)
 """)
@@ -162,7 +162,7 @@ WORKER = """
     import emitter_stream.engine.program_end
     def work():
         threading.main_thread().join()
-        emitter_stream.engine.program_end.coming.wait(20)
+        emitter_stream.engine.program_end.coming.wait(120)
         try:
             {body}
         except BaseException as error:
@@ -199,7 +199,7 @@ def test_a_listener_that_a_worker_attaches_after_the_main_thread_has_ended(serve
             tell = lambda word: (sys.stdout.write(f"{word}\\n"), sys.stdout.flush())  # in one piece
             stream.on("textDelta", lambda d: tell(d.value)).on("end", lambda: tell("end"))
             tell("attached")
-            stream.done(timeout=20)
+            stream.done(timeout=120)
     """.strip()
     with script(serve(gated_at), WORKER.format(body=body), stdin=subprocess.PIPE) as (
         process,
@@ -256,13 +256,13 @@ def test_a_forked_child_ends_while_a_stream_runs_in_the_parent(serve):
         def hold():
             with stream._delivery.still():
                 held.set()
-                free.wait(20)
+                free.wait(120)
         holder = threading.Thread(target=hold)
         holder.start()
-        held.wait(20)
+        held.wait(120)
         child = multiprocessing.get_context("fork").Process(target=say, args=["child"])
         child.start()
-        child.join(20)
+        child.join(120)
         say(child.exitcode)
         child.kill()
         free.set()
@@ -295,8 +295,8 @@ def test_an_iterator_that_is_collected_while_a_listener_is_taken_away(serve):
             attaching.set()
             attach(registration)
         def other():
-            wanted.wait(20)
-            removing.wait(20)
+            wanted.wait(120)
+            removing.wait(120)
             stream._emitter.attach = attach_other
             stream.on("messageDone", lambda: say("messageDone"))
         def first():
@@ -310,7 +310,7 @@ def test_an_iterator_that_is_collected_while_a_listener_is_taken_away(serve):
         stream.start()
         thread.join()
         say("attached")
-        stream.done(timeout=20)
+        stream.done(timeout=120)
         say("done")
     """
     gate = threading.Event()
@@ -356,7 +356,7 @@ INTERRUPT = """
     except KeyboardInterrupt:
         say("interrupted")
     try:
-        stream.done(timeout=10)
+        stream.done(timeout=120)
     except APIUserAbortError:
         say("aborted", stream.aborted)
 """

@@ -20,7 +20,7 @@ from emitter_stream import APIConnectionError, APIUserAbortError, OpenAI
 from emitter_stream.http import tls
 
 STRESS = Path(__file__).parents[1] / "stress"
-PATIENCE = 15.0
+PATIENCE = 120.0
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl program")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

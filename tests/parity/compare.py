@@ -16,7 +16,7 @@ NAMES = (
     *("textCreated", "textDelta", "textDone", "imageFileDone", "error", "abort", "end"),
 )
 HERE = Path(__file__).parent
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 FOLDERS = (("scenarios", "golden"), ("more_scenarios", "more_golden"))
 VECTORS = {

@@ -18,7 +18,7 @@ import official
 
 from emitter_stream.server import Text, Turn
 
-PATIENCE = 20
+PATIENCE = 120.0
 HEADERS = {
     "Authorization": "Bearer any",
     "OpenAI-Beta": "assistants=v2",

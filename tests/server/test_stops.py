@@ -141,7 +141,7 @@ def test_a_stream_on_a_loop_of_another_thread():
         needs = a_run(OpenAI(base_url=server.base_url, api_key="sk-test"))
         other = threading.Thread(target=lambda: asyncio.run(main(server.base_url, needs)))
         other.start()
-        assert made.wait(20)
+        assert made.wait(120)
     other.join()
     assert heard == ["completed"]
 

@@ -119,7 +119,7 @@ def wait_for_end(stream: AssistantStream) -> None:
     """Wait for the end without saying go."""
     ended = threading.Event()
     stream.on("end", ended.set)
-    assert ended.wait(20)
+    assert ended.wait(120)
 
 
 # Snapshots

@@ -13,7 +13,7 @@ from emitter_stream import APIUserAbortError, OpenAIError
 from emitter_stream.aio import AsyncAssistantEventHandler, AsyncAssistantStream
 
 EVENTS = [{"event": name, "data": data} for name, data in answered("a", "b") if name != DONE[0]]
-PATIENCE = 20
+PATIENCE = 120.0
 
 
 async def arriving():

@@ -235,7 +235,7 @@ def test_bodies_nested_to_the_limit(raw):
 
 def test_garbage_instead_of_http(raw):
     """Bytes that are not HTTP do no harm."""
-    with socket.create_connection((raw.host, raw.port), timeout=20) as connection:
+    with socket.create_connection((raw.host, raw.port), timeout=120) as connection:
         connection.sendall(b"\x16\x03\x01\x00\r\n\r\n")
         connection.recv(1000)
     assert raw("POST", "/threads", {}).status == 200

@@ -138,7 +138,7 @@ def test_another_does_not_end_a_run(start, file, gate):
     alice, bob = As(server, ALICE), As(server, BOB)
     thread = alice.thread("Hi")
     run = alice("POST", f"/threads/{thread}/runs", {"assistant_id": alice.assistant()}).body["id"]
-    assert gate.waiting.wait(20)
+    assert gate.waiting.wait(120)
     assert bob("DELETE", f"/threads/{thread}").status == 404
     assert bob("POST", f"/threads/{thread}/runs/{run}/cancel").status == 404
     gate.open()
@@ -151,7 +151,7 @@ def test_another_does_not_see_a_response_at_work(start, file, gate):
     alice, bob = As(server, ALICE), As(server, BOB)
     asked = {"model": "m", "input": "Hi", "background": True}
     path = "/responses/" + alice("POST", "/responses", asked).body["id"]
-    assert gate.waiting.wait(20)
+    assert gate.waiting.wait(120)
     assert bob("GET", path).status == 404
     assert bob("GET", f"{path}?stream=true").status == 404
     assert bob("POST", f"{path}/cancel").status == 404

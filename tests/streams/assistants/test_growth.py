@@ -308,7 +308,7 @@ def test_a_key_that_stands_twice_over_http(stream_of, second, spelling):
     stream = stream_of(sse(encode(frames))).on(
         "textDelta", lambda delta: pieces.append(delta.value)
     )
-    stream.done(timeout=20)
+    stream.done(timeout=120)
     assert pieces == [second] * len(firsts)
     assert stream.current_message_snapshot().content[0].text.value == second * len(firsts)
 
@@ -375,6 +375,6 @@ def test_events_of_other_classes_are_events_like_others():
     events = [{"event": name, "data": odd(data)} for name, data in frames]
     stream = AssistantStream.from_events(events)
     heard = []
-    stream.on("textDelta", lambda delta: heard.append(delta.to_dict())).done(timeout=20)
+    stream.on("textDelta", lambda delta: heard.append(delta.to_dict())).done(timeout=120)
     assert heard == [{"value": piece} for piece in "abc"]
     assert stream.current_message_snapshot().to_dict()["content"][0]["text"]["value"] == "abc"

@@ -19,7 +19,7 @@ def finals_of(stream) -> dict:
     final = {}
     for name, method in FINALS.items():
         try:
-            final[name] = plain(getattr(stream, method)(timeout=20))
+            final[name] = plain(getattr(stream, method)(timeout=120))
         except OpenAIError as error:
             final[name] = plain(error)
     return final

@@ -267,7 +267,7 @@ def test_what_a_late_listener_missed(connect):
         run = stream(connect, sse(chunks("a", "b", "c", **more)))
         first = threading.Event()
         run.on("end", first.set)
-        assert first.wait(20)
+        assert first.wait(120)
         heard = []
         for name in ("content.delta", "content", "chunk"):
             run.on(name, functools.partial(keep, heard, name))
@@ -387,7 +387,7 @@ def test_a_script_that_only_listens(connect):
     run = stream(connect, saying('{"a": "b', "c", 'd"}'), response_format=SCHEMA)
     heard, ended = [], threading.Event()
     run.on("content.delta", lambda event: heard.append(event.parsed)).on("end", ended.set)
-    assert ended.wait(20)
+    assert ended.wait(120)
     assert heard == [{"a": "b"}, {"a": "bc"}, {"a": "bcd"}]
     late = []
     run.on("content.delta", lambda event: late.append(event.parsed)).done()

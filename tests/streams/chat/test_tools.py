@@ -131,13 +131,13 @@ def test_abort_while_functions_run(connect):
 
     def slow(arguments):
         begun.set()
-        leave.wait(20)
+        leave.wait(120)
         return "late"
 
     tools = [{"type": "function", "function": {"function": slow}}]
     client = connect(calling(("slow", "{}")))
     run = client.chat.completions.run_tools(**ASK, tools=tools, stream=True).start()
-    assert begun.wait(20)
+    assert begun.wait(120)
     run.abort()
     with pytest.raises(APIUserAbortError):
         run.done(10)
@@ -157,7 +157,7 @@ def test_a_run_nobody_holds_has_a_runner_all_the_same(connect):
     client.chat.completions.run_tools(
         **ASK, tools=[{"type": "function", "function": {"function": look}}], stream=True
     ).on("end", done.set)
-    assert done.wait(20)
+    assert done.wait(120)
     assert seen == [(ChatCompletionStreamingRunner, 2)]
 
 

@@ -125,7 +125,7 @@ def test_late_listeners_are_given_what_they_missed():
     seen = []
     over = threading.Event()
     stream.on("end", over.set)
-    assert over.wait(20)
+    assert over.wait(120)
     stream.on("response.output_text.delta", lambda event: seen.append(event.to_dict()))
     stream.done(20)
     assert [event["snapshot"] for event in seen] == ["Hel", "Hello"]
