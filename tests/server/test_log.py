@@ -58,7 +58,7 @@ def test_all_ends_are_lines(start, lines, gate):
     raw = Raw(server.base_url)
     thread = raw.thread("Hi")
     failed = raw("POST", f"/threads/{thread}/runs", {"assistant_id": raw.assistant()}).body
-    assert gate.waiting.wait(20)
+    assert gate.waiting.wait(120)
     server.stop()
     said = "\n".join(lines())
     for run, status in ((other, "cancelled"), (waits, "expired"), (failed, "failed")):
