@@ -92,6 +92,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--db", default=":memory:", metavar="PATH", help="database file, or :memory:"
     )
     serve.add_argument(
+        "--files", metavar="DIR", help="where uploaded files lie; beside the database if not given"
+    )
+    serve.add_argument(
         "--tokens-per-second",
         type=_pace,
         default=30.0,
@@ -312,6 +315,7 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
             model=model,
             code_interpreter=args.code_interpreter,
             db=args.db,
+            files=args.files,
             host=args.host,
             port=args.port,
             allowed_hosts=args.allowed_host,

@@ -17,6 +17,7 @@ import uvicorn
 
 from .._open_streams import let_run_out
 from .cage import find_cage
+from .files.folder import Folder
 from .http.app import create_app
 from .http.connection import TimedConnection
 from .http.doors import Doors
@@ -71,6 +72,8 @@ class LocalServer:
 
     `db` is a file or `:memory:`; `tokens_per_second` is the scripted model's pace (0 or None: as
     fast as possible); `model` replaces that model: `Upstream(...)`, or one of your own.
+    Uploaded files lie in the folder `files`, by default beside the database, or in a folder that goes
+    away with the server if that is in memory.
     `code_interpreter` says whether code that the model writes is run: `local` does, on this machine,
     in the strongest cage that it has (see `interpreter.py`); `off`, the default with an upstream, does not offer that tool. The
     scripted model's own code is always run. `run_lifetime` is in seconds. `port` 0 takes a
@@ -85,6 +88,7 @@ class LocalServer:
         self,
         *,
         db: str = ":memory:",
+        files: str | None = None,
         tokens_per_second: float | None = None,
         model: Model | None = None,
         code_interpreter: CodeInterpreter | None = None,
@@ -98,6 +102,7 @@ class LocalServer:
         clock: Clock = time.time,
     ) -> None:
         self._db_path = db
+        self._files_path = files
         self._model: Model = ScriptedModel(tokens_per_second) if model is None else model
         self._has_code = _runs_code(self._model, code_interpreter)
         if not host:
@@ -134,6 +139,12 @@ class LocalServer:
         except BaseException:
             listener.close()
             raise
+        try:
+            stored = _open_folder(self._files_path, self._db_path)
+        except BaseException:
+            listener.close()
+            database.close()
+            raise
         self._base_url = _url(listener)
         self._listener, self._pid = listener, os.getpid()
         _started.add(self)
@@ -141,7 +152,7 @@ class LocalServer:
         ready = threading.Event()
         self._thread = threading.Thread(
             target=self._serve,
-            args=(listener, database, ready),
+            args=(listener, database, stored, ready),
             name="assistants-server",
             daemon=True,  # a server that nobody stopped must not keep the process alive
         )
@@ -209,20 +220,26 @@ class LocalServer:
     def _is_elsewhere(self) -> bool:
         return self._pid != os.getpid()
 
-    def _serve(self, listener: socket.socket, database: Database, ready: threading.Event) -> None:
+    def _serve(
+        self, listener: socket.socket, database: Database, stored: Folder, ready: threading.Event
+    ) -> None:
         try:
-            asyncio.run(self._serve_async(listener, database, ready))
+            asyncio.run(self._serve_async(listener, database, stored, ready))
         except Exception as exc:  # noqa: BLE001  (`start` raises it again)
             self._failure = exc
         finally:
             listener.close()
             database.close()
+            stored.close()
             ready.set()
 
     async def _serve_async(
-        self, listener: socket.socket, database: Database, ready: threading.Event
+        self, listener: socket.socket, database: Database, stored: Folder, ready: threading.Event
     ) -> None:
-        engine = RunEngine(database, self._model, self._lifetime, has_code=self._has_code)
+        engine = RunEngine(
+            database, self._model, self._lifetime, has_code=self._has_code, stored=stored
+        )
+        await engine.desk.start()
         config = uvicorn.Config(
             create_app(engine, self._doors),
             # No settings of the process are touched, logging included.
@@ -270,6 +287,16 @@ def _open_database(path: str, clock: Clock) -> Database:
         database.close()
         raise DatabaseUnusable(f"cannot use the database {path}: {exc}") from exc
     return database
+
+
+def _open_folder(path: str | None, database: str) -> Folder:
+    """Open the folder of files: the one named, else the one beside the database."""
+    if path is None and database not in ("", ":memory:"):
+        path = f"{database}-files"
+    try:
+        return Folder(path)
+    except OSError as exc:
+        raise DatabaseUnusable(f"cannot use the folder {path}: {exc.strerror or exc}") from exc
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -33,10 +33,12 @@ from . import bodies, models
 from .chat import ChatApi
 from .doors import Doors, is_preflight
 from .errors import ApiError, bad_request, shorten, storage_failed
+from .files import FilesApi
 from .keys import OWNER
 from .paths import plain_path
 from .reading import read_after, read_body, read_page
 from .responses import ResponsesApi
+from .vector_stores import POLL_AFTER, VectorStoresApi
 
 logger = logging.getLogger("emitter_stream.server")
 
@@ -157,7 +159,8 @@ class Api:
 
     async def get_run(self, request: Request) -> Response:
         thread, run = ids(request, "thread_id", "run_id")
-        return await self._answer(lambda s: s.find_run(thread, run).body)
+        body = await self.engine.transact(lambda s: s.find_run(thread, run).body)
+        return JSONResponse(body, headers=POLL_AFTER)
 
     async def update_run(self, request: Request) -> Response:
         thread, run = ids(request, "thread_id", "run_id")
@@ -255,6 +258,8 @@ class Api:
             f"{pages.FOLDER}{{name}}": {"GET": pages.get_file},
             **ChatApi(self.engine).table(),
             **ResponsesApi(self.engine).table(),
+            **FilesApi(self.engine).table(),
+            **VectorStoresApi(self.engine).table(),
         }
         return [
             Route(path, by_method(handlers), methods=list(handlers))

@@ -8,6 +8,7 @@ by `problems.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -19,7 +20,9 @@ from pydantic import (
     Tag,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from .problems import ASIDE, refusal
 
@@ -112,6 +115,12 @@ Tool = Annotated[
 class StaticChunks(Body):
     max_chunk_size_tokens: Annotated[int, Field(ge=100, le=4096)]
     chunk_overlap_tokens: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _is_no_larger_overlap(self) -> StaticChunks:
+        if self.chunk_overlap_tokens * 2 > self.max_chunk_size_tokens:
+            raise PydanticCustomError("large_overlap", "")
+        return self
 
 
 class StaticChunking(Body):
@@ -346,7 +355,11 @@ class Empty(Body):
     """What a request without parameters brings."""
 
 
-_LIMIT = TypeAdapter(Annotated[int, Field(ge=1, le=100)])
+@cache
+def _limits(most: int) -> TypeAdapter[int]:
+    return TypeAdapter(Annotated[int, Field(ge=1, le=most)])
+
+
 _ORDER = TypeAdapter(Literal["asc", "desc"])
 
 
@@ -359,10 +372,10 @@ def checked(shape: type[Body], value: Mapping[str, Any]) -> dict[str, Any]:
     return dict(value)
 
 
-def checked_limit(value: int) -> int:
+def checked_limit(value: int, most: int = 100) -> int:
     """Return how many objects of a list are asked for."""
     try:
-        return _LIMIT.validate_python(value, strict=True)
+        return _limits(most).validate_python(value, strict=True)
     except ValidationError as error:
         raise refusal(error, "limit") from None
 

@@ -45,6 +45,8 @@ def bad_request(message: str, param: str | None = None, code: str | None = None)
 
 
 def not_found(kind: str, object_id: str) -> ApiError:
+    if kind == "file":
+        return ApiError(404, f"No such File object: {shorten(object_id)}", param="id")
     return ApiError(404, f"No {kind} found with id '{shorten(object_id)}'.")
 
 

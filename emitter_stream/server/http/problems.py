@@ -115,6 +115,7 @@ def _no_shape(path: str, detail: ErrorDetails) -> ApiError:
         return _wrong(tag, "a string", value["type"]) if "type" in value else _missing(tag, detail)
     expected = {
         "content": "a string or an array of content parts",
+        "query": "a string or an array of strings",
         "response_format": "an object or the string 'auto'",
         "tool_choice": "an object or a string",
     }
@@ -180,6 +181,23 @@ def _no_match(path: str, detail: ErrorDetails) -> ApiError:
     )
 
 
+def _wrong_kind(path: str, detail: ErrorDetails) -> ApiError:
+    return _wrong(path, _context(detail)["expected"], detail["input"])
+
+
+def _no_files(path: str, detail: ErrorDetails) -> ApiError:
+    return _missing("file_ids", detail)
+
+
+def _large_overlap(path: str, detail: ErrorDetails) -> ApiError:
+    place = f"{path}.chunk_overlap_tokens"
+    return bad_request(
+        f"Invalid '{place}': the overlap may be at most half of 'max_chunk_size_tokens'.",
+        place,
+        "invalid_value",
+    )
+
+
 _RANKS = {"extra_forbidden": 0, "missing": 1}
 _WORDS: dict[str, Callable[[str, ErrorDetails], ApiError]] = {
     "extra_forbidden": _unknown,
@@ -194,4 +212,7 @@ _WORDS: dict[str, Callable[[str, ErrorDetails], ApiError]] = {
     "greater_than_equal": _below,
     "less_than_equal": _above,
     "string_pattern_mismatch": _no_match,
+    "wrong_kind": _wrong_kind,
+    "missing_file_ids": _no_files,
+    "large_overlap": _large_overlap,
 }

@@ -17,10 +17,10 @@ MAX_BODY = 16 * 1024 * 1024
 MAX_DEPTH = 100
 
 
-def read_page(request: Request, order: str = "desc") -> Page:
+def read_page(request: Request, order: str = "desc", *, limit: int = 20, most: int = 100) -> Page:
     """Read the list parameters, `order` if none is given; `ApiError` 400 for what makes no sense."""
     query = request.query_params
-    raw = query.get("limit", "20")
+    raw = query.get("limit", str(limit))
     try:
         # Not int() alone: it takes "1_0" and digits of other scripts, and fails on very long ones.
         if not raw.lstrip("+-").isdecimal() or not raw.isascii() or len(raw) > 9:
@@ -32,7 +32,7 @@ def read_page(request: Request, order: str = "desc") -> Page:
             "limit",
             "invalid_type",
         ) from None
-    limit = bodies.checked_limit(limit)
+    limit = bodies.checked_limit(limit, most)
     order = bodies.checked_order(query.get("order", order))
     return Page(limit, order, query.get("after") or None, query.get("before") or None)
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from ..answers.work import Work
+from ..files.desk import Desk
+from ..files.folder import Bytes, Folder
 from ..http.errors import ApiError
 from ..http.keys import OWNER
 from ..interpreter import Sandbox
@@ -40,7 +42,13 @@ class RunEngine:
     """
 
     def __init__(
-        self, db: Database, model: Model, lifetime: int = 600, *, has_code: bool = True
+        self,
+        db: Database,
+        model: Model,
+        lifetime: int = 600,
+        *,
+        has_code: bool = True,
+        stored: Bytes | None = None,
     ) -> None:
         self.db = db
         self.model = model
@@ -49,6 +57,7 @@ class RunEngine:
         self.lifetime = lifetime
         self.me = new_id("process")
         self.sandbox = Sandbox()
+        self.desk = Desk(self.transact, Folder(None) if stored is None else stored)
         self.gatherer = Gatherer(self._store_pieces)
         self._tails = Tails()
         self._keeper: asyncio.Task[None] | None = None
@@ -76,6 +85,13 @@ class RunEngine:
         """
         due: list[tuple[str, Ending]] = []
         owner = OWNER.get()
+        wants_reading = False
+
+        def noting(lifecycle: Lifecycle) -> T:
+            nonlocal wants_reading
+            answer = work(lifecycle)
+            wants_reading = lifecycle.wants_reading
+            return answer
 
         def whole(session: Transaction) -> tuple[T, list[Told], list[Json]]:
             now = int(self.db.clock())
@@ -84,13 +100,13 @@ class RunEngine:
             for run_id, ending in due:
                 everybodys.close_run(run_id, ending)
             lifecycle = Lifecycle(session, now, owner, process=self.me)
-            result = work(lifecycle)
+            result = noting(lifecycle)
             told = [*everybodys.told, *lifecycle.told]
             return result, told, [*everybodys.over, *lifecycle.over]
 
         def alone(session: Transaction) -> tuple[T, list[Told], list[Json]]:
             lifecycle = Lifecycle(session, int(self.db.clock()), owner, process=self.me)
-            return work(lifecycle), lifecycle.told, lifecycle.over
+            return noting(lifecycle), lifecycle.told, lifecycle.over
 
         try:
             result, told, over = await self.db.call(whole, frees=frees)
@@ -99,6 +115,8 @@ class RunEngine:
                 raise
             # What failed may have been the closing of others' runs, which then has to wait.
             result, told, over = await self.db.call(alone, frees=frees)
+        if wants_reading:
+            self.desk.ingester.wake()
         if feed is not None and told:
             feed.next = feed.first = told[-1].first
             self._tails.follow(told[-1].run_id, feed)
@@ -226,6 +244,7 @@ class RunEngine:
             if self._keeper is not None:
                 self._keeper.cancel()
             self._tails.close()
+            await self.desk.stop()
             await self._close_model()
 
     def say_no_code(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 
 from ..http.errors import bad_request, not_found, shorten
-from . import objects
+from . import file_rows, objects
 from .objects import Json
 from .store import (
     AssistantRow,
@@ -33,6 +33,12 @@ KINDS: dict[type[Row], str] = {
     StepRow: "run step",
     CompletionRow: "chat completion",
     ResponseRow: "response",
+    file_rows.FileRow: "file",
+    file_rows.UploadRow: "upload",
+    file_rows.UploadPartRow: "upload part",
+    file_rows.StoreRow: "vector store",
+    file_rows.StoreFileRow: "vector store file",
+    file_rows.BatchRow: "file batch",
 }
 ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 
@@ -57,6 +63,7 @@ class Records:
         self.session = session
         self.now = now
         session.owner = owner
+        self.wants_reading = False  # whether files were put into a vector store
 
     def find(self, table: type[R], object_id: str, **scope: Any) -> R:
         """Return the row with this id within `scope`; `ApiError` 404 if there is none."""

@@ -335,7 +335,7 @@ class Database:
     def _transact(self, work: Callable[[Transaction], T], frees: bool) -> T:
         changes = self._connection.total_changes
         try:
-            result = self._in_reserve(work) if frees else self._once(work)
+            result = self._in_reserve(work) if frees else self._in_log(work)
         except StorageFailed as failure:
             if str(failure) != self._failing:
                 logger.error("the database %s fails: %s", self._path, failure)
@@ -346,6 +346,20 @@ class Database:
             logger.warning("the database %s works again", self._path)
             self._failing = ""
         return result
+
+    def _in_log(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work`; if the disk is full, once more with a log that is empty.
+
+        The database may have room in it where the log has none to grow to its usual length.
+        """
+        try:
+            return self._once(work)
+        except StorageFailed as failure:
+            if not failure.full or self._reserve is None:
+                raise
+        with contextlib.suppress(DatabaseError):
+            self._shorten_log()
+        return self._once(work)
 
     def _in_reserve(self, work: Callable[[Transaction], T]) -> T:
         """Run `work`; if the disk is full, once more in the room that is kept for it."""

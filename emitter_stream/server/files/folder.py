@@ -1,0 +1,223 @@
+"""The bytes of files, each a file of a folder, written and read on a thread of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import io
+import os
+import queue
+import shutil
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from ..store.store import StorageFailed
+
+T = TypeVar("T")
+
+PIECE = 256 * 1024  # bytes that are read or written at a time
+_UNFINISHED = ".part"
+
+
+class Bytes(Protocol):
+    """Where the bytes of files are kept, by names of the server's making."""
+
+    def writer(self, name: str) -> Writer:
+        """Return what takes the bytes of a new file."""
+        ...
+
+    def read(self, name: str) -> AsyncIterator[bytes]:
+        """Stream the bytes of a file; `FileNotFoundError` if there is none."""
+        ...
+
+    async def path(self, name: str) -> Path:
+        """Return where another process can read the file."""
+        ...
+
+    async def delete(self, *names: str) -> None:
+        """Remove files; those that are not there are gone already."""
+        ...
+
+    async def sweep(self, keep: Callable[[str], bool]) -> None:
+        """Remove what nobody knows."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Writer(Protocol):
+    """A file on its way. It is there once `commit` has returned; else `discard` it."""
+
+    size: int
+    md5: Any
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def commit(self) -> None: ...
+
+    async def discard(self) -> None: ...
+
+
+class _Thread:
+    """A thread that does what it is given, in order, until the interpreter is at its very end."""
+
+    def __init__(self, name: str) -> None:
+        self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None]
+        self._work = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """Run `function`; what the disk does not do is `StorageFailed`."""
+        future: Future[T] = Future()
+        self._work.put((future, function))
+        try:
+            return await asyncio.wrap_future(future)
+        except FileNotFoundError:  # it was deleted meanwhile
+            raise
+        except OSError as exc:
+            full = exc.errno in (errno.ENOSPC, errno.EDQUOT)
+            reason = "the disk is full" if full else exc.strerror or type(exc).__name__
+            raise StorageFailed(reason) from exc
+
+    def stop(self) -> None:
+        self._work.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (item := self._work.get()) is not None:
+            future, function = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(function())
+            except BaseException as error:  # noqa: BLE001 - it belongs to who waits for the future
+                future.set_exception(error)
+
+
+class Folder:
+    """Bytes in a folder; without a name one that goes away at the end.
+
+    Raises `OSError` if it cannot be made.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._is_temporary = path is None
+        self._path = Path(
+            tempfile.mkdtemp(prefix="emitter-stream-files-") if path is None else path
+        )
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._thread = _Thread("assistants-files")
+
+    def writer(self, name: str) -> FolderWriter:
+        return FolderWriter(self, name)
+
+    async def read(self, name: str) -> AsyncIterator[bytes]:
+        file = await self.call(lambda: io.FileIO(self._path / name))
+        try:
+            while data := await self.call(lambda: file.read(PIECE)):
+                yield data
+        finally:
+            file.close()
+
+    async def path(self, name: str) -> Path:
+        return self._path / name
+
+    async def delete(self, *names: str) -> None:
+        def remove() -> None:
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._path / name)
+
+        await self.call(remove)
+
+    async def sweep(self, keep: Callable[[str], bool]) -> None:
+        def remove() -> None:
+            for entry in os.scandir(self._path):
+                if entry.is_file(follow_symlinks=False) and not keep(entry.name):
+                    with contextlib.suppress(OSError):
+                        os.unlink(entry.path)
+
+        await self.call(remove)
+
+    async def call(self, function: Callable[[], T]) -> T:
+        return await self._thread.call(function)
+
+    def place(self, name: str) -> Path:
+        return self._path / name
+
+    def close(self) -> None:
+        self._thread.stop()
+        if self._is_temporary:
+            shutil.rmtree(self._path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):  # one that was never needed goes again
+                self._path.rmdir()
+
+
+class FolderWriter:
+    """A file that gets its name when it is whole, and on the disk."""
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        self.size = 0
+        self.md5 = hashlib.md5(usedforsecurity=False)
+        self._folder = folder
+        self._name = name
+        self._file: Any = None
+        self._buffer = bytearray()
+
+    async def write(self, data: bytes) -> None:
+        self.size += len(data)
+        self._buffer += data
+        if len(self._buffer) >= PIECE:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        data, self._buffer = bytes(self._buffer), bytearray()
+        await self._folder.call(lambda: self._put(data))
+
+    def _put(self, data: bytes) -> None:
+        if self._file is None:
+            path = self._folder.place(self._name + _UNFINISHED)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            self._file = io.FileIO(descriptor, "wb")
+        self.md5.update(data)
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) :]
+
+    async def commit(self) -> None:
+        await self._flush()
+        await self._folder.call(self._finish)
+
+    def _finish(self) -> None:
+        os.fsync(self._file.fileno())
+        self._file.close()
+        path = self._folder.place(self._name)
+        os.replace(f"{path}{_UNFINISHED}", path)
+        if os.name == "posix":  # the name, too, is to be on the disk
+            descriptor = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    async def discard(self) -> None:
+        """Remove what there is of it, also when it was whole already."""
+
+        def remove() -> None:
+            if self._file is not None:
+                self._file.close()
+            path = self._folder.place(self._name)
+            for name in (f"{path}{_UNFINISHED}", path):
+                with contextlib.suppress(OSError):
+                    os.unlink(name)
+
+        # Shielded: a client that has gone away cancels, and the bytes must go all the same.
+        await asyncio.shield(self._folder.call(remove))

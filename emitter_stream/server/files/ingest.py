@@ -1,0 +1,156 @@
+"""Reads the files that were put into vector stores: a queue of rows, a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from array import array
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from ..store.records import Records
+from ..store.store import StorageFailed
+from ..store.vectors import Reading, VectorStores
+from .extract import Unreadable
+from .reading import Reader
+
+T = TypeVar("T")
+Transact = Callable[[Callable[[Records], T]], Awaitable[T]]
+
+logger = logging.getLogger("emitter_stream.server")
+
+AT_ONCE = 2  # files that are read, each in a process of its own if it is not small
+CLAIMED = 16  # files that are taken from the database at a time
+RETRY_EVERY = 1.0  # seconds, while the disk or the database fails
+LOOK_EVERY = 60.0  # seconds, for what another process has left
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors, all of one length."""
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]: ...
+
+
+class Ingester:
+    """Reads one file after the other until there is none `in_progress`, then waits to be woken.
+
+    What it has not finished when the process ends is read anew at the next start: a file is found
+    only once all of it is there.
+    """
+
+    def __init__(
+        self, transact: Transact[object], reader: Reader, embedder: Embedder | None = None
+    ) -> None:
+        self._transact = transact
+        self._reader = reader
+        self._embedder = embedder
+        self._unread: list[Reading] = []  # claimed, but not come to an end
+        self._more = asyncio.Event()
+        self._settled = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._more.set()
+        self._task = asyncio.create_task(self._run(), name="read files")
+
+    def wake(self) -> None:
+        """Say that there is something to be read."""
+        self._more.set()
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def a_file_ends(self, seconds: float) -> None:
+        """Wait until some file has been read or failed, but no longer than so many seconds."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            async with self._settled:
+                await asyncio.wait_for(self._settled.wait(), seconds)
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._more.wait(), LOOK_EVERY)
+            self._more.clear()
+            try:
+                while await self._read_some():
+                    pass
+            except StorageFailed:  # logged by the database
+                asyncio.get_running_loop().call_later(RETRY_EVERY, self._more.set)
+            except Exception:
+                logger.exception("files could not be read")
+
+    async def _read_some(self) -> bool:
+        unread = [reading.seq for reading in self._unread]
+        readings = await self._call(lambda s: s.claim(CLAIMED, unread))
+        self._unread = list(readings)
+        waiting = iter(readings)
+
+        async def take_turns() -> None:
+            for reading in waiting:
+                await self._read(reading)
+                self._unread.remove(reading)
+
+        takers = [asyncio.create_task(take_turns()) for _ in range(min(AT_ONCE, len(readings)))]
+        try:
+            await asyncio.gather(*takers)
+        finally:
+            for taker in takers:
+                taker.cancel()
+            await asyncio.gather(*takers, return_exceptions=True)
+        return bool(readings)
+
+    async def _read(self, reading: Reading) -> None:
+        try:
+            await self._read_all(reading)
+        except Unreadable as exc:
+            code, message = exc.code, exc.message
+            await self._call(lambda s: s.fail(reading, code, message))
+        except StorageFailed:
+            raise
+        except FileNotFoundError:  # deleted meanwhile, or else somebody has been at the folder
+            told = "The content of the file is not there any more."
+            await self._call(lambda s: s.fail(reading, "server_error", told))
+        except Exception as exc:
+            logger.exception("file %s could not be read", reading.file_id)
+            failed = f"The file could not be read: {type(exc).__name__}."
+            await self._call(lambda s: s.fail(reading, "server_error", failed))
+        async with self._settled:
+            self._settled.notify_all()
+
+    async def _read_all(self, reading: Reading) -> None:
+        first, last = 0, None
+        chunks = self._reader.chunks(reading.file_id, reading.name, reading.size, reading.overlap)
+        try:
+            async for texts in chunks:
+                if last is not None:
+                    kept = await self._keep(reading, first, last)
+                    if not kept:  # it was taken out of the store meanwhile
+                        return
+                    first += len(last)
+                last = texts
+        finally:
+            await chunks.aclose()  # type: ignore[attr-defined]
+        rest = last or []
+        vectors = await self._vectors(rest)
+
+        def finish(stores: VectorStores) -> None:
+            if stores.add_chunks(reading, first, rest, vectors):
+                stores.finish(reading)
+
+        await self._call(finish)
+
+    async def _keep(self, reading: Reading, first: int, texts: list[str]) -> bool:
+        vectors = await self._vectors(texts)
+        return await self._call(lambda s: s.add_chunks(reading, first, texts, vectors))
+
+    async def _vectors(self, texts: Sequence[str]) -> list[bytes | None]:
+        if self._embedder is None or not texts:
+            return [None] * len(texts)
+        return [array("f", vector).tobytes() for vector in await self._embedder.embed(texts)]
+
+    async def _call(self, work: Callable[[VectorStores], T]) -> T:
+        answer: T = await self._transact(lambda records: work(VectorStores(records)))  # type: ignore[assignment]
+        return answer

@@ -1,0 +1,1 @@
+"""Finding chunks: by their words, as each database can, and by their meaning, if there are embeddings."""
