@@ -214,16 +214,57 @@ def test_reload(server, visit):
 
 
 def test_reload_in_the_middle(start, gate, visit):
-    """A page that is loaded while the run is at work goes on with it, and can stop it."""
+    """A page that is loaded while the run is at work goes on with it, as it streams."""
     page = visit(start(model=gate))
     say(page, "Hello")
     page.wait_for_selector(".message .text >> text=one")
     page.reload()
     page.wait_for_selector("#stop:visible")
+    page.wait_for_selector(".message .text >> text=one")
     gate.open()
     wait_for(page, "completed")
     assert answer(page) == "one two"
     page.wait_for_selector("#send:visible")
+
+
+def test_events_after_a_reload(server, visit):
+    """The events of a run of the last hour are there again, without their times."""
+    page = visit(server)
+    say(page, "Hello")
+    wait_for(page, "completed")
+    before = events(page)
+    page.reload()
+    page.wait_for_selector("#events >> text=done")
+    assert events(page) == before
+    assert set(page.locator("#events > li .t").all_inner_texts()) == {""}
+    assert not page.is_visible("#save-recording")
+
+
+def test_a_connection_that_breaks(start, gate, visit):
+    """A stream that broke off goes on where it was, and nothing is there twice."""
+    page = visit(start(model=gate))
+    page.evaluate("""() => {
+        const real = window.fetch;
+        window.fetch = async (url, options) => {
+            const response = await real(url, options);
+            if (options.method !== 'POST' || !String(url).endsWith('/runs')) return response;
+            const reader = response.body.getReader();
+            return new Response(new ReadableStream({
+                async pull(to) {
+                    const { value } = await reader.read();
+                    to.enqueue(value);
+                    if (new TextDecoder().decode(value).includes('"one"')) to.error(new TypeError('network error'));
+                },
+            }), { headers: response.headers });
+        };
+    }""")
+    say(page, "Hello")
+    page.wait_for_selector(".message .text >> text=one")
+    gate.open()
+    wait_for(page, "completed")
+    assert answer(page) == "one two"
+    names = events(page)
+    assert len([name for name in names if name.endswith("created")]) == 3
 
 
 def test_reload_before_the_outputs(server, visit):

@@ -8,6 +8,7 @@ import { forgetThread, rememberThread } from './memory.js';
 import { Run } from './run.js';
 
 const POLL = 700; // milliseconds
+const EVENTS_KEPT = 3500; // seconds
 const MOST_MESSAGES = 500;
 const MOST_RUNS = 60;
 
@@ -159,6 +160,26 @@ export class Chat {
     for (const view of this.runs) view.selected = view.run === run;
     this.selected = run;
     this.acts.selected(run, open);
+    if (run.stored && run.isOver && !run.events.length) this.#recall(run);
+  }
+
+  /** Fetch the events of a run that is over; the server keeps them for an hour. */
+  async #recall(run) {
+    const { completed_at: done, failed_at: failed, cancelled_at: cancelled } = run.body;
+    if (Date.now() / 1000 - (done ?? failed ?? cancelled ?? run.body.created_at) > EVENTS_KEPT) return;
+    const { signal } = this.left;
+    try {
+      const events = [];
+      for await (const { event, data } of (await this.#attach(run, signal)) ?? []) events.push({ t: null, event, data });
+      run.events = events;
+      if (!signal.aborted && run === this.selected) this.acts.selected(run);
+    } catch {
+      // then they are not shown
+    }
+  }
+
+  #attach(run, signal) {
+    return this.api.attach(`/threads/${this.thread}/runs/${run.id}/events?after=${run.told}`, { signal });
   }
 
   // What comes
@@ -198,8 +219,27 @@ export class Chat {
     }
   }
 
-  /** Ask again and again how a run is, until it rests. */
+  /** Go on with a run whose events come from no request of ours, until it rests. */
   async #follow(view, signal) {
+    const { run } = view;
+    const begun = run.events.length > 0;
+    const events = await this.#attach(run, signal);
+    if (events) {
+      if (!begun) view.again();
+      try {
+        for await (const { event, data } of events) {
+          run.take(event, data);
+          if (run.isAtRest) return;
+        }
+      } catch (error) {
+        if (signal.aborted) throw error;
+      }
+    }
+    if (!run.isAtRest) await this.#poll(view, signal);
+  }
+
+  /** Ask again and again how a run is, until it rests. */
+  async #poll(view, signal) {
     const path = `/threads/${this.thread}/runs/${view.run.id}`;
     for (;;) {
       const body = await this.api.get(path, { signal });

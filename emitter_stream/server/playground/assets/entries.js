@@ -61,6 +61,14 @@ export class RunView {
     this.acts.drawn();
   }
 
+  /** Forget what is drawn: the run's items are made anew. */
+  again() {
+    this.run.again();
+    this.items.clear();
+    this.changed.clear();
+    this.body.replaceChildren();
+  }
+
   #view(item) {
     let view = this.items.get(item);
     if (!view) {

@@ -88,7 +88,7 @@ function body(entry) {
   return el('pre', { text: brief(text, MOST_TEXT) });
 }
 
-const seconds = (t) => `${(t / 1000).toFixed(3)}`;
+const seconds = (t) => (t === null ? '' : (t / 1000).toFixed(3));
 
 function family(name) {
   if (name === 'error') return 'error';

@@ -74,6 +74,8 @@ export function editFunction(made, others) {
   notice.hidden = true;
   byId('function-sample').onclick = () => {
     text.value = JSON.stringify(WEATHER, null, 2);
+    text.setSelectionRange(0, 0);
+    text.scrollTop = 0;
     text.focus();
   };
   return ask(byId('function-dialog'), () => readFunction(text.value, others), notice);

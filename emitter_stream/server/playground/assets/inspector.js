@@ -35,7 +35,7 @@ export class Inspector {
   draw() {
     const { run } = this;
     const count = run?.events.length ?? 0;
-    byId('save-recording').hidden = !count || !run.isAtRest;
+    byId('save-recording').hidden = !count || run.stored || !run.isAtRest;
     byId('events-about').textContent = about(run, count);
     if (this.tab === 'tab-events') this.events.draw();
     else if (this.tab === 'tab-timeline') this.#timeline();
@@ -65,8 +65,8 @@ export class Inspector {
 
 function about(run, count) {
   if (!run) return 'No run yet.';
-  if (!count) return 'Read from the server: its events were not kept.';
-  return `${count.toLocaleString('en')} events, in seconds`;
+  if (!count) return run.stored ? 'Its events are not kept any more.' : 'No events yet.';
+  return `${count.toLocaleString('en')} events${run.stored ? '' : ', times in seconds'}`;
 }
 
 /** Return a run as the lines of a recording, which `emitter-stream show` and `replay` take. */

@@ -39,9 +39,14 @@ export class Run {
     return this.body?.required_action?.submit_tool_outputs?.tool_calls ?? [];
   }
 
-  /** Take one event of a stream. */
+  /** How many of its events are here: after which one to go on. */
+  get told() {
+    return this.events.filter(({ event }) => event !== 'done').length;
+  }
+
+  /** Take one event of a stream. What was told before we listened has no time. */
   take(event, data) {
-    const entry = { t: this.now() - this.begun, event, data };
+    const entry = { t: this.stored ? null : this.now() - this.begun, event, data };
     this.events.push(entry);
     if (event === 'error') this.fail(data?.error?.message ?? data?.message ?? 'The stream ended in an error.');
     else if (event.startsWith('thread.run.step.')) this.#step(event.slice(16), data, entry.t);
@@ -97,9 +102,15 @@ export class Run {
     this.onchange(item);
   }
 
+  /** Forget what was stored: all its events come again. */
+  again() {
+    this.items = [];
+    this.events = [];
+  }
+
   /** Take what the server has stored of a run. */
   load(body, steps, messages) {
-    this.stored = this.events.length === 0;
+    this.stored ||= this.events.length === 0;
     this.date = new Date(body.created_at * 1000);
     const known = new Map(messages.map((message) => [message.id, message]));
     const items = steps.map((step) => {

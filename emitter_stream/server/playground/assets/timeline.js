@@ -5,7 +5,7 @@ import { BAD } from './run.js';
 
 /** Return the timeline of a `Run`. */
 export function timelineOf(run) {
-  return run.events.length ? fromEvents(run) : fromStore(run);
+  return run.stored ? fromStore(run) : fromEvents(run);
 }
 
 function empty(run) {
