@@ -16,20 +16,16 @@ import contextlib
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any
-
-import attrs
 
 from .. import _open_streams
 from ..abort import AbortController
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
-from .delivery import Delivery, pop, report
+from .delivery import Delivery, report
 from .mover import Aborts, Mover
 
-__all__ = ["InlineBuffer", "InlineDriver", "LastOnly", "never"]
+__all__ = ["InlineDriver", "never"]
 
 
 class InlineDriver:
@@ -43,14 +39,15 @@ class InlineDriver:
         self, mover: Mover, delivery: Delivery, controller: AbortController, aborts: Aborts
     ) -> None:
         self._mover = mover
-        self._delivery = delivery
+        self.delivery = delivery
         self._controller = controller
         self._aborts = aborts
         # Id of the thread; taken under the delivery's lock.
         self._at_wheel: int | None = None
         self._has_begun = False
         self._others = 0  # threads that wait for the wheel
-        self._outcome: _Outcome | None = None  # once there is nothing more to be read
+        self._has_read_all = False
+        self._error: OpenAIError | None = None  # that it ended in, once all has been read
         self.origin: tuple[str, int] | None = None  # that it reads from, once that is known
         _open_drivers.add(self)
         _open_streams.add(self)
@@ -61,7 +58,7 @@ class InlineDriver:
         The time is looked at after each event's calls, and limits each wait for the server.
         Raises what a listener raised in a call that was made from here.
         """
-        delivery = self._delivery
+        delivery = self.delivery
         if delivery.elsewhere:
             return bool(is_so()) or delivery.settled()
         me = get_ident()
@@ -100,17 +97,13 @@ class InlineDriver:
             in_time = deadline is None or time.monotonic() < deadline
         return True
 
-    def open_buffer(self) -> InlineBuffer:
-        """Return a buffer for an iterator."""
-        return InlineBuffer(self)
-
     def settled(self) -> bool:
         """Return whether the stream has ended and every listener has been given everything."""
-        return self._delivery.settled()
+        return self.delivery.settled()
 
     def leave(self) -> None:
         """Abort what is left, with the calls that follow of it, and raise no error."""
-        if self._delivery.elsewhere:
+        if self.delivery.elsewhere:
             return
         self._controller.abort()
         try:
@@ -120,11 +113,11 @@ class InlineDriver:
 
     def close(self) -> None:
         """Abort what is left of a stream that nobody will wait for; nobody is called."""
-        if self._delivery.elsewhere or self._delivery.settled():
+        if self.delivery.elsewhere or self.delivery.settled():
             return
         error = APIUserAbortError()
         self._aborts.remove()
-        self._delivery.stop(error)
+        self.delivery.stop(error)
         if self._at_wheel is None:
             self._mover.abandon(error)
 
@@ -134,7 +127,7 @@ class InlineDriver:
 
     def wait_over(self, seconds: float) -> bool:
         """Return whether it is over or aborted."""
-        return self._delivery.elsewhere or self._delivery.stopping is not None or self.settled()
+        return self.delivery.elsewhere or self.delivery.stopping is not None or self.settled()
 
     def __del__(self) -> None:
         self.close()
@@ -142,13 +135,12 @@ class InlineDriver:
     def wake_others(self) -> None:
         """Let threads that wait for the wheel look whether what they wait for is so."""
         if self._others:
-            self._delivery.notify()
+            self.delivery.notify()
 
     def _drive(self, is_so: Callable[[], object], deadline: float | None) -> None:
         """Move on; at the end make the last calls (at the wheel)."""
         mover = self._mover
-        if self._outcome is None:
-            raised: BaseException | None = None
+        if not self._has_read_all:
             try:
                 if not mover.is_connected:
                     if not mover.open(deadline):
@@ -159,45 +151,35 @@ class InlineDriver:
                 if mover.move(None if is_so is never and deadline is None else is_so, deadline):
                     return
             except BaseException as error:
-                if self._delivery.elsewhere:  # it is the child's own, of whatever it forked for
+                if self.delivery.elsewhere:  # it is the child's own, of whatever it forked for
                     raise
-                raised = error  # passed on when all is told
-            self._outcome = self._outcome_of(raised)
-        outcome = self._outcome
-        mover.end(outcome.error)
+                self._take_error(error)  # passed on when all is told
+            self._has_read_all = True
+        mover.end(self._error)
         self._aborts.remove()
-        self._pass_on(outcome)
+        self._pass_on()
 
-    def _outcome_of(self, raised: BaseException | None) -> _Outcome:
-        if raised is None:
-            return _Outcome(None, None)
-        delivery = self._delivery
+    def _take_error(self, raised: BaseException) -> None:
+        delivery = self.delivery
         own = raised if delivery.raised is None else delivery.raised  # a listener's came wrapped
         if isinstance(own, Exception):
             error = as_openai_error(raised)
-            return _Outcome(error, None if own is error else own)
-        self._controller.abort(own)
-        return _Outcome(delivery.stopping or as_openai_error(raised), own)
+            delivery.passing = None if own is error else own
+        else:
+            self._controller.abort(own)
+            error = delivery.stopping or as_openai_error(raised)
+            delivery.passing = own
+        self._error = error
 
-    def _pass_on(self, outcome: _Outcome) -> None:
+    def _pass_on(self) -> None:
         """Raise what leaves the wait as it is: a listener's exception, Ctrl-C."""
-        passing, outcome.passing = outcome.passing, None
-        for raised in self._delivery.raised_last:
-            if passing is not None and not isinstance(passing, Exception):
-                report(raised)
-                continue
-            earlier = outcome.error if passing is None else passing
-            if raised.__context__ is None and raised is not earlier:
-                raised.__context__ = earlier
-            passing = raised
-        self._delivery.raised_last.clear()
+        passing = self.delivery.take_passing()
         if passing is not None:
-            self._delivery.told = True
             raise passing
 
     def _let_drive(self, is_so: Callable[[], object], deadline: float | None) -> None:
         """Wait while another thread is at the wheel."""
-        delivery = self._delivery
+        delivery = self.delivery
         seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
         with delivery.lock:
             self._others += 1
@@ -219,57 +201,13 @@ class InlineDriver:
         # The other may sit where nothing wakes it, in somebody's iterable: it reads without the
         # token. Where it calls a listener, that is waited for.
         if delivery.acquire(True, -1 if seconds is None else min(seconds, threading.TIMEOUT_MAX)):
+            is_over = delivery.finished
             try:
                 delivery.finish(delivery.stopping)
             finally:
                 delivery.release()
-            self._pass_on(_Outcome(delivery.stopping, None))
-
-
-@attrs.define
-class _Outcome:
-    """What a stream ended in: its error, and what leaves the wait in the place of that."""
-
-    error: OpenAIError | None
-    passing: BaseException | None
-
-
-@attrs.define(eq=False)
-class InlineBuffer:
-    """What an iterator has not taken yet: one event, but for what others have moved the stream on."""
-
-    driver: InlineDriver
-    items: deque[tuple[Any, ...]] = attrs.field(factory=deque)
-
-    def push(self, *args: Any) -> None:
-        """Take an event's arguments (a listener)."""
-        self.items.append(args)
-        if self.driver._others:
-            self.driver.wake_others()
-
-    def take(self) -> tuple[Any, ...] | None:
-        """Wait for the next event's arguments; ``None`` when the stream has ended."""
-        items = self.items
-        while True:
-            if not items:
-                self.driver.wait_until(items.__len__, None)
-            try:
-                return pop(items, self.driver._delivery)
-            except IndexError:  # the end, or another thread that uses the same iterator was faster
-                if self.driver.settled():
-                    return None
-
-    def close(self) -> None:
-        """Do nothing: it holds nobody back."""
-
-
-class LastOnly(InlineBuffer):
-    """The buffer of an iterator that goes on from where the stream is, whoever moved it there."""
-
-    def take(self) -> tuple[Any, ...] | None:
-        """Wait for the next event from now on."""
-        self.items.clear()
-        return super().take()
+            if not is_over:  # else it is the other's to pass on
+                self._pass_on()
 
 
 def never() -> bool:

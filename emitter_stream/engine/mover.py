@@ -157,9 +157,12 @@ class Aborts:
     """
 
     def __init__(
-        self, delivery: Delivery, controller: AbortController, signal: AbortSignal | None
+        self,
+        stop: Callable[[APIUserAbortError], None],
+        controller: AbortController,
+        signal: AbortSignal | None,
     ) -> None:
-        self._delivery = delivery
+        self._stop_delivery = stop
         self._own_signal = controller.signal
         self._own_signal.add_callback(self._stop)
         self._signal = signal
@@ -178,4 +181,4 @@ class Aborts:
         reason = self._own_signal.reason
         if isinstance(reason, BaseException):
             error.__cause__ = reason
-        self._delivery.stop(error)
+        self._stop_delivery(error)

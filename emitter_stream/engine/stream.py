@@ -13,7 +13,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._fork import LeftBehind
 from .._names import PythonNames
@@ -22,9 +22,10 @@ from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from ..types._model import untouched
 from .ahead import OpenedAhead
 from .core import Core
-from .delivery import Buffer, Delivery
+from .delivery import Delivery
 from .emitter import Emitter
-from .inline import InlineBuffer, InlineDriver, LastOnly, never
+from .inline import InlineDriver, never
+from .iterator import Buffer, EventIterator, InlineBuffer, LastOnly
 from .mover import Aborts, Mover
 from .program_end import StreamThread
 from .sources import Source, origin_of
@@ -40,10 +41,6 @@ BASE_EVENTS: Mapping[str, int] = {"connect": 0, "error": 1, "abort": 1, "end": 0
 """What every stream emits, with the number of arguments."""
 
 _numbers = itertools.count(1)
-
-# What an iterator raises then, as a generator does (PEP 479): out of a __next__, a listener's own
-# would pass for the end of a stream that was heard in full.
-_STOPPED = "a listener raised StopIteration"
 
 
 class EventStream(PythonNames):
@@ -82,11 +79,10 @@ class EventStream(PythonNames):
             hint="; those of emitter_stream.aio.AsyncOpenAI can",
         )
         delivery = self._delivery = Delivery(
-            self._emitter, everything, core.aliases, source.interrupt, inline=inline
+            self._emitter, core, everything, core.aliases, source.interrupt, inline=inline
         )
-        delivery.owner = core
         mover = Mover(source, core, delivery)
-        aborts = Aborts(delivery, self.controller, signal)
+        aborts = Aborts(delivery.stop, self.controller, signal)
         self._waits: Delivery | InlineDriver = delivery  # who is asked to wait
         if inline:
             self._waits = InlineDriver(mover, delivery, self.controller, aborts)
@@ -261,10 +257,11 @@ class EventStream(PythonNames):
         self._emitter.check(event)
         waits = self._waits
         buffer: Buffer | InlineBuffer
-        if last_only and isinstance(waits, InlineDriver):
-            buffer = LastOnly(waits)
+        if isinstance(waits, InlineDriver):
+            buffer = LastOnly(waits) if last_only else InlineBuffer(waits)
         else:
-            buffer = waits.open_buffer()
+            buffer = Buffer(waits)
+            waits.hold_back_for(buffer)
         return kind(self._delivery, buffer, event, convert, self.controller.abort, **options)
 
     def __enter__(self) -> Self:
@@ -313,94 +310,6 @@ class EventStream(PythonNames):
         except KeyboardInterrupt:
             self.leave()
             raise
-
-
-class EventIterator(Generic[_T]):
-    """Iterates over the events of a stream; it listens from the moment it is made.
-
-    ``close()``, or being dropped, ends it early: that detaches it, and aborts the stream if
-    ``abort_on_leave``. ``quiet`` is the class of the error that it does not raise at the end.
-    """
-
-    def __init__(
-        self,
-        delivery: Delivery,
-        buffer: Buffer | InlineBuffer,
-        event: str,
-        convert: Callable[[tuple[Any, ...]], _T],
-        abort: Callable[[], None],
-        *,
-        abort_on_leave: bool = False,
-        quiet: type[OpenAIError] | None = None,
-    ) -> None:
-        self._buffer: Buffer | InlineBuffer | None = None  # first of all: __del__ looks at it
-        self._delivery = delivery
-        self._convert = convert
-        self._abort = abort
-        self._abort_on_leave = abort_on_leave
-        self._quiet = quiet
-        delivery.refuse_elsewhere()
-        self._registration = delivery.emitter.register(event, buffer.push)
-        self._buffer = buffer
-        delivery.attach(self._registration, stacklevel=5)
-
-    def __iter__(self) -> EventIterator[_T]:
-        return self
-
-    def __next__(self) -> _T:
-        buffer = self._buffer
-        if buffer is None:
-            raise StopIteration
-        args = None
-        try:
-            args = buffer.take()
-            if args is not None:
-                return self._convert(args)
-        except KeyboardInterrupt:
-            self._abort()
-            self._detach()
-            raise
-        except BaseException as raised:
-            if args is not None:  # a signal's handler raised: the next call gives it
-                buffer.items.appendleft(args)
-            elif self._delivery.settled() and (self._delivery.error or not buffer.items):
-                self._detach()  # it ended in this, inline
-            if isinstance(raised, StopIteration):
-                raise RuntimeError(_STOPPED) from raised  # noqa: TRY004
-            raise
-        self._detach()
-        error = self._delivery.error
-        if error is not None and (self._quiet is None or not isinstance(error, self._quiet)):
-            failure = self._delivery.failure()
-            if isinstance(failure, StopIteration):
-                raise RuntimeError(_STOPPED) from failure
-            raise error if failure is None else failure
-        raise StopIteration
-
-    def close(self) -> None:
-        """Leave the iterator; twice is once."""
-        if self._buffer is not None:
-            if self._abort_on_leave:
-                self._abort()
-            self._detach()
-
-    def _detach(self) -> None:
-        # The last step is the one that makes it once: broken off by a handler's exception, it is
-        # done again.
-        buffer = self._buffer
-        if buffer is not None:
-            self._delivery.emitter.detach(self._registration)
-            buffer.close()
-            self._buffer = None
-
-    def __enter__(self) -> EventIterator[_T]:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        self.close()
 
 
 class _Reader:

@@ -156,7 +156,7 @@ def test_an_inline_wait_may_be_broken_off_anywhere(wait):
         other.join(PATIENCE)
         assert not other.is_alive()
 
-    at_every_moment(program, "delivery", "inline", "mover")
+    at_every_moment(program, "policy", "iterator", "delivery", "inline", "mover")
 
 
 @pytest.mark.parametrize("method", ["done", "until_done"])
@@ -173,7 +173,7 @@ def test_a_wait_may_be_broken_off_anywhere(method):
         stream.done(PATIENCE)
         assert stream.final_messages()[0].content[0].text.value == "0123"
 
-    at_every_moment(program, "delivery", "stream")
+    at_every_moment(program, "policy", "iterator", "delivery", "stream")
 
 
 @pytest.mark.parametrize("inline", [False, True], ids=["thread", "inline"])
@@ -194,7 +194,7 @@ def test_an_iteration_loses_nothing_that_it_was_about_to_give(inline):
         got += pieces
         assert "".join(got) == "0123"
 
-    at_every_moment(program, "delivery", "inline", "stream")
+    at_every_moment(program, "policy", "iterator", "delivery", "inline", "stream")
 
 
 def test_an_abort_may_be_broken_off_anywhere():
@@ -220,7 +220,7 @@ def test_an_abort_may_be_broken_off_anywhere():
         assert stream.ended
         never.set()
 
-    at_every_moment(program, "delivery", "stream")
+    at_every_moment(program, "policy", "iterator", "delivery", "stream")
 
 
 def test_an_abort_between_the_look_and_the_read_ends_the_stream():

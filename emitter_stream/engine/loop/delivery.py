@@ -1,8 +1,15 @@
-"""When listeners are called, on an event loop: the rules that ``..delivery`` has for threads.
+"""When listeners are called, on an event loop: what keeps the rules of ``..policy`` there.
 
 One task a stream takes what its reader hands over, feeds the core and calls the listeners, a
-coroutine among them finished before the next is called. The loop gives most of the rules for free:
+coroutine among them finished before the next is called. The loop gives some of the rules for free:
 nothing is delivered before the step that made the stream and its chain of listeners has yielded.
+
+    who waits             for what                                  who wakes it
+    the task, _begin()    a listener, go(), or an abort             attach, go, stop
+    the task, _next()     what the reader hands over                the reader, stop
+    the task, _attend()   room in an iterator's buffer              anext(), a waiting method, stop
+    the task, inline      somebody who waits                        a waiting method, stop
+    wait_until()          an event, or the end with all delivered   push, the task
 """
 
 from __future__ import annotations
@@ -11,24 +18,24 @@ import asyncio
 import contextlib
 import contextvars
 import inspect
-import threading
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import attrs
-
-from ... import _bell, _fork, _open_streams
+from ... import _bell, _open_streams
+from ..._fork import LeftBehind
 from ...abort import AbortController, AbortSignal
 from ...exceptions import APIUserAbortError, OpenAIError, as_openai_error, redacted
-from ..core import Core, Emission, EventLog
-from ..delivery import BUFFER_BOUND, listener_error
+from ..core import Core, Emission
 from ..emitter import Emitter, Registration
-from ..work import works_for
+from ..mover import Aborts
+from ..policy import INSIDE, Ahead, Phase, Policy, listener_error
+from . import running
 from .reader import Batch, Inlet, Reader, begun_task, first_step
 
-__all__ = ["Buffer", "LastOnly", "LoopDelivery"]
+__all__ = ["LoopDelivery"]
 
 _calling: contextvars.ContextVar[object] = contextvars.ContextVar("emitter_stream_listener")
 """The call of a coroutine listener that this task is in, or was started from."""
@@ -63,16 +70,8 @@ class Bell:
             self._loop.call_soon_threadsafe(self.ring)
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop that this thread runs, if it runs one."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-class LoopDelivery:
-    """The rules of delivery of one stream, and the task that keeps them.
+class LoopDelivery(Policy):
+    """The driver of one stream's rules, for a loop: the task that keeps them.
 
     Like the background thread of a plain stream it does not know the stream object. What is not
     marked as safe may only be called on the loop.
@@ -88,83 +87,63 @@ class LoopDelivery:
         *,
         inline: bool = False,
     ) -> None:
-        self.inline = inline  # nothing is delivered unless somebody waits, who is told exceptions
+        super().__init__(emitter, core, inline=inline)
         self.loop = asyncio.get_running_loop()
-        self.emitter = emitter
+        self.made_at = time.monotonic()
+        self.origin = reader.origin
+        self.calling = False  # inline: whether the calls of an event are being made
         self._reader = reader
         self._core = core
         self._controller = controller
-        self._signal = signal
         self._bell = Bell(self.loop)  # for those who wait for the stream
         self._own_bell = Bell(self.loop)  # for the task
         self._inbox: deque[Batch] = deque()
         self._closed = False  # the reader has closed the source
         self._close_error: BaseException | None = None
-        self._go_said = False
-        self.begun = False
-        self._buffers: list[Buffer] = []
-        self._waiters = 0
-        self._awaited: list[Callable[[], object]] = []  # what those wait for
-        self.calling = False  # inline: whether the calls of an event are being made
-        self.raised: BaseException | None = None  # by a listener, which ended the stream
-        self._raised_last: BaseException | None = None  # inline: by a listener of the last calls
-        self.told = False  # whether somebody was raised what the stream ended in
-        self._call: object = None  # of the coroutine listener that is being awaited
-        self.stopping: APIUserAbortError | None = None
-        self.error: OpenAIError | None = None
-        self.recorder: EventLog | None = None  # set while nothing has begun
-        self.made_at = time.monotonic()
-        self.ended = False
-        self.finished = False  # ended, and the listeners of `end` have been called
-        self._generation = _fork.generation
-        self.origin = reader.origin
-        self._is_winding_up = False
+        self._calling_now: object = None  # of the coroutine listener that is being awaited
         self._over = _bell.Flag()  # finished, for other threads
         self._task = begun_task(self.loop, self._run(), "emitter-stream")
-        _running.add(self)  # a loop keeps no task alive
+        running.add(self)
         _open_streams.add(self)
         reader.start(Inlet(self.loop, self._arrive, self._close))
-        controller.signal.add_callback(self._stop)
-        if signal is not None:
-            signal.add_callback(self._forward)
+        self._aborts = Aborts(self.stop, controller, signal)
 
     # For the user's side
 
-    def attach(self, registration: Registration) -> None:
+    def attach(self, registration: Registration, stacklevel: int = 3) -> None:
         """Attach a listener (safe)."""
         if self.elsewhere:
             return
-        self.emitter.attach(registration)
+        self.admit(registration)
         if not self.begun:
             self._own_bell.ring_from_anywhere()
 
     def go(self) -> None:
         """Begin to deliver, if need be to nobody (safe)."""
-        if not self._go_said and not self.elsewhere:
-            self._go_said = True
+        if not self.elsewhere and self.say_go():
             self._own_bell.ring_from_anywhere()
 
-    @property
-    def elsewhere(self) -> bool:
-        """Whether the stream lives on in another process, of which this one is a child (safe)."""
-        return self._generation != _fork.generation
+    def stop(self, error: APIUserAbortError) -> None:
+        """Abort; the first call counts (safe)."""
+        if self.elsewhere or self.stopping is not None or not self.ask_stop(error):
+            return
+        self._reader.stop()
+        self._own_bell.ring_from_anywhere()
+        if self.loop.is_closed():
+            self.lose()
 
     def begin_anew(self) -> None:
         """Stand still, in a child; tasks that it goes on with see that nothing comes any more."""
-        self.emitter.begin_anew()
-        self.finished = self.ended
+        super().begin_anew()
+        if self.ended:
+            self.phase = Phase.OVER
         with contextlib.suppress(RuntimeError):  # it was not a thread of the loop that forked
             self._bell.ring()
             self._own_bell.ring()
 
-    def refuse_elsewhere(self) -> None:
-        """Raise ``OpenAIError`` in a child of the process that made the stream (safe)."""
-        if self.elsewhere:
-            raise _fork.LeftBehind("stream")
-
     def wind_up(self) -> None:
         """Run to the end by itself, though nobody listens or takes what an iterator holds (safe)."""
-        self._is_winding_up = True
+        self.is_winding_up = True
         self.go()
         self._own_bell.ring_from_anywhere()
 
@@ -181,10 +160,6 @@ class LoopDelivery:
         """Return a context in which delivery does not begin: the loop is one by itself."""
         return contextlib.nullcontext()
 
-    def keeps_all(self) -> bool:
-        """Return whether a listener that is attached now is given everything from the start on."""
-        return not self.begun and not self.ended
-
     def check_outside(self) -> None:
         """Raise ``RuntimeError`` where waiting for this stream would be waiting for oneself.
 
@@ -192,18 +167,15 @@ class LoopDelivery:
         ``asyncio.wait_for`` and ``gather`` start such.
         """
         self._check_loop()
-        if self._call is not None and _calling.get(None) is self._call:
-            raise RuntimeError(_INSIDE)
-        if works_for(self._core):
-            raise RuntimeError(
-                "a function that a stream calls cannot wait for it: the stream waits for the function"
-            )
+        if self._calling_now is not None and _calling.get(None) is self._calling_now:
+            raise RuntimeError(INSIDE)
+        self.refuse_worker()
 
     def check_not_the_task(self) -> None:
         """Raise ``RuntimeError`` in a listener of this stream."""
         self._check_loop()
         if asyncio.current_task() is self._task:
-            raise RuntimeError(_INSIDE)
+            raise RuntimeError(INSIDE)
 
     def _check_loop(self) -> None:
         if self.elsewhere:  # what has ended can be read on any loop
@@ -220,48 +192,31 @@ class LoopDelivery:
             expired = True
             self._bell.ring()
 
-        def settled() -> object:
-            if self.elsewhere and not self.ended and not is_so():
-                self.refuse_elsewhere()
-            return self.finished or self.elsewhere or is_so()
-
         if self.elsewhere:
-            return bool(settled())
-        self._waiters += 1
-        self._awaited.append(is_so)
+            return bool(is_so() or self.settled())
+        self.waiters.append(is_so)
         self.go()
         self._own_bell.ring()  # a waiter lifts the bound of the buffers
         timer = None if timeout is None else self.loop.call_later(timeout, expire)
         try:
-            await self._bell.until(lambda: expired or settled())
-            return bool(settled())
+            await self._bell.until(lambda: expired or is_so() or self.settled())
+            return bool(is_so() or self.settled())
         finally:
-            self._waiters -= 1
-            self._awaited.remove(is_so)
+            self.waiters.remove(is_so)
             if timer is not None:
                 timer.cancel()
 
     def failure(self) -> BaseException | None:
-        """Return what a wait raises after the end, if anything; it counts as told."""
-        failure: BaseException | None = self.error
-        if self.inline and self._raised_last is not None:
-            failure, self._raised_last = self._raised_last, None
-        elif self.inline and (isinstance(self.raised, Exception) or not self.told):
-            failure = self.error if self.raised is None else self.raised
-        self.told = self.told or failure is not None
-        return failure
+        passing = self.take_passing()
+        return super().failure() if passing is None else passing
 
     def notify(self) -> None:
         """Wake everybody who waits for the stream, to look again."""
         self._bell.ring()
 
-    def open_buffer(self, buffer: Buffer) -> None:
-        """Let a buffer hold the reader back."""
-        self._buffers.append(buffer)
-
-    def close_buffer(self, buffer: Buffer) -> None:
+    def close_buffer(self, buffer: Ahead) -> None:
         """Forget a buffer; twice is once (safe)."""
-        self._buffers = [other for other in self._buffers if other is not buffer]
+        self.forget_buffer(buffer)
         if not self.elsewhere:
             self._own_bell.ring_from_anywhere()
             self._bell.ring_from_anywhere()
@@ -271,7 +226,13 @@ class LoopDelivery:
         if not self.elsewhere:
             self._own_bell.ring()
 
-    # From the reader and the abort signals
+    def report(self, error: BaseException) -> None:
+        """Hand an exception that nobody hears to the loop's exception handler."""
+        self.loop.call_exception_handler(
+            {"message": "A stream ended in an error", "exception": error}
+        )
+
+    # From the reader, and when the loop is gone
 
     def _arrive(self, events: Batch) -> None:
         self._inbox.append(events)
@@ -282,30 +243,18 @@ class LoopDelivery:
         self._close_error = error
         self._own_bell.ring()
 
+    def is_lost(self) -> bool:
+        """Return whether the loop is closed (safe)."""
+        return self.loop.is_closed()
+
     def lose(self) -> None:
         """Take note that the loop is closed, and that nothing will ever run there again (safe)."""
-        _running.discard(self)
+        running.discard(self)
         if not self.finished and not self.elsewhere:
             self.error = self.error or self.stopping or APIUserAbortError(_LOST)
-            self.ended = self.finished = True
+            self.phase = Phase.OVER
             self._over.set()
             self._reader.stop()
-
-    def _stop(self) -> None:
-        if self.stopping is not None or self.ended or self.elsewhere:
-            return
-        error = APIUserAbortError()
-        reason = self._controller.signal.reason
-        if isinstance(reason, BaseException):
-            error.__cause__ = reason
-        self.stopping = error
-        self._reader.stop()
-        self._own_bell.ring_from_anywhere()
-        if self.loop.is_closed():
-            self.lose()
-
-    def _forward(self) -> None:
-        self._controller.abort(None if self._signal is None else self._signal.reason)
 
     # The task
 
@@ -320,7 +269,7 @@ class LoopDelivery:
             raise
         except BaseException as raised:  # cancelled, or Ctrl-C
             if self.elsewhere:
-                if isinstance(raised, _fork.LeftBehind):
+                if isinstance(raised, LeftBehind):
                     return
                 raise
             self._controller.abort(raised)
@@ -332,10 +281,8 @@ class LoopDelivery:
             self.lose()
             raise
         finally:
-            _running.discard(self)
-            self._controller.signal.remove_callback(self._stop)
-            if self._signal is not None:
-                self._signal.remove_callback(self._forward)
+            running.discard(self)
+            self._aborts.remove()
         if fatal is not None:
             raise fatal
 
@@ -363,17 +310,16 @@ class LoopDelivery:
         return error
 
     async def _read(self) -> None:
-        core, ready = self._core, self.emitter.ready
+        core, recorder = self._core, self.recorder
         await self._next()
         await self._begin()
         if self.stopping is not None:
             raise self.stopping
-        core.wanted = core.listened = ready
         recorder = self.recorder
+        core.wanted = core.listened = self.emitter.ready
         if recorder is not None:
             recorder.connected()
-        await self._deliver([("connect", ())])
-        feed, deliver = core.feed, self._deliver
+        await self._deliver([[("connect", ())]])
         while True:
             if self.inline:
                 await self._until(self._is_awaited)
@@ -385,29 +331,75 @@ class LoopDelivery:
                 break
             if recorder is not None:
                 events = recorder.noted(events, core)
-            for number, (event, data) in enumerate(events):
-                if self.inline:
-                    await self._deliver_awaited(feed(event, data))
-                else:
-                    await deliver(feed(event, data))
-                if number % _AT_ONCE == _AT_ONCE - 1:
-                    await asyncio.sleep(0)  # others on the loop want their turn
-                if self._buffers:
-                    await self._until(self._has_room)
-                if self.stopping is not None:
-                    raise self.stopping
-        await deliver(core.finish())
+            await self._deliver(itertools.starmap(core.feed, events), gaps=True)
+        await self._deliver([core.finish()])
 
-    async def _deliver_awaited(self, emissions: Iterable[Emission]) -> None:
-        """Deliver one event, show it to who waits once all is called, and wait until one does."""
-        self.calling = True  # and stays so if a listener raises: nobody is given that event
-        await self._deliver(emissions)
-        self.calling = False
-        self._bell.ring()
-        await self._until(self._is_awaited)
+    async def _deliver(self, events: Iterable[Iterable[Emission]], *, gaps: bool = False) -> None:
+        """Call the listeners of each emission before the next is made.
+
+        With ``gaps``, do between two events what is due there. Raises ``OpenAIError`` from what a
+        listener raised; those behind it are not called, as in Node.
+        """
+        ready = self.emitter.ready
+        for number, emissions in enumerate(events, 1):
+            if gaps and self.inline:
+                self.calling = True  # and stays so if a listener raises: nobody is given that event
+            for name, args in emissions:
+                try:
+                    for registration in ready.get(name, ()):
+                        result = registration.call(*args)
+                        if result is not None and inspect.isawaitable(result):
+                            await self._awaited(result)
+                except BaseException as error:
+                    raise self.ended_by(name, error) from error
+            if not gaps:
+                continue
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # others on the loop want their turn
+            if self.inline:  # one waits for this event, or the next is not to be made
+                self.calling = False
+                self._bell.ring()
+                await self._until(self._is_awaited)
+            if self.attention:
+                await self._attend()
+
+    async def _awaited(self, result: Any) -> None:
+        self._calling_now = object()
+        token = _calling.set(self._calling_now)
+        try:
+            await result
+        finally:
+            self._calling_now = None
+            _calling.reset(token)
+
+    def ended_by(self, name: str, error: BaseException) -> OpenAIError:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
+        if isinstance(error, asyncio.CancelledError):
+            if self._is_cancelled():
+                raise error
+            return listener_error(name, error)  # of something it waited for
+        if isinstance(error, GeneratorExit) and self._is_freed():
+            raise error
+        failure = super().ended_by(name, error)
+        if self.inline and not isinstance(error, Exception):
+            self._controller.abort(error)
+            failure = self.stopping or failure
+        return failure
+
+    def _is_cancelled(self) -> bool:
+        cancelling = getattr(self._task, "cancelling", None)  # Python 3.10 cannot tell
+        return cancelling is None or cancelling() > 0
+
+    def _is_freed(self) -> bool:
+        """Return whether the task is not at a step, but being freed with its loop."""
+        try:
+            return asyncio.current_task() is not self._task
+        except RuntimeError:  # no loop runs here
+            return True
 
     def _is_awaited(self) -> bool:
-        return self.stopping is not None or any(not is_so() for is_so in self._awaited)
+        return self.stopping is not None or any(not is_so() for is_so in self.waiters)
 
     async def _until(self, is_so: Callable[[], object]) -> None:
         await self._own_bell.until(lambda: self.elsewhere or is_so())
@@ -426,230 +418,48 @@ class LoopDelivery:
         return None
 
     async def _begin(self) -> None:
-        """Wait until there is a listener, or go, or an abort."""
-        ready = self.emitter.ready
-        if self.inline:
-            await self._until(self._is_awaited)
-        else:
-            await self._until(lambda: ready or self._go_said or self.stopping is not None)
-        self.begun = True
+        """Wait until there is a listener, or go, or an abort; inline until somebody waits."""
+        await self._until(self._is_awaited if self.inline else self.begin_if_due)
+        self.begin_if_due()
 
-    def _has_room(self) -> bool:
-        return (
-            self._waiters > 0
-            or self._is_winding_up
-            or self.stopping is not None
-            or all(len(buffer.items) < BUFFER_BOUND for buffer in self._buffers)
-        )
-
-    async def _deliver(self, emissions: Iterable[Emission]) -> None:
-        """Call the listeners of each emission before the next is made.
-
-        Raises ``OpenAIError`` from what a listener raised; those behind it are not called, as in
-        Node.
-        """
-        ready = self.emitter.ready
-        for name, args in emissions:
-            try:
-                for registration in ready.get(name, ()):
-                    result = registration.call(*args)
-                    if result is not None and inspect.isawaitable(result):
-                        self._call = object()
-                        token = _calling.set(self._call)
-                        try:
-                            await result
-                        finally:
-                            self._call = None
-                            _calling.reset(token)
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except asyncio.CancelledError as error:
-                if self._is_cancelled():
-                    raise
-                raise listener_error(name, error) from error  # of something it waited for
-            except BaseException as error:
-                if self.elsewhere:  # it is the child's own, of whatever it forked for
-                    raise
-                if isinstance(error, GeneratorExit) and self._is_freed():
-                    raise
-                self.raised = error
-                if self.inline and not isinstance(error, Exception):
-                    self._controller.abort(error)
-                    if self.stopping is not None:
-                        raise self.stopping from error
-                raise listener_error(name, error) from error
-
-    def _is_cancelled(self) -> bool:
-        cancelling = getattr(self._task, "cancelling", None)  # Python 3.10 cannot tell
-        return cancelling is None or cancelling() > 0
-
-    def _is_freed(self) -> bool:
-        """Return whether the task is not at a step, but being freed with its loop."""
-        try:
-            return asyncio.current_task() is not self._task
-        except RuntimeError:  # no loop runs here
-            return True
+    async def _attend(self) -> None:
+        """Do what is due between two events; raises the abort."""
+        while not self.gap():
+            await self._until(lambda: not self.is_held_back())
+        self.refuse_elsewhere()
+        if self.stopping is not None:
+            raise self.stopping
 
     async def _finish(self, error: OpenAIError | None) -> None:
         """End the stream: ``error`` or ``abort`` if there is one, then ``end``."""
-        self.error = error
-        self.begun = True
-        if self.recorder is not None:
-            try:
-                self.recorder.finish(error)
-            except BaseException as raised:  # noqa: BLE001 - the stream ends in any case
-                self._report(raised)
-        last: list[Emission] = [("end", ())]
-        if error is not None:
-            name = "abort" if isinstance(error, APIUserAbortError) else "error"
-            heard = self._waiters or self._buffers or name in self.emitter.ready
-            if name == "error" and not heard and not self.inline:
-                self._report(error)
-            last.insert(0, (name, (error,)))
         fatal: BaseException | None = None
-        for name, args in last:
-            self.ended = name == "end"
+        last = self.close(error)
+        while last:
+            self.tell(last[0][0])
             try:
-                await self._deliver_last(name, args)
+                await self._deliver([[last[0]]])
+            except OpenAIError as raised:
+                self.raised_last(raised)
             except GeneratorExit:
                 raise
             except BaseException as raised:  # noqa: BLE001 - cancelled once more, or Ctrl-C
                 fatal = fatal or raised  # `end` comes all the same
-        self.finished = True
+            del last[0]
+        self.over()
         self._over.set()
         self._bell.ring()
         if fatal is not None:
             raise fatal
 
-    async def _deliver_last(self, name: str, args: tuple[Any, ...]) -> None:
-        ended_by = self.raised
-        try:
-            await self._deliver([(name, args)])
-        except OpenAIError as error:
-            raised = error if error.__cause__ is None else error.__cause__
-            self.raised = ended_by
-            if not self.inline:  # the stream has ended: there is no one else to tell
-                self._report(raised)
-            elif ended_by is None or isinstance(ended_by, Exception):
-                chain = (self._raised_last, ended_by, self.error)
-                earlier = next((before for before in chain if before is not None), None)
-                if raised.__context__ is None and raised is not earlier:
-                    raised.__context__ = earlier
-                self._raised_last = raised
 
-    def _report(self, error: BaseException) -> None:
-        """Hand an exception that nobody hears to the loop's exception handler."""
-        self.loop.call_exception_handler(
-            {"message": "A stream ended in an error", "exception": error}
-        )
-
-
-@attrs.define(eq=False)
-class Buffer:
-    """What an iterator has not taken yet."""
-
-    delivery: LoopDelivery
-    items: deque[tuple[Any, ...]] = attrs.field(factory=deque)
-    left: bool = False
-
-    def push(self, *args: Any) -> None:
-        """Take an event's arguments (a listener)."""
-        self.items.append(args)
-        if len(self.items) == 1 and not self.delivery.calling:
-            self.delivery.notify()
-
-    async def take(self) -> tuple[Any, ...] | None:
-        """Wait for the next event's arguments; ``None`` when there will be none any more."""
-        items, delivery = self.items, self.delivery
-
-        def is_so() -> object:
-            return self.left or (items and not delivery.calling)
-
-        while not is_so() and not delivery.finished:
-            await delivery.wait_until(is_so)
-        if self.left or not is_so():
-            return None
-        args = items.popleft()
-        if len(items) == BUFFER_BOUND - 1:
-            delivery.made_room()
-        return args
-
-
-class LastOnly(Buffer):
-    """The buffer of an iterator that goes on from where an inline stream is."""
-
-    async def take(self) -> tuple[Any, ...] | None:
-        """Wait for the next event from now on."""
-        self.items.clear()
-        return await super().take()
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that this thread runs, if it runs one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 _AT_ONCE = 256  # events, as many as a read brings at most times
 
-_INSIDE = "a listener cannot wait for its own stream: the stream waits for the listener"
-
 _LOST = "The event loop was closed."
-
-
-class _Running:
-    """The streams that run: a loop keeps no task alive, and tells nobody that it is closed.
-
-    ``asyncio.run`` cancels what runs before it closes its loop, and that ends a stream; a loop that
-    is closed by hand is found by a thread that looks.
-    """
-
-    PERIOD = 0.5  # seconds
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._bell = _bell.Bell()
-        self.deliveries: set[LoopDelivery] = set()
-        self._thread: threading.Thread | None = None
-
-    def add(self, delivery: LoopDelivery) -> None:
-        with self._lock:
-            self.deliveries.add(delivery)
-            if self._thread is not None:
-                return
-            thread = self._thread = threading.Thread(
-                target=self._watch, name="emitter-stream-aio-watch", daemon=True
-            )
-        # Not under the lock: this waits for the new thread's first steps, in which the garbage
-        # collector may free another stream's task, and that comes by here.
-        try:
-            thread.start()
-        except RuntimeError:  # no more threads: the next one may have more luck
-            self._thread = None
-            raise
-
-    def discard(self, delivery: LoopDelivery) -> None:
-        """Forget a stream. No lock is taken: a finalizer comes by here, on whatever thread."""
-        self.deliveries.discard(delivery)
-        self._bell.ring()
-
-    def _watch(self) -> None:
-        while True:
-            self._bell.wait_for(lambda: not self.deliveries, self.PERIOD)
-            with self._lock:
-                if not self.deliveries:
-                    self._thread = None
-                    return
-                lost = [one for one in list(self.deliveries) if one.loop.is_closed()]
-            for delivery in lost:
-                delivery.lose()
-
-
-_running = _Running()
-_elsewhere: list[LoopDelivery] = []  # not let go of: a task that is freed before its end complains
-
-
-def _begin_anew() -> None:
-    """Leave the parent's streams alone, in a child."""
-    global _running
-    for delivery in _running.deliveries:
-        delivery.begin_anew()
-    _elsewhere.extend(_running.deliveries)
-    _running = _Running()
-
-
-_fork.renew(_begin_anew)

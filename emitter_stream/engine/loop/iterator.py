@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+import attrs
+
 from ...exceptions import OpenAIError
-from .delivery import Buffer, LastOnly, LoopDelivery
+from ..policy import BUFFER_BOUND
+from .delivery import LoopDelivery
 
 __all__ = ["AsyncEventIterator"]
 
@@ -45,7 +49,7 @@ class AsyncEventIterator(Generic[_T]):
         delivery.refuse_elsewhere()
         buffer = LastOnly(delivery) if last_only else Buffer(delivery)
         self._registration = delivery.emitter.register(event, buffer.push)
-        delivery.open_buffer(buffer)
+        delivery.hold_back_for(buffer)
         self._buffer = buffer
         delivery.attach(self._registration)
 
@@ -107,3 +111,45 @@ class AsyncEventIterator(Generic[_T]):
 
     def __del__(self) -> None:
         self._leave()
+
+
+@attrs.define(eq=False)
+class Buffer:
+    """What an iterator has not taken yet."""
+
+    delivery: LoopDelivery
+    items: deque[tuple[Any, ...]] = attrs.field(factory=deque)
+    left: bool = False
+
+    def push(self, *args: Any) -> None:
+        """Take an event's arguments (a listener)."""
+        self.items.append(args)
+        if len(self.items) >= BUFFER_BOUND:
+            self.delivery.attention = True
+        if len(self.items) == 1 and not self.delivery.calling:
+            self.delivery.notify()
+
+    async def take(self) -> tuple[Any, ...] | None:
+        """Wait for the next event's arguments; ``None`` when there will be none any more."""
+        items, delivery = self.items, self.delivery
+
+        def is_so() -> object:
+            return self.left or (items and not delivery.calling)
+
+        while not is_so() and not delivery.finished:
+            await delivery.wait_until(is_so)
+        if self.left or not is_so():
+            return None
+        args = items.popleft()
+        if len(items) == BUFFER_BOUND - 1:
+            delivery.made_room()
+        return args
+
+
+class LastOnly(Buffer):
+    """The buffer of an iterator that goes on from where an inline stream is."""
+
+    async def take(self) -> tuple[Any, ...] | None:
+        """Wait for the next event from now on."""
+        self.items.clear()
+        return await super().take()
