@@ -30,6 +30,8 @@ class EventIterator(Generic[_T]):
     ``abort_on_leave``. ``quiet`` is the class of the error that it does not raise at the end.
     """
 
+    _buffer: Buffer | InlineBuffer | None = None  # there before all else: __del__ looks at it
+
     def __init__(
         self,
         delivery: Delivery,
@@ -41,7 +43,6 @@ class EventIterator(Generic[_T]):
         abort_on_leave: bool = False,
         quiet: type[OpenAIError] | None = None,
     ) -> None:
-        self._buffer: Buffer | InlineBuffer | None = None  # first of all: __del__ looks at it
         self._delivery = delivery
         self._convert = convert
         self._abort = abort
