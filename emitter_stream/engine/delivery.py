@@ -137,10 +137,10 @@ class Delivery(Policy):
             raise RuntimeError(INSIDE)
         self.refuse_worker()
 
-    def wait_until(self, is_so: Callable[[], bool], timeout: float | None) -> bool:
+    def wait_until(self, is_so: Callable[[], object], timeout: float | None) -> bool:
         """Say go and wait until ``is_so()`` or the end; return whether that came in time."""
         if self.elsewhere:
-            return bool(is_so()) or self.settled()
+            return bool(is_so() or self.settled())
         self.refuse_inside()
         waiter = object()
         try:

@@ -1,4 +1,4 @@
-"""Iterating over a stream with ``for``, and what lies ready for an iterator."""
+"""Iterating over a stream, and what lies ready for an iterator."""
 
 from __future__ import annotations
 
@@ -7,87 +7,64 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-import attrs
-
 from ..exceptions import OpenAIError
 from .delivery import Delivery
 from .inline import InlineDriver
-from .policy import BUFFER_BOUND
+from .policy import BUFFER_BOUND, Policy
 
-__all__ = ["Buffer", "EventIterator", "InlineBuffer", "LastOnly"]
+__all__ = ["Buffer", "EventIterator", "InlineBuffer", "Iteration", "Ready"]
 
 _T = TypeVar("_T")
 
-# What an iterator raises then, as a generator does (PEP 479): out of a __next__, a listener's own
-# would pass for the end of a stream that was heard in full.
-_STOPPED = "a listener raised StopIteration"
+Args = tuple[Any, ...]
 
 
-class EventIterator(Generic[_T]):
-    """Iterates over the events of a stream; it listens from the moment it is made.
+class Iteration(Generic[_T]):
+    """An iteration over the events of a stream; it listens from the moment it is made.
 
-    ``close()``, or being dropped, ends it early: that detaches it, and aborts the stream if
-    ``abort_on_leave``. ``quiet`` is the class of the error that it does not raise at the end.
+    Being dropped ends it early: that detaches it, and aborts the stream if ``abort_on_leave``.
+    ``convert`` makes what it gives of an event's arguments; ``skip_empty`` leaves out what is empty then.
+    ``at_once`` has it made when the event is delivered, and nothing empty kept.
+    ``quiet`` is the class of the error that it does not raise at the end.
     """
 
-    _buffer: Buffer | InlineBuffer | None = None  # there before all else: __del__ looks at it
+    _buffer: Any = None  # there before all else: __del__ looks at it
 
     def __init__(
         self,
-        delivery: Delivery,
-        buffer: Buffer | InlineBuffer,
+        delivery: Policy,
+        buffer: Any,
         event: str,
-        convert: Callable[[tuple[Any, ...]], _T],
+        convert: Callable[[Args], _T],
         abort: Callable[[], None],
         *,
         abort_on_leave: bool = False,
         quiet: type[OpenAIError] | None = None,
+        skip_empty: bool = False,
+        at_once: bool = False,
     ) -> None:
         self._delivery = delivery
-        self._convert = convert
+        self._convert = None if at_once else convert
         self._abort = abort
         self._abort_on_leave = abort_on_leave
         self._quiet = quiet
+        self._skip_empty = skip_empty
         delivery.refuse_elsewhere()
+        buffer.make = convert if at_once else None
         self._registration = delivery.emitter.register(event, buffer.push)
+        buffer.open()
         self._buffer = buffer
         delivery.attach(self._registration, stacklevel=5)
 
-    def __iter__(self) -> EventIterator[_T]:
-        return self
-
-    def __next__(self) -> _T:
-        buffer = self._buffer
-        if buffer is None:
-            raise StopIteration
-        args = None
-        try:
-            args = buffer.take()
-            if args is not None:
-                return self._convert(args)
-        except KeyboardInterrupt:
-            self._abort()
-            self._detach()
-            raise
-        except BaseException as raised:
-            if args is not None:  # a signal's handler raised: the next call gives it
-                buffer.items.appendleft(args)
-            elif self._delivery.settled() and (self._delivery.error or not buffer.items):
-                self._detach()  # it ended in this, inline
-            if isinstance(raised, StopIteration):
-                raise RuntimeError(_STOPPED) from raised  # noqa: TRY004
-            raise
+    def _ending(self, end: type[Exception]) -> BaseException:
+        """Detach; return what is raised at the end: ``end`` itself, or what the stream ended in."""
         self._detach()
-        error = self._delivery.error
-        if error is not None and (self._quiet is None or not isinstance(error, self._quiet)):
-            failure = self._delivery.failure()
-            if isinstance(failure, StopIteration):
-                raise RuntimeError(_STOPPED) from failure
-            raise error if failure is None else failure
-        raise StopIteration
+        if self._quiet is not None and isinstance(self._delivery.error, self._quiet):
+            return end()
+        failure = self._delivery.failure()
+        return end() if failure is None else passed_for_no_end(failure, end)
 
-    def close(self) -> None:
-        """Leave the iterator; twice is once."""
+    def _leave(self) -> None:
         if self._buffer is not None:
             if self._abort_on_leave:
                 self._abort()
@@ -102,113 +79,168 @@ class EventIterator(Generic[_T]):
             buffer.close()
             self._buffer = None
 
+    def __del__(self) -> None:
+        self._leave()
+
+
+def passed_for_no_end(error: BaseException, end: type[Exception]) -> BaseException:
+    """Return ``error``, but what a generator would raise for it if it is an ``end`` (PEP 479).
+
+    Out of an iteration a listener's own would pass for the end of a stream that was heard in full.
+    """
+    if not isinstance(error, end):
+        return error
+    raised = RuntimeError(f"a listener raised {end.__name__}")
+    raised.__cause__ = error
+    return raised
+
+
+class EventIterator(Iteration[_T]):
+    """Iterates over the events of a stream with ``for``; ``close()`` ends it early."""
+
+    def __iter__(self) -> EventIterator[_T]:
+        return self
+
+    def __next__(self) -> _T:
+        buffer = self._buffer
+        if buffer is None:
+            raise StopIteration
+        items, convert = buffer.items, self._convert
+        if buffer.last_only:
+            items.clear()
+        first: Any = None
+        try:
+            while items or buffer.wait():
+                try:
+                    first = items[0]
+                    item: _T = first if convert is None else convert(first)
+                    if (taken := items.popleft()) is not first:  # another thread was faster
+                        first = taken
+                        item = first if convert is None else convert(first)
+                except IndexError:  # it took the last one
+                    if items:
+                        raise
+                    first = None
+                    continue
+                if buffer.is_full:
+                    buffer.make_room()
+                if item or not self._skip_empty:
+                    return item
+                first = None
+        except KeyboardInterrupt:
+            self._abort()
+            self._detach()
+            raise
+        except BaseException as raised:
+            if first is not None:  # a signal's handler raised: the next call gives it
+                if not items or items[0] is not first:
+                    items.appendleft(first)
+            elif self._delivery.settled() and (self._delivery.error or not items):
+                self._detach()  # it ended in this, inline
+            passed = passed_for_no_end(raised, StopIteration)
+            if passed is not raised:
+                raise passed from raised
+            raise
+        raise self._ending(StopIteration)
+
+    def close(self) -> None:
+        """Leave the iterator; twice is once."""
+        self._leave()
+
     def __enter__(self) -> EventIterator[_T]:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        self.close()
+        self._leave()
 
 
-@attrs.define(eq=False)
-class Buffer:
-    """What an iterator has not taken yet.
+class Ready:
+    """What lies ready for an iterator: the arguments of events, or what ``make`` has made of them.
 
-    The stream knows the buffer and not the iterator, so that an iterator that is left is freed.
+    The stream knows this and not the iterator, so that an iterator that is left is freed.
     """
 
-    delivery: Delivery
-    items: deque[tuple[Any, ...]] = attrs.field(factory=deque)
-    waiters: list[object] = attrs.field(factory=list)  # one for each thread in take()
+    is_full = False
+    make: Callable[[Args], Any] | None = None
+
+    def __init__(self, *, last_only: bool = False) -> None:
+        self.items: deque[Any] = deque()
+        self.last_only = (
+            last_only  # it goes on from where an inline stream is, whoever moved it there
+        )
+
+
+class Buffer(Ready):
+    """What an iterator has not taken yet."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        super().__init__()
+        self._delivery = delivery
+        self._waiters: list[object] = []  # one for each thread in wait()
 
     def push(self, *args: Any) -> None:
         """Take an event's arguments (a listener)."""
-        self.items.append(args)
-        if len(self.items) >= BUFFER_BOUND:
-            self.delivery.attention = True
-        # The consumer is counted before it looks at `items`, so one of us sees the other.
-        if self.waiters:
-            self.delivery.notify()
+        items, item = self.items, args
+        if self.make is not None and not (item := self.make(args)):
+            return
+        items.append(item)
+        count = len(items)
+        # The consumer is counted before it looks at `items`, so one of us sees the other. Behind the
+        # first item it has been woken.
+        if count == 1:
+            if self._waiters:
+                self._delivery.notify()
+        elif count >= BUFFER_BOUND:
+            self.is_full = self._delivery.attention = True
+
+    def open(self) -> None:
+        """Hold the reader back from now on."""
+        self._delivery.hold_back_for(self)
 
     def close(self) -> None:
         """Hold nobody back any more; twice is once."""
-        self.delivery.close_buffer(self)
+        self._delivery.close_buffer(self)
 
-    def take(self) -> tuple[Any, ...] | None:
-        """Wait for the next event's arguments; ``None`` when the stream has ended."""
-        items = self.items
-        while not items or (args := self._pop()) is None:
-            waiter = object()
-            try:
-                self.waiters.append(waiter)
-                self.delivery.wait_until(lambda: bool(items), None)
-            finally:
-                with contextlib.suppress(ValueError):
-                    self.waiters.remove(waiter)
-            if not items and self.delivery.settled():
-                return None
-        return args
+    def make_room(self) -> None:
+        """Let the reader go on if there is room again."""
+        if len(self.items) < BUFFER_BOUND:
+            self.is_full = False
+            self._delivery.notify()
 
-    def _pop(self) -> tuple[Any, ...] | None:
+    def wait(self) -> bool:
+        """Wait for an item; return ``False`` when the stream has ended without one."""
+        waiter = object()
         try:
-            return _pop(self.items, self.delivery)
-        except IndexError:  # another thread that uses the same iterator was faster
-            return None
+            self._waiters.append(waiter)
+            self._delivery.wait_until(self.items.__len__, None)
+        finally:
+            with contextlib.suppress(ValueError):
+                self._waiters.remove(waiter)
+        return bool(self.items) or not self._delivery.settled()
 
 
-@attrs.define(eq=False)
-class InlineBuffer:
+class InlineBuffer(Ready):
     """What an iterator has not taken yet: one event, but for what others have moved the stream on."""
 
-    driver: InlineDriver
-    items: deque[tuple[Any, ...]] = attrs.field(factory=deque)
+    def __init__(self, driver: InlineDriver, *, last_only: bool = False) -> None:
+        super().__init__(last_only=last_only)
+        self._driver = driver
 
     def push(self, *args: Any) -> None:
         """Take an event's arguments (a listener)."""
-        self.items.append(args)
-        self.driver.wake_others()
+        if self.make is None:
+            self.items.append(args)
+        elif item := self.make(args):
+            self.items.append(item)
+        self._driver.wake_others()
 
-    def take(self) -> tuple[Any, ...] | None:
-        """Wait for the next event's arguments; ``None`` when the stream has ended."""
-        items = self.items
-        while True:
-            if not items:
-                self.driver.wait_until(items.__len__, None)
-            try:
-                return _pop(items, self.driver.delivery)
-            except IndexError:  # the end, or another thread that uses the same iterator was faster
-                if self.driver.settled():
-                    return None
-
-    def close(self) -> None:
+    def open(self) -> None:
         """Do nothing: it holds nobody back."""
 
+    def close(self) -> None:
+        """Do nothing."""
 
-class LastOnly(InlineBuffer):
-    """The buffer of an iterator that goes on from where the stream is, whoever moved it there."""
-
-    def take(self) -> tuple[Any, ...] | None:
-        """Wait for the next event from now on."""
-        self.items.clear()
-        return super().take()
-
-
-def _pop(items: deque[tuple[Any, ...]], delivery: Delivery) -> tuple[Any, ...]:
-    """Take the first of an iterator's items, and say so where that makes room.
-
-    Raises ``IndexError`` if there is none. Of what a signal's handler raises meanwhile, none is lost.
-    """
-    first = items[0]
-    try:
-        args = items.popleft()
-        if len(items) == BUFFER_BOUND - 1:
-            delivery.notify()
-        return args
-    except IndexError:
-        raise
-    except BaseException:
-        if not items or items[0] is not first:
-            items.appendleft(first)
-        raise
+    def wait(self) -> bool:
+        """Wait for an item; return ``False`` when the stream has ended without one."""
+        self._driver.wait_until(self.items.__len__, None)
+        return bool(self.items) or not self._driver.settled()

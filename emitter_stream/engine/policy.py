@@ -143,8 +143,14 @@ class Policy:
         self._last: deque[Emission] | None = None  # calls that are still to be made
         self._generation = _fork.generation
 
+    # What the drivers know how to do
+
     def report(self, error: BaseException) -> None:
-        """Hand over an exception that nobody hears (the driver's)."""
+        """Hand over an exception that nobody hears."""
+        raise NotImplementedError
+
+    def attach(self, registration: Registration, stacklevel: int = 3) -> None:
+        """Attach a listener, and wake whom that concerns."""
         raise NotImplementedError
 
     # What may be asked at any moment

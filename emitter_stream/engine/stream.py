@@ -25,7 +25,7 @@ from .core import Core
 from .delivery import Delivery
 from .emitter import Emitter
 from .inline import InlineDriver, never
-from .iterator import Buffer, EventIterator, InlineBuffer, LastOnly
+from .iterator import Buffer, EventIterator, InlineBuffer
 from .mover import Aborts, Mover
 from .program_end import StreamThread
 from .sources import Source, origin_of
@@ -258,10 +258,9 @@ class EventStream(PythonNames):
         waits = self._waits
         buffer: Buffer | InlineBuffer
         if isinstance(waits, InlineDriver):
-            buffer = LastOnly(waits) if last_only else InlineBuffer(waits)
+            buffer = InlineBuffer(waits, last_only=last_only)
         else:
             buffer = Buffer(waits)
-            waits.hold_back_for(buffer)
         return kind(self._delivery, buffer, event, convert, self.controller.abort, **options)
 
     def __enter__(self) -> Self:

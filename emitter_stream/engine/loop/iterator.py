@@ -1,15 +1,12 @@
-"""Iterating over a stream with ``async for``."""
+"""Iterating over a stream with ``async for``, and what lies ready for that."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-import attrs
-
-from ...exceptions import OpenAIError
+from ..iterator import Args, Iteration, Ready
 from ..policy import BUFFER_BOUND
 from .delivery import LoopDelivery
 
@@ -18,90 +15,62 @@ __all__ = ["AsyncEventIterator"]
 _T = TypeVar("_T")
 
 
-class AsyncEventIterator(Generic[_T]):
-    """Iterates over the events of a stream; it listens from the moment it is made.
+class AsyncEventIterator(Iteration[_T]):
+    """Iterates over the events of a stream with ``async for``; ``aclose()`` ends it early.
 
-    ``aclose()``, or being dropped, ends it early: that detaches it, and aborts the stream if
-    ``abort_on_leave``. CPython drops it as soon as ``async for`` is left. A task that is cancelled
-    while it waits for an event aborts the stream. ``quiet`` is the class of the error that it does
-    not raise at the end.
+    CPython drops it as soon as ``async for`` is left. A task that is cancelled while it waits for an
+    event aborts the stream. With ``last_only`` it goes on from where an inline stream is.
     """
+
+    _delivery: LoopDelivery
 
     def __init__(
         self,
         delivery: LoopDelivery,
         event: str,
-        convert: Callable[[tuple[Any, ...]], _T],
+        convert: Callable[[Args], _T],
         abort: Callable[[], None],
         *,
-        abort_on_leave: bool = False,
-        quiet: type[OpenAIError] | None = None,
-        skip_empty: bool = False,
         last_only: bool = False,
+        **options: Any,
     ) -> None:
-        self._buffer: Buffer | None = None  # first of all: __del__ looks at it
-        self._delivery = delivery
-        self._convert = convert
-        self._abort = abort
-        self._abort_on_leave = abort_on_leave
-        self._quiet = quiet
-        self._skip_empty = skip_empty
-        delivery.refuse_elsewhere()
-        buffer = LastOnly(delivery) if last_only else Buffer(delivery)
-        self._registration = delivery.emitter.register(event, buffer.push)
-        delivery.hold_back_for(buffer)
-        self._buffer = buffer
-        delivery.attach(self._registration)
+        buffer = Buffer(delivery, last_only=last_only)
+        super().__init__(delivery, buffer, event, convert, abort, **options)
 
     def __aiter__(self) -> AsyncEventIterator[_T]:
         return self
 
     async def __anext__(self) -> _T:
-        buffer = self._buffer
+        buffer: Buffer | None = self._buffer
         if buffer is None:
             raise StopAsyncIteration
         self._delivery.check_not_the_task()
+        items = buffer.items
+        if buffer.last_only:
+            items.clear()
         while True:
-            try:
-                args = await buffer.take()
-            except asyncio.CancelledError:
-                self._abort()
-                self._detach()
-                raise
-            if args is None:
-                break
-            item = self._convert(args)
+            if not buffer.has_item():
+                try:
+                    await buffer.wait()
+                except asyncio.CancelledError:
+                    self._abort()
+                    self._detach()
+                    raise
+                if not buffer.has_item():
+                    break
+            args = items.popleft()
+            if len(items) == BUFFER_BOUND - 1:
+                self._delivery.made_room()
+            item: _T = args if self._convert is None else self._convert(args)
             if item or not self._skip_empty:
                 return item
-        if buffer.left:
+        if self._buffer is None:  # left meanwhile
             raise StopAsyncIteration
-        self._detach()
-        if self._quiet is None or not isinstance(self._delivery.error, self._quiet):
-            failure = self._delivery.failure()
-            if isinstance(
-                failure, StopAsyncIteration
-            ):  # it would pass for the end; as PEP 479 has it
-                raise RuntimeError("a listener raised StopAsyncIteration") from failure
-            if failure is not None:
-                raise failure
-        raise StopAsyncIteration
+        raise self._ending(StopAsyncIteration)
 
     async def aclose(self) -> None:
         """Leave the iterator; twice is once."""
         self._leave()
-
-    def _leave(self) -> None:
-        if self._buffer is not None:
-            self._detach()
-            if self._abort_on_leave:
-                self._abort()
-
-    def _detach(self) -> None:
-        buffer, self._buffer = self._buffer, None
-        if buffer is not None:
-            buffer.left = True
-            self._delivery.emitter.detach(self._registration)
-            self._delivery.close_buffer(buffer)
 
     async def __aenter__(self) -> AsyncEventIterator[_T]:
         return self
@@ -109,47 +78,42 @@ class AsyncEventIterator(Generic[_T]):
     async def __aexit__(self, *exception: object) -> None:
         self._leave()
 
-    def __del__(self) -> None:
-        self._leave()
 
-
-@attrs.define(eq=False)
-class Buffer:
+class Buffer(Ready):
     """What an iterator has not taken yet."""
 
-    delivery: LoopDelivery
-    items: deque[tuple[Any, ...]] = attrs.field(factory=deque)
-    left: bool = False
+    def __init__(self, delivery: LoopDelivery, *, last_only: bool) -> None:
+        super().__init__(last_only=last_only)
+        self._delivery = delivery
+        self._left = False
 
     def push(self, *args: Any) -> None:
         """Take an event's arguments (a listener)."""
-        self.items.append(args)
-        if len(self.items) >= BUFFER_BOUND:
-            self.delivery.attention = True
-        if len(self.items) == 1 and not self.delivery.calling:
-            self.delivery.notify()
+        items, delivery, item = self.items, self._delivery, args
+        if self.make is not None and not (item := self.make(args)):
+            return
+        items.append(item)
+        count = len(items)
+        if count == 1:
+            if delivery.waiters and not delivery.calling:
+                delivery.notify()
+        elif count >= BUFFER_BOUND:
+            delivery.attention = True
 
-    async def take(self) -> tuple[Any, ...] | None:
-        """Wait for the next event's arguments; ``None`` when there will be none any more."""
-        items, delivery = self.items, self.delivery
+    def open(self) -> None:
+        """Hold the task back from now on."""
+        self._delivery.hold_back_for(self)
 
-        def is_so() -> object:
-            return self.left or (items and not delivery.calling)
+    def close(self) -> None:
+        """Hold nobody back any more; twice is once."""
+        self._left = True
+        self._delivery.close_buffer(self)
 
-        while not is_so() and not delivery.finished:
-            await delivery.wait_until(is_so)
-        if self.left or not is_so():
-            return None
-        args = items.popleft()
-        if len(items) == BUFFER_BOUND - 1:
-            delivery.made_room()
-        return args
+    def has_item(self) -> object:
+        """Return whether there is something to be taken; inline, once all calls of it are made."""
+        return self.items and not self._delivery.calling and not self._left
 
-
-class LastOnly(Buffer):
-    """The buffer of an iterator that goes on from where an inline stream is."""
-
-    async def take(self) -> tuple[Any, ...] | None:
-        """Wait for the next event from now on."""
-        self.items.clear()
-        return await super().take()
+    async def wait(self) -> None:
+        """Wait until there is, or until there will be nothing any more."""
+        while not (self._left or self.has_item() or self._delivery.finished):
+            await self._delivery.wait_until(lambda: self._left or self.has_item())

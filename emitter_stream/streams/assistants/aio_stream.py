@@ -12,7 +12,7 @@ from ...abort import AbortSignal
 from ...engine.codec import Codec
 from ...engine.loop.iterator import AsyncEventIterator
 from ...engine.loop.reader import LoopReader, Reader, Slot, ThreadReader
-from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
+from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source
 from ...http.transport import Exchange
 from ...recordings import attach_recorder
 from ...sse import MAX_EVENT_BYTES
@@ -22,11 +22,10 @@ from ...types import (
     Run,
     RunStep,
 )
-from ...types._model import untouched
 from .aio_listeners import AsyncAssistantListeners
 from .codec import CODEC
 from .core import AssistantCore
-from .stream import replayed
+from .stream import passed_event, passed_line, passed_piece, replayed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -160,17 +159,19 @@ class AsyncAssistantStream(AsyncAssistantListeners):
     def iterate(self, *, abort_on_leave: bool) -> AsyncEventIterator[AssistantStreamEvent]:
         """Return an iterator over every event, which aborts the request when left, or not."""
         return AsyncEventIterator(
-            self._delivery, "event", _event, self.abort, abort_on_leave=abort_on_leave
+            self._delivery, "event", passed_event, self.abort, abort_on_leave=abort_on_leave
         )
 
     def iterate_on(self) -> AsyncEventIterator[AssistantStreamEvent]:
         """Return an iterator over every event of an inline stream, from where that is each time."""
-        return AsyncEventIterator(self._delivery, "event", _event, self.abort, last_only=True)
+        return AsyncEventIterator(self._delivery, "event", passed_event, self.abort, last_only=True)
 
     @property
     def text_deltas(self) -> AsyncEventIterator[str]:
         """The pieces of text as they arrive, from now on. Leaving early only detaches."""
-        return AsyncEventIterator(self._delivery, "textDelta", _piece, self.abort, skip_empty=True)
+        return AsyncEventIterator(
+            self._delivery, "textDelta", passed_piece, self.abort, skip_empty=True
+        )
 
     def to_readable_stream(self) -> AsyncEventIterator[bytes]:
         """Return an iterator over the events as newline-delimited JSON, a line at a time.
@@ -179,7 +180,7 @@ class AsyncAssistantStream(AsyncAssistantListeners):
         any other: leaving it early aborts the request.
         """
         return AsyncEventIterator(
-            self._delivery, "event", _to_line, self.abort, abort_on_leave=True
+            self._delivery, "event", passed_line, self.abort, abort_on_leave=True
         )
 
     # Finals
@@ -218,16 +219,3 @@ def _reader_of(source: Callable[[Any, Codec], Source], items: Any) -> Reader:
         slot = Slot()
         return LoopReader(source(slot, CODEC), slot, items)
     return ThreadReader(source(items, CODEC))
-
-
-def _event(args: tuple[Any, ...]) -> AssistantStreamEvent:
-    event: AssistantStreamEvent = untouched(args[0])
-    return event
-
-
-def _piece(args: tuple[Any, ...]) -> Any:
-    return untouched(args[0]).value
-
-
-def _to_line(args: tuple[Any, ...]) -> bytes:
-    return to_line(CODEC.to_object(CODEC.of_emission(args)))

@@ -81,13 +81,22 @@ class TextGrowth:
         """Return the event's data with ``piece`` in it."""
         if piece is self.piece:
             return self.pattern
-        delta = self.pattern["delta"]
-        element = {**delta["content"][0], "text": {**self.template, "value": piece}}
-        return {**self.pattern, "delta": {**delta, "content": [element]}}
+        # `copy` and not `{**...}`: it takes two thirds of the time.
+        data = self.pattern.copy()
+        delta = data["delta"] = data["delta"].copy()
+        element = delta["content"][0].copy()
+        text = element["text"] = self.template.copy()
+        text["value"] = piece
+        delta["content"] = [element]
+        return data
 
     def wants_whole(self, wanted: Container[str]) -> bool:
         """Return whether anybody wants more of the event than its text."""
         return "messageDelta" in wanted or "event" in wanted or self.event in wanted
+
+    def is_heard(self, listened: Container[str]) -> bool:
+        """Return whether anybody listens to one of ``calls``."""
+        return "textDelta" in listened or "messageDelta" in listened
 
     def bare(self, piece: str) -> Emission:
         """Return the call for those who want the text and nothing else: most do."""
@@ -170,6 +179,10 @@ class ToolCallGrowth:
     def wants_whole(self, wanted: Container[str]) -> bool:
         """Return whether anybody wants more of the event than the call's text."""
         return "runStepDelta" in wanted or "event" in wanted or self.event in wanted
+
+    def is_heard(self, listened: Container[str]) -> bool:
+        """Return whether anybody listens to one of ``calls``."""
+        return "toolCallDelta" in listened or "runStepDelta" in listened
 
     def bare(self, piece: str) -> Emission:
         """Return the call for those who want the tool call and nothing else."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-__all__ = ["AssistantStream"]
+__all__ = ["AssistantStream", "passed_event", "passed_line", "passed_piece", "replayed"]
 
 
 class AssistantStream(AssistantListeners):
@@ -135,7 +135,7 @@ class AssistantStream(AssistantListeners):
         The same bytes as Node's ``toReadableStream()``. It is an iterator over the stream like
         any other: leaving it early aborts the request.
         """
-        return self._iterator(EventIterator, "event", _to_line, abort_on_leave=True)
+        return self._iterator(EventIterator, "event", passed_line, abort_on_leave=True)
 
     def __iter__(self) -> Iterator[AssistantStreamEvent]:
         """Iterate over every event; leaving early aborts the request, as in Node."""
@@ -143,19 +143,19 @@ class AssistantStream(AssistantListeners):
 
     def iterate(self, *, abort_on_leave: bool) -> EventIterator[AssistantStreamEvent]:
         """Return an iterator over every event, which aborts the request when left, or not."""
-        return self._iterator(EventIterator, "event", _event, abort_on_leave=abort_on_leave)
+        return self._iterator(EventIterator, "event", passed_event, abort_on_leave=abort_on_leave)
 
     def iterate_on(self) -> EventIterator[AssistantStreamEvent]:
         """Return an iterator over every event of an inline stream, from where that is each time.
 
         What others have moved the stream past meanwhile, it does not give. Left, it stays.
         """
-        return self._iterator(EventIterator, "event", _event, last_only=True)
+        return self._iterator(EventIterator, "event", passed_event, last_only=True)
 
     @property
     def text_deltas(self) -> Iterator[str]:
         """The pieces of text as they arrive, from now on. Leaving early only detaches."""
-        return self._iterator(_TextDeltas, "textDelta", _piece)
+        return self._iterator(EventIterator, "textDelta", passed_piece, at_once=True)
 
     # Snapshots
 
@@ -224,23 +224,20 @@ def replayed(path: str | os.PathLike[str], speed: float | None) -> tuple[Source,
     return ReplaySource(Player(recording.entries(), speed), core.made), core
 
 
-class _TextDeltas(EventIterator[str]):
-    """The pieces that hold any text."""
-
-    def __next__(self) -> str:
-        while not (piece := super().__next__()):
-            pass
-        return piece
+def passed_event(args: tuple[Any, ...]) -> AssistantStreamEvent:
+    """Return the event of an emission, as it came."""
+    event: AssistantStreamEvent = args[0]
+    # Most are looked at by nobody before, and a call less is a tenth of the time.
+    return event if event._views is None else untouched(event)
 
 
-def _event(args: tuple[Any, ...]) -> AssistantStreamEvent:
-    event: AssistantStreamEvent = untouched(args[0])
-    return event
+def passed_piece(args: tuple[Any, ...]) -> Any:
+    """Return the piece of text of a `textDelta`, as it came."""
+    delta = args[0]
+    piece = delta._data.get("value")
+    return piece if delta._views is None and type(piece) is str else untouched(delta).value
 
 
-def _piece(args: tuple[Any, ...]) -> Any:
-    return untouched(args[0]).value
-
-
-def _to_line(args: tuple[Any, ...]) -> bytes:
+def passed_line(args: tuple[Any, ...]) -> bytes:
+    """Return the line of the event of an emission, as it came."""
     return to_line(CODEC.to_object(CODEC.of_emission(args)))
