@@ -25,7 +25,8 @@ from ...types import (
 from .aio_listeners import AsyncAssistantListeners
 from .codec import CODEC
 from .core import AssistantCore
-from .stream import passed_event, passed_line, passed_piece, replayed
+from .lines import LineMaker
+from .stream import passed_event, passed_piece, replayed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -170,7 +171,7 @@ class AsyncAssistantStream(AsyncAssistantListeners):
     def text_deltas(self) -> AsyncEventIterator[str]:
         """The pieces of text as they arrive, from now on. Leaving early only detaches."""
         return AsyncEventIterator(
-            self._delivery, "textDelta", passed_piece, self.abort, skip_empty=True
+            self._delivery, "textDelta", passed_piece, self.abort, at_once=True
         )
 
     def to_readable_stream(self) -> AsyncEventIterator[bytes]:
@@ -180,7 +181,7 @@ class AsyncAssistantStream(AsyncAssistantListeners):
         any other: leaving it early aborts the request.
         """
         return AsyncEventIterator(
-            self._delivery, "event", passed_line, self.abort, abort_on_leave=True
+            self._delivery, "event", LineMaker(), self.abort, abort_on_leave=True
         )
 
     # Finals

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._names import NodeName
 from ...abort import AbortSignal
-from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
+from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source
 from ...engine.stream import EventIterator
 from ...exceptions import OpenAIError
 from ...http.transport import Exchange
@@ -23,13 +23,14 @@ from ...types import (
 from ...types._model import untouched
 from .codec import CODEC
 from .core import AssistantCore
+from .lines import LineMaker
 from .listeners import AssistantListeners
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-__all__ = ["AssistantStream", "passed_event", "passed_line", "passed_piece", "replayed"]
+__all__ = ["AssistantStream", "passed_event", "passed_piece", "replayed"]
 
 
 class AssistantStream(AssistantListeners):
@@ -135,7 +136,7 @@ class AssistantStream(AssistantListeners):
         The same bytes as Node's ``toReadableStream()``. It is an iterator over the stream like
         any other: leaving it early aborts the request.
         """
-        return self._iterator(EventIterator, "event", passed_line, abort_on_leave=True)
+        return self._iterator(EventIterator, "event", LineMaker(), abort_on_leave=True)
 
     def __iter__(self) -> Iterator[AssistantStreamEvent]:
         """Iterate over every event; leaving early aborts the request, as in Node."""
@@ -236,8 +237,3 @@ def passed_piece(args: tuple[Any, ...]) -> Any:
     delta = args[0]
     piece = delta._data.get("value")
     return piece if delta._views is None and type(piece) is str else untouched(delta).value
-
-
-def passed_line(args: tuple[Any, ...]) -> bytes:
-    """Return the line of the event of an emission, as it came."""
-    return to_line(CODEC.to_object(CODEC.of_emission(args)))
