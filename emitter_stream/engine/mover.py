@@ -7,7 +7,7 @@ never stops, or whoever waits, for as long as it waits.
 from __future__ import annotations
 
 import contextlib
-import functools
+import itertools
 import time
 from collections.abc import Callable, Iterator
 
@@ -72,14 +72,15 @@ class Mover:
         anything that came out of the source.
         """
         source, delivery = self._source, self._delivery
-        # An event at a time: the core's generator is worked off inside of the context, by `deliver`.
-        feed, deliver = self._core.feed, delivery.deliver
-        if not delivery.inline:
-            deliver = functools.partial(delivery.in_context, deliver)
+        enter, deliver, feed = delivery.in_context, delivery.deliver, self._core.feed
         delivery.acquire()  # let go while it reads
         while not delivery.attention or self._attend():
+            if is_so is None:
+                enter(deliver, itertools.starmap(feed, self._batch))
+                if delivery.attention:
+                    continue  # there may be more of it
             for event, data in self._batch:
-                deliver(feed(event, data))
+                enter(deliver, [feed(event, data)])
                 if delivery.attention and not self._attend():
                     return False
                 if is_so is not None and (
@@ -101,7 +102,7 @@ class Mover:
             if delivery.attention and not self._attend():
                 return False
             if events is None:
-                deliver(self._core.finish())
+                enter(deliver, [self._core.finish()])
                 return False
             self._batch = iter(events)
         return False

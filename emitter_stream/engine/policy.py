@@ -322,26 +322,30 @@ class Policy:
                 self.phase = Phase.UNDER_WAY
             return self.begun
 
-    def deliver(self, emissions: Iterable[Emission]) -> None:
-        """Call the listeners of each emission before the next is made (*token*).
+    def deliver(self, events: Iterable[Iterable[Emission]]) -> None:
+        """Call the listeners of each emission of each event before the next is made (*token*).
 
-        An emission under the name ``KEEP`` keeps those that follow it, as far as its recipe makes
-        them; of these only what somebody listens to need be made now.
+        Until there is something to attend to: then the rest is left in ``events``. An emission under
+        the name ``KEEP`` keeps those of its event that follow, as far as its recipe makes them; of
+        these only what somebody listens to need be made now.
 
         Raises ``OpenAIError`` from what a listener raised; those behind it are not called, as in
         Node.
         """
-        if self.keeping:
-            self._deliver_and_keep(emissions)
-            return
-        ready = self.emitter.ready
-        for name, args in emissions:
-            registrations = ready.get(name, ())
-            try:
-                for registration in registrations:
-                    registration.call(*args)
-            except BaseException as error:
-                raise self.ended_by(name, error) from error
+        ready, keeping = self.emitter.ready, self.keeping  # which changes in a gap alone
+        for emissions in events:
+            if keeping:
+                self._deliver_and_keep(emissions)
+            else:
+                for name, args in emissions:
+                    registrations = ready.get(name, ())
+                    try:
+                        for registration in registrations:
+                            registration.call(*args)
+                    except BaseException as error:
+                        raise self.ended_by(name, error) from error
+            if self.attention:
+                return
 
     def deliver_one(self, name: str, args: tuple[Any, ...]) -> None:
         """Do what ``deliver`` does with one emission (*token*)."""

@@ -112,7 +112,7 @@ class Play(Policy):
                 return
             failure: OpenAIError | None = None
             try:
-                self.deliver(self.emissions(word))
+                self.deliver([self.emissions(word)])
             except OpenAIError as error:
                 failure = error
             if failure is not None:
