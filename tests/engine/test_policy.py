@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 import pytest
+from orders import READER, orders
 
 from emitter_stream import APIUserAbortError, OpenAIError
 from emitter_stream.engine import policy as rules
 from emitter_stream.engine.emitter import Emitter, Registration
 from emitter_stream.engine.policy import Phase, Policy
 
-READER = 0
 NAMES = {"word": 1, "line": 1, "error": 1, "abort": 1, "end": 0}
 WORDS = ["a", "b"]
 ALL = [*WORDS, "end"]  # what a listener of "word" and "end" hears that misses nothing
@@ -163,16 +163,6 @@ class Play(Policy):
 
     def begun_to_end(self) -> bool:
         return self.phase >= Phase.CLOSING
-
-
-def orders(*counts: int) -> Iterator[tuple[int, ...]]:
-    """Yield all orders of the steps of several actors: as many of the number n as `counts[n]` says."""
-    if not any(counts):
-        yield ()
-    for actor, count in enumerate(counts):
-        if count:
-            left = [others - (number == actor) for number, others in enumerate(counts)]
-            yield from ((actor, *rest) for rest in orders(*left))
 
 
 def plays(*counts: int, keeps: bool = True, inline: bool = False) -> Iterator[Play]:
