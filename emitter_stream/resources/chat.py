@@ -248,8 +248,7 @@ class Completions(Resource):
 
         def send(messages: list[Any]) -> Exchange:
             body = {**sent, "messages": [_message(message) for message in messages]}
-            if streamed:
-                body["stream"] = True
+            body["stream"] = streamed  # said in both cases, as by Node
             return self._api.exchange("POST", _PATH, body=body, extras=extras)
 
         source = RunSource(

@@ -178,7 +178,7 @@ class Run:
         if helper == "responses":
             self.stream = client.responses.stream(**self._params)
         elif helper == "runTools":
-            self.stream = client.chat.completions.run_tools(**self._params, stream=True)
+            self.stream = client.chat.completions.run_tools(**{"stream": True, **self._params})
         else:
             self.stream = client.chat.completions.stream(**self._params)
 

@@ -1,6 +1,8 @@
 // What the Node SDK's chat streams call for each body: one JSON document a line in, one a line out.
-//   in:  {"params": {...}, "body": "data: ..."}
-//   out: {"trace": [[event, argument, ...], ...], "final": {...}, "state": {...}}
+//   in:  {"params": {...}, "body": "data: ..."}, or a run of tools:
+//        {"helper": "runTools", "params": {..., "stream": true or not, "tools": [{..., "$fn", "$parse"}]},
+//         "options": {"maxChatCompletions", "afterCompletion"}, "answers": ["data: ...", ...]}
+//   out: {"trace": [[event, argument, ...], ...], "final": {...}, "state": {...}, "requests": [...]}
 // Run with the folder that holds node_modules as the only argument.
 import { createRequire } from 'node:module';
 import readline from 'node:readline';
@@ -24,12 +26,64 @@ const copy = (value) => {
   return JSON.parse(JSON.stringify(value, number));
 };
 
-async function run({ params, body }) {
-  const fetch = async () =>
-    new Response(body, { status: 200, headers: { 'content-type': 'text/event-stream' } });
+const PARSERS = {
+  bad_args: (text) => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new Error(`bad arguments: ${text}`);
+    }
+  },
+  throw: () => { throw new Error('parser failed'); },
+};
+
+// A tool of a run, with its function as README.md says.
+function runnable({ $fn: spec, $parse: parse, ...tool }, trace) {
+  if (!spec) return tool;
+  const call = async (given, runner, context) => {
+    const more = context === undefined ? [] : [copy(context)];
+    trace.push(['$fn', tool.function.name, copy(given), ...more]);
+    if (spec.push) runner.messages.push(spec.push);
+    if (spec.throws) throw new Error(spec.throws);
+    return spec.echo ? given : spec.returns;
+  };
+  const parsed = parse ? { parse: PARSERS[parse] } : {};
+  return { ...tool, function: { ...tool.function, function: call, ...parsed } };
+}
+
+function afterCompletion(actions, trace) {
+  return (completion, runner) => {
+    const [choice] = completion.choices;
+    trace.push(['$afterCompletion', choice ? choice.finish_reason : null, runner.messages.length]);
+    const action = actions.shift() ?? {};
+    if (action.push) runner.messages.push(action.push);
+    if (action.throws) throw new Error(action.throws);
+  };
+}
+
+async function run({ helper, params, options = {}, body, answers = [body] }) {
+  const requests = [];
+  const left = [...answers];
+  const fetch = async (url, { body: sent }) => {
+    requests.push(JSON.parse(sent));
+    const answer = left.shift();
+    const type = answer?.startsWith('{') ? 'application/json' : 'text/event-stream';
+    if (answer === undefined) return new Response('{}', { status: 500 });
+    return new Response(answer, { status: 200, headers: { 'content-type': type } });
+  };
   const client = new OpenAI({ apiKey: 'x', maxRetries: 0, fetch, logLevel: 'off' });
   const trace = [];
-  const stream = client.chat.completions.stream(params);
+  const { completions } = client.chat;
+  let stream;
+  if (helper === 'runTools') {
+    const tools = params.tools.map((tool) => runnable(tool, trace));
+    const after = options.afterCompletion
+      ? { afterCompletion: afterCompletion(options.afterCompletion, trace) }
+      : {};
+    stream = completions.runTools({ ...params, tools }, { ...options, ...after });
+  } else {
+    stream = completions.stream(params);
+  }
   for (const event of EVENTS) stream.on(event, (...args) => trace.push([event, ...args.map(copy)]));
   const final = {};
   for (const name of FINALS) {
@@ -42,7 +96,7 @@ async function run({ params, body }) {
   final.messages = copy(stream.messages);
   final.allChatCompletions = stream.allChatCompletions().length;
   const { ended, errored, aborted } = stream;
-  return { trace, final, state: { ended, errored, aborted } };
+  return { trace, final, state: { ended, errored, aborted }, requests };
 }
 
 console.error = () => {};

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -78,7 +78,8 @@ def parsed_completion(completion: dict[str, Any], parsing: Parsing) -> ParsedCha
     """Return a completion that came whole, parsed; an answer that was cut off is an error."""
     for choice in completion.get("choices") or ():
         refuse_unfinished(choice.get("finish_reason"), ParsedChatCompletion(completion))
-    parse_completion(completion, parsing)
+    for message in _messages_of(completion):
+        _parse_message(message, parsing)
     return ParsedChatCompletion(completion)
 
 
@@ -91,17 +92,27 @@ def refuse_unfinished(finish: Any, completion: Any) -> None:
 
 
 def parse_completion(completion: dict[str, Any], parsing: Parsing) -> None:
-    """Put ``parsed`` into the messages of a completion, and ``parsed_arguments`` into its calls."""
+    """Put ``parsed`` into the messages of a completion, and ``parsed_arguments`` into its calls.
+
+    Where nothing is to be parsed, a completion that came in pieces says nothing of arguments; one
+    that came whole does (``parsed_completion``). So it is in Node.
+    """
+    for message in _messages_of(completion):
+        if parsing.content is None and not parsing.has_tools:
+            message["parsed"] = None
+        else:
+            _parse_message(message, parsing)
+
+
+def _messages_of(completion: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for choice in completion.get("choices") or ():
         message = choice.get("message") if type(choice) is dict else None
         if type(message) is dict:
-            _parse_message(message, parsing)
+            yield message
 
 
 def _parse_message(message: dict[str, Any], parsing: Parsing) -> None:
     message["parsed"] = None
-    if parsing.content is None and not parsing.has_tools:
-        return
     calls = message.get("tool_calls") or ()
     for call in calls:
         if type(call) is not dict or call.get("type") == "custom":

@@ -6,14 +6,13 @@ EMITTER_STREAM_FUZZ=N tries N streams, EMITTER_STREAM_FUZZ_SEED=N others than th
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 
 import pytest
 from parity import node_peer
 from parity_chat.chance import Chance
-from parity_chat.compare import FINALS, HERE, numbered, plain, same
+from parity_chat.compare import FINALS, numbered, plain, same
+from parity_chat.node import in_node
 from scripted_server import sse
 
 from emitter_stream import OpenAIError
@@ -22,19 +21,6 @@ from emitter_stream.streams.chat.events import EVENTS, EVERYTHING
 COUNT = int(os.environ.get("EMITTER_STREAM_FUZZ", "300"))
 SEED = int(os.environ.get("EMITTER_STREAM_FUZZ_SEED", "2024"))
 LISTENED = ["connect", *(name for name in EVENTS if name != EVERYTHING), "error", "abort", "end"]
-
-
-def in_node(streams: list[dict]) -> list[dict]:
-    """Give what the Node SDK makes of each stream, from one run of Node."""
-    folder, node = node_peer.find()
-    done = subprocess.run(
-        [node, str(HERE / "node_trace.mjs"), str(folder.parent)],
-        input="\n".join(map(json.dumps, streams)).encode(),
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=600,
-    )
-    return [json.loads(line) for line in done.stdout.split(b"\n") if line]
 
 
 def here(client, params: dict) -> list:
