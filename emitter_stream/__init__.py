@@ -36,6 +36,7 @@ from .exceptions import (
     RecordingWarning,
     UnprocessableEntityError,
 )
+from .helpers import pydantic_function_tool
 from .sse import EventSource, ServerSentEvent
 from .streams.assistants.handler import AssistantEventHandler, AssistantStreamManager
 from .streams.assistants.stream import AssistantStream
@@ -84,5 +85,6 @@ __all__ = [
     "UnprocessableEntityError",
     "function_tool",
     "override",
+    "pydantic_function_tool",
     "types",
 ]

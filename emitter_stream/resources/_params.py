@@ -253,8 +253,8 @@ def checked(function: FunctionType) -> Callable[..., Any]:
 
     Of ``**params: Unpack[...]`` the signature then names what stands there. An unknown name is a
     ``TypeError`` with the nearest known one, and so is a required one that is missing, as if the
-    method spelled them out itself. One that ``sends_unknown`` only shows what it knows; one with
-    another ``**`` is left alone.
+    method spelled them out itself. One that ``sends_unknown`` refuses only Node's spelling of what
+    it knows; one with another ``**`` is left alone.
     """
     own = inspect.signature(function)
     *explicit, last = own.parameters.values()
@@ -267,11 +267,10 @@ def checked(function: FunctionType) -> Callable[..., Any]:
         table = function.__globals__[found[1]]
         named = [_parameter(name, table) for name in table.__annotations__]
         if hasattr(function, "sends_unknown"):
-            known_too = last.replace(annotation="Any")
-            function.__signature__ = own.replace(  # type: ignore[attr-defined]
-                parameters=[*explicit, *named, known_too]
+            any_other = last.replace(annotation="Any")
+            return _without_nodes_names(
+                function, own.replace(parameters=[*explicit, *named, any_other])
             )
-            return function
         required = table.__required_keys__
         signature = own.replace(parameters=[*explicit, *named])
     known = signature.parameters.keys() - {"self"}
@@ -285,6 +284,25 @@ def checked(function: FunctionType) -> Callable[..., Any]:
                     raise TypeError(_unknown(call, name, known))
             missing = ", ".join(repr(name) for name in sorted(required - kwargs.keys()))
             raise TypeError(f"{call}() must be given {missing}")
+        return function(self, *args, **kwargs)
+
+    method.__signature__ = signature  # type: ignore[attr-defined]
+    return method
+
+
+def _without_nodes_names(
+    function: FunctionType, signature: inspect.Signature
+) -> Callable[..., Any]:
+    """Return a method that sends any parameter, but for one in camelCase that it knows itself."""
+    known = signature.parameters.keys()
+
+    @functools.wraps(function)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for name in kwargs.keys() - known:
+            written = re.sub("(?<=[a-z])[A-Z]", lambda found: f"_{found[0].lower()}", name)
+            if written != name and written in known:
+                call = f"{type(self).__name__.lower()}.{function.__name__}"
+                raise TypeError(_unknown(call, name, [written]))
         return function(self, *args, **kwargs)
 
     method.__signature__ = signature  # type: ignore[attr-defined]

@@ -231,7 +231,11 @@ class Completions(Resource):
         """
         streamed = bool(stream) and not isinstance(stream, NotGiven)
         sent, extras = parted({"messages": messages, "model": model, **params})
-        sent = {**sent, "messages": list(messages), "tool_choice": sent.get("tool_choice", "auto")}
+        sent = {
+            **sent,
+            "messages": _listed(messages),
+            "tool_choice": sent.get("tool_choice", "auto"),
+        }
         n = sent.get("n")
         if not streamed and isinstance(n, int) and n > 1:
             raise OpenAIError("run_tools knows n=1 alone; create() gives several choices.")
@@ -315,12 +319,23 @@ class CompletionMessages(Resource):
 
 def _prepared(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a body with classes as formats and lists in the place of iterables."""
-    made = {**body, "messages": list(body["messages"])}
+    made = {**body, "messages": _listed(body["messages"])}
+    if is_structure(body.get("text_format")):
+        raise TypeError("chat takes a class as response_format=; text_format= is that of responses")
     if "response_format" in made:
         made["response_format"] = chat_format(made["response_format"])
     if isinstance(made.get("tools"), Iterable):
         made["tools"] = [chat_tool(tool) for tool in made["tools"]]
     return made
+
+
+def _listed(messages: Any) -> list[Any]:
+    if isinstance(messages, str | Mapping) or not isinstance(messages, Iterable):
+        raise TypeError(
+            "messages is a list of messages, each like {'role': 'user', 'content': 'Hello'}; not a "
+            f"{type(messages).__name__}"
+        )
+    return list(messages)
 
 
 def _sent(body: Mapping[str, Any]) -> dict[str, Any]:

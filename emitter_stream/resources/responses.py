@@ -213,6 +213,8 @@ def _sent(params: Mapping[str, object]) -> tuple[dict[str, Any], Extras]:
     """Return the body of a request, with classes and schemas as the API takes them."""
     body, extras = parted(params)
     wanted = body.pop("text_format", None)
+    if is_structure(body.get("response_format")):
+        raise TypeError("responses take a class as text_format=; response_format= is that of chat")
     text = body.get("text")
     if isinstance(wanted, NotGiven):
         wanted = None

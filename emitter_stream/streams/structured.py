@@ -134,7 +134,16 @@ def chat_tool(tool: Any) -> Any:
 
 
 def response_tool(tool: Any) -> Any:
-    """Return a tool of Responses as it is sent; a class as ``parameters`` becomes a schema."""
+    """Return a tool of Responses as it is sent; a class as ``parameters`` becomes a schema.
+
+    What ``pydantic_function_tool`` made, ours or the official SDK's, has the shape of chat: it is
+    sent in that of Responses.
+    """
+    function = _field(tool, "function")
+    of_class = isinstance(tool, Parseable) or is_structure(getattr(function, "model", None))
+    if isinstance(function, Mapping) and "name" not in tool and of_class:
+        made = chat_tool(tool)
+        return Parseable({"type": "function", **made["function"]}, made.parser, made.callback)
     model = getattr(tool, "model", None) if isinstance(tool, dict) else None
     kind = _field(tool, "parameters")
     if isinstance(tool, Parseable) or not (is_structure(kind) or is_structure(model)):

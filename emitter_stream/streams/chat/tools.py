@@ -167,8 +167,8 @@ def _name_of(tool: Mapping[str, Any]) -> Any:
 
 def _named(function: Any) -> str:
     name = getattr(function, "__name__", None)
-    if not isinstance(name, str):
-        raise TypeError(f"this tool has no name: {function!r:.200}")
+    if not isinstance(name, str) or name == "<lambda>":
+        raise TypeError(f"this tool has no name, so give it one as `name`: {function!r:.200}")
     return name
 
 
@@ -182,6 +182,12 @@ def _positional(name: str, function: Callable[..., Any]) -> int:
         return 3
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     needed = sum(p.default is p.empty for p in places)
+    if any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
+        raise TypeError(
+            f"the function of the tool {name!r} has arguments that must be given by name; in this "
+            f"form it is called with the model's arguments as one object. Give the function itself "
+            f"as the tool to have them one by one."
+        )
     if needed > 3:
         raise TypeError(
             f"the function of the tool {name!r} needs {needed} arguments; it is called with the "

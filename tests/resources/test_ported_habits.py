@@ -1,0 +1,105 @@
+"""What Node's programs, and those of the other API, are told when they are written in Python."""
+
+from __future__ import annotations
+
+import json
+
+import openai
+import pytest
+from chat_wire import ASK, calling, saying
+from fake_transport import fake_api
+from pydantic import BaseModel
+
+from emitter_stream import pydantic_function_tool
+from emitter_stream.resources import Responses
+from emitter_stream.resources.chat import Completions
+
+
+class Query(BaseModel):
+    """Ask a table."""
+
+    table: str
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda c, r: c.create(**ASK, toolChoice="auto"), "did you mean 'tool_choice'"),
+        (lambda c, r: c.stream(**ASK, responseFormat=Query), "did you mean 'response_format'"),
+        (lambda c, r: c.run_tools(**ASK, maxChatCompletions=2), "'max_chat_completions'"),
+        (lambda c, r: c.run_tools(**ASK, afterCompletion=print), "did you mean 'after_completion'"),
+        (lambda c, r: r.create(input="x", maxOutputTokens=2), "did you mean 'max_output_tokens'"),
+        (lambda c, r: r.stream(input="x", textFormat=Query), "did you mean 'text_format'"),
+        (lambda c, r: c.stream(**ASK, text_format=Query), "takes a class as response_format="),
+        (lambda c, r: r.parse(input="x", response_format=Query), "take a class as text_format="),
+        (lambda c, r: c.create(model="m", messages="hi"), "messages is a list .* not a str"),
+        (lambda c, r: c.stream(model="m", messages=ASK["messages"][0]), "not a dict"),
+        (lambda c, r: c.run_tools(model="m", messages="hi", tools=[]), "not a str"),
+    ],
+)
+def test_what_to_write(call, words):
+    """A name in Node's spelling, or of the other API, is an error that says what to write."""
+    api, sent = fake_api()
+    with pytest.raises(TypeError, match=words):
+        call(Completions(api), Responses(api))
+    assert sent == []
+
+
+def test_other_names_in_camel_case_are_sent():
+    """A name that is none of ours goes to the server, however it is spelt."""
+    api, sent = fake_api({"choices": []})
+    Completions(api).create(**ASK, safetySettings=[1], topK=4)
+    assert sent[0].body == {**ASK, "safetySettings": [1], "topK": 4}
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda given: given, "no name, so give it one"),
+        ({"name": "f", "function": lambda *, city: city}, "must be given by name"),
+    ],
+)
+def test_functions_in_nodes_shape(function, words):
+    """A function without a name, or that cannot take the arguments as one, is refused at once."""
+    shape = function if isinstance(function, dict) else {"function": function}
+    tool = {"type": "function", "function": {"parse": json.loads, **shape}}
+    with pytest.raises(TypeError, match=words):
+        Completions(fake_api()[0]).run_tools(**ASK, tools=[tool])
+
+
+@pytest.mark.parametrize("make", [pydantic_function_tool, openai.pydantic_function_tool])
+def test_a_class_as_a_tool_of_responses(make):
+    """What `pydantic_function_tool` made is sent as Responses takes it, and arguments are parsed."""
+    call = {"type": "function_call", "call_id": "c", "name": "Query", "arguments": '{"table": "t"}'}
+    api, sent = fake_api({"status": "completed", "output": [call]})
+    response = Responses(api).parse(model="m", input="x", tools=[make(Query)])
+    (tool,) = sent[0].body["tools"]
+    assert (tool["type"], tool["name"], tool["strict"]) == ("function", "Query", True)
+    assert tool["parameters"]["required"] == ["table"]
+    assert response.output[0].parsed_arguments == Query(table="t")
+
+
+def test_public_examples_line_for_line(connect):
+    """Chained listeners, a loop over the chunks, and the finals, as Node's examples have them."""
+    runner = connect(saying("Hel", "lo")).chat.completions.stream(**ASK)
+    texts, messages = [], []
+    runner.on("message", messages.append).on("content", texts.append)
+    chunks = [chunk.choices[0].delta.content for chunk in runner]
+    result = runner.final_chat_completion()
+    assert (chunks, texts) == (["", "Hel", "lo", None], ["Hel", "lo"])
+    assert result.choices[0].message.content == messages[0].content == "Hello"
+
+    def search(given, runner):
+        assert len(runner.messages) == 2
+        return [given["table"]]
+
+    client = connect(calling(("search", '{"table": "t"}')), saying("ok"))
+    function = {"name": "search", "function": search, "parse": json.loads, "parameters": {}}
+    heard = []
+    run = client.chat.completions.run_tools(
+        **ASK, stream=True, tools=[{"type": "function", "function": function}]
+    )
+    run.on("functionToolCall", lambda call: heard.append(call.name))
+    run.on("functionToolCallResult", heard.append)
+    assert run.final_content() == "ok"
+    assert heard == ["search", '["t"]']
