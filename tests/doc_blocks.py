@@ -28,7 +28,7 @@ MARKS = ("goes on", "alone")
 
 RUNNER = """\
 import contextlib, io, json, sys, threading, traceback
-from emitter_stream import OpenAI
+from emitter_stream import EventStream, OpenAI
 
 client = OpenAI()
 space = {}
@@ -51,6 +51,9 @@ for line, source, goes_on in json.load(sys.stdin):
             exec(compile("\\n" * line + source, sys.argv[1], "exec"), space)
         except BaseException:
             traceback.print_exc()
+        for value in list(space.values()):
+            if isinstance(value, EventStream):
+                value.start()  # as the end of a program does, if nobody listened
         while streams():
             streams()[0].join()
     results.append((out.getvalue(), err.getvalue()))

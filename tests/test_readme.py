@@ -33,6 +33,8 @@ from emitter_stream.engine.stream import BASE_EVENTS
 from emitter_stream.server import LocalServer
 from emitter_stream.server.http.app import Api
 from emitter_stream.streams.assistants.core import EVENTS
+from emitter_stream.streams.chat import events as chat
+from emitter_stream.streams.responses import events as responses
 
 DOCS = ROOT / "docs"
 TIMEOUT = 60
@@ -266,6 +268,16 @@ def test_event_table():
     camel = {name: count for name, count in everything.items() if "." not in name}
     assert passed == camel
     assert "thread.run.completed" in everything
+
+
+def test_tables_of_the_other_apis_events():
+    """Chat's table of events has them all; that of Responses has only names that there are."""
+    names = ", ".join(
+        row[0] for row in table(DOCS / "listeners.md", "| event | arguments | when |")
+    )
+    assert set(re.findall(r"`([\w.]+)`", names)) == {*chat.EVENTS, *chat.RUNNER_EVENTS}
+    names = ", ".join(row[0] for row in table(DOCS / "listeners.md", "| event | of the object |"))
+    assert set(re.findall(r"`([\w.]+)`", names)) <= set(responses.EVENTS)
 
 
 def test_route_table():
