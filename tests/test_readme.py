@@ -30,7 +30,7 @@ import emitter_stream
 from emitter_stream import AssistantStream, OpenAI
 from emitter_stream.cli import _parser
 from emitter_stream.engine.stream import BASE_EVENTS
-from emitter_stream.server import LocalServer
+from emitter_stream.server import LocalServer, Upstream
 from emitter_stream.server.http.app import Api
 from emitter_stream.streams.assistants.core import EVENTS
 from emitter_stream.streams.chat import events as chat
@@ -154,8 +154,13 @@ def test_shell(block, tmp_path):
 
 
 def check_command(words: list[str], folder: Path) -> None:
-    if words[:2] == ["emitter-stream", "serve"]:
+    if words[:2] == ["emitter-stream", "serve"] and "--upstream" in words:
+        given = _parser().parse_args(words[1:])  # upstreams are tried in tests/server
+        Upstream(given.upstream, given.model, given.upstream_api)
+    elif words[:2] == ["emitter-stream", "serve"]:
         serve(words[1:], folder)
+    elif words[0] in ("ollama", "vllm", "llama-server"):
+        assert words[1] in ("pull", "serve", "--model")  # others' commands
     elif words[:2] == ["emitter-stream", "chat"]:
         _parser().parse_args(words[1:])
         if "--scripted" in words:
@@ -165,6 +170,10 @@ def check_command(words: list[str], folder: Path) -> None:
     elif words[0] == "emitter-stream":
         write(folder / "run.jsonl", tool_run(), gap=0.01)
         run([sys.executable, "-m", "emitter_stream.cli", *words[1:]], {}, folder=folder)
+    elif words[0] == "export" and words[1].endswith("_KEY=..."):
+        name = words[1].removesuffix("=...")
+        source = (ROOT / "emitter_stream/server/models/upstream.py").read_text(encoding="utf-8")
+        assert f'"{name}"' in source
     elif words[0] == "export":
         with LocalServer() as server:
             given = dict(word.split("=", 1) for word in words[1:])
@@ -275,7 +284,8 @@ def test_tables_of_the_other_apis_events():
     names = ", ".join(
         row[0] for row in table(DOCS / "listeners.md", "| event | arguments | when |")
     )
-    assert set(re.findall(r"`([\w.]+)`", names)) == {*chat.EVENTS, *chat.RUNNER_EVENTS}
+    there = {*chat.EVENTS, *chat.RUNNER_EVENTS, *BASE_EVENTS} - {"*"}
+    assert set(re.findall(r"`([\w.]+)`", names)) == there
     names = ", ".join(row[0] for row in table(DOCS / "listeners.md", "| event | of the object |"))
     assert set(re.findall(r"`([\w.]+)`", names)) <= set(responses.EVENTS)
 
