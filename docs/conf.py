@@ -29,6 +29,7 @@ LINKS = {
     "benchmarks/RESULTS.md": "performance.md",
     "ARCHITECTURE.md": "#architecture",
     "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
     "README.md": "index.md",
 }
 
@@ -36,11 +37,18 @@ LINKS = {
 def with_root_files(app: Any, page: str, source: list[str]) -> None:
     """Put a file of the root in the place of its `include`, with links that lead to pages."""
 
+    def link(match: re.Match[str]) -> str:
+        target = match[1]
+        if target == "ARCHITECTURE.md" and page != "contributing":
+            return "](contributing.md#architecture)"
+        return f"]({LINKS.get(target, target.removeprefix('docs/'))})"
+
     def text_of(match: re.Match[str]) -> str:
         text = (ROOT / match[1]).read_text(encoding="utf-8")
-        return re.sub(r"\]\(([^)#]+)\)", lambda link: f"]({LINKS.get(link[1], link[1])})", text)
+        return re.sub(r"\]\(([^)#]+)\)", link, text)
 
-    source[0] = re.sub(r"```\{include\} \.\./(\w+\.md)\n```\n", text_of, source[0])
+    text = source[0].replace("](../README.md)", "](index.md)")
+    source[0] = re.sub(r"```\{include\} \.\./(\w+\.md)\n```\n", text_of, text)
 
 
 def setup(app: Any) -> None:

@@ -23,7 +23,14 @@ PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 TIMEOUT = 120
 
 # What Sphinx does in place of a block, and what stands in a page that is no code.
-DIRECTIVES = {"{toctree}", "{literalinclude}", "{include}", "{automodule}", "{autoclass}"}
+DIRECTIVES = {
+    "{toctree}",
+    "{literalinclude}",
+    "{include}",
+    "{automodule}",
+    "{autoclass}",
+    "{autofunction}",
+}
 MARKS = ("goes on", "alone")
 
 RUNNER = """\
