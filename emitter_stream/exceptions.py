@@ -1,4 +1,4 @@
-"""Every error and warning of the library.
+"""Every error and warning of the library::
 
     OpenAIError                          anything that went wrong; a listener that raised is its __cause__
     |-- LengthFinishReasonError          an answer that was to be parsed was cut off at its limit

@@ -46,7 +46,7 @@ _H = TypeVar("_H", bound=AssistantEventHandler)
 
 
 class AsyncOpenAI(BaseClient):
-    """A client of the Assistants API for asyncio. ``client.beta`` has its methods.
+    """A client for asyncio: ``responses``, ``chat``, ``models``; ``beta`` has Assistants.
 
     It takes what ``OpenAI`` takes, and the environment fills what is left out in the same way. Its
     methods are those of ``OpenAI`` as coroutines, each doing its work on a thread of its own;
