@@ -154,7 +154,7 @@ class BaseClient(PythonNames):
 
 
 class OpenAI(BaseClient):
-    """A client: ``client.responses``, ``client.chat``, ``client.models``; ``client.beta`` has Assistants.
+    """A client: ``responses``, ``chat``, ``models``; ``beta`` has Assistants.
 
     Every argument but ``api_key`` is by keyword. What is left out comes from the environment:
 

@@ -316,6 +316,17 @@ def test_links(page):
         assert pages - own <= targets
 
 
+def test_examples_page():
+    """The page of examples names them all, and marks those that have their Node program."""
+    rows = {row[0]: row[1] for row in table(DOCS / "examples.md", "| program | what it shows |")}
+    marked = {}
+    for cell in rows:
+        name = re.search(r"\(\.\./examples/(\w+\.py)\)", cell)[1]
+        marked[name] = cell.endswith(", N")
+    there = {path.name: text_of(path) for path in (ROOT / "examples").glob("[!_]*.py")}
+    assert marked == {name: "\n# Node:\n" in source for name, source in there.items()}
+
+
 def test_picture():
     """The picture of the terminal is what the command prints today, and loads nothing."""
     maker = runpy.run_path(str(DOCS / "make_pictures.py"))
