@@ -21,9 +21,11 @@ APIS = ["responses", "chat", "assistants"]
 TIMEOUT = 60
 
 FUNCTIONS = '''
+UNIT = "degrees"
+
 def get_weather(city: str) -> str:
     """Get the current weather in a city."""
-    return f"18 degrees in {city}"
+    return f"18 {UNIT} in {city}"
 
 def _hidden(): ...
 '''
