@@ -15,7 +15,7 @@ from ._not_given import NOT_GIVEN, NotGiven
 from .exceptions import OpenAIError
 from .http.secrets import Secret, hidden, hide_headers
 from .http.transport import DEFAULT_TIMEOUT, Session, Timeout, Transport, checked_headers
-from .resources import Api, Beta, Chat, Models, Responses
+from .resources import Api, Beta, Chat, Files, Models, Responses, Uploads, VectorStores
 from .resources._body import merge_headers
 from .sse import MAX_EVENT_BYTES
 
@@ -181,8 +181,11 @@ class OpenAI(BaseClient):
         super()._connect(transport)
         self.beta = Beta(self._api)
         self.chat = Chat(self._api)
+        self.files = Files(self._api)
         self.models = Models(self._api)
         self.responses = Responses(self._api)
+        self.uploads = Uploads(self._api)
+        self.vector_stores = VectorStores(self._api)
 
     def close(self) -> None:
         """Close the connections. Streams that are under way are not ended."""

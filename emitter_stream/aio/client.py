@@ -15,7 +15,7 @@ from ..engine.loop.stream import AsyncEventStream
 from ..engine.sources import Source
 from ..engine.stream import EventStream
 from ..http.transport import Transport
-from ..resources import Chat, Models, Responses
+from ..resources import Chat, Files, Models, Responses, Uploads, VectorStores
 from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ..streams.assistants.aio_stream import AsyncAssistantStream
 from ..streams.assistants.core import AssistantCore
@@ -33,6 +33,7 @@ from ..streams.responses.stream import ResponseStream
 from ..tools.loop_caller import loop_caller
 from .calls import InterruptibleTransport, sleep
 from .chat import AsyncChat, AsyncModels
+from .files import AsyncFiles, AsyncUploads, AsyncVectorStores
 from .resources import AsyncBeta
 from .responses import AsyncResponses
 
@@ -67,8 +68,11 @@ class AsyncOpenAI(BaseClient):
         )
         self.beta = AsyncBeta(self._api)
         self.chat = AsyncChat(Chat(self._api))
+        self.files = AsyncFiles(Files(self._api))
         self.models = AsyncModels(Models(self._api))
         self.responses = AsyncResponses(Responses(self._api))
+        self.uploads = AsyncUploads(Uploads(self._api))
+        self.vector_stores = AsyncVectorStores(VectorStores(self._api))
 
     async def close(self) -> None:
         """Close the connections. Streams that are under way are not ended."""

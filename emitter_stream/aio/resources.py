@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ThreadRunStreamParams,
     )
     from .chat import AsyncChat
+    from .files import AsyncVectorStores
 
 __all__ = [
     "AsyncAssistants",
@@ -127,6 +128,13 @@ class AsyncBeta(_AsyncResource):
         from .chat import AsyncChat  # late: it builds on what is in here
 
         return AsyncChat(self._plain.chat)
+
+    @property
+    def vector_stores(self) -> AsyncVectorStores:
+        """The same as ``client.vector_stores``, where it once was."""
+        from .files import AsyncVectorStores  # late: it builds on what is in here
+
+        return AsyncVectorStores(self._plain.vector_stores)
 
     @property
     def threads(self) -> AsyncThreads:

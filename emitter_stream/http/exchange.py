@@ -33,6 +33,7 @@ from ..exceptions import (
 )
 from . import sockets
 from .errors import SHOWS_HEADERS, chain_of, mapped_error
+from .form import FormBody
 from .retries import is_worth_retrying, pause, same_server_target
 from .secrets import mask, secrets_in
 
@@ -125,6 +126,10 @@ class Exchange:
                 response=facts,
             )
         self._read1 = _reader_of(response)
+
+    def open_content(self) -> None:
+        """Send the request, again where that helps, until there is a body of any kind to be read."""
+        self._read1 = _reader_of(self._send())
 
     def ready(self, seconds: float) -> bool:
         """Wait until there are bytes to be read, or the end; return whether it came to that.
@@ -342,6 +347,8 @@ class Exchange:
         """
         session = self._transport.session
         settings = self._transport.environment
+        if isinstance(self._request["data"], FormBody):
+            self._request["data"].rewind()  # it may have been sent before
         if self.authorize is not None:
             self._request["headers"] = {**self._request["headers"], **self.authorize()}
         prepared = session.prepare_request(requests.Request(**self._request))

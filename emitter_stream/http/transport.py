@@ -13,6 +13,7 @@ from .._not_given import NOT_GIVEN, NotGiven
 from ..exceptions import OpenAIError
 from ..sse import MAX_EVENT_BYTES
 from .exchange import Exchange, Timeout, has_header
+from .form import FormBody
 from .secrets import hide_headers, passwords_in, secrets_in, split_credentials
 from .session import Session, TransportSession
 
@@ -113,6 +114,7 @@ class Transport:
         *,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
+        form: FormBody | None = None,
         headers: Mapping[str, str | None] | None = None,
         timeout: Timeout | NotGiven = NOT_GIVEN,
         max_retries: int | None = None,
@@ -120,16 +122,21 @@ class Transport:
     ) -> Exchange:
         """Return a request that is not sent yet, for an answer that is a stream.
 
+        A ``form`` is sent in the place of a ``body``, as it is read.
         ``not_found_hint`` is added to the message of a 404.
         """
         own = hide_headers(checked_headers(headers or {}))
-        request = {
+        request: dict[str, Any] = {
             "method": method,
             "url": self.base_url + path,
             "headers": own if has_header(own, "content-type") else {**own, **_JSON},
             "params": dict(query or {}),
             "data": None if body is None else json.dumps(body, allow_nan=False).encode(),
         }
+        if form is not None:
+            without = {name: value for name, value in own.items() if name.lower() != "content-type"}
+            request["headers"] = {**without, "Content-Type": form.content_type}
+            request["data"] = form
         return Exchange(
             self,
             request,

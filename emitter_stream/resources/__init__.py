@@ -5,12 +5,14 @@ from ._page import CursorPage
 from .assistants import Assistants
 from .beta import Beta
 from .chat import Chat
+from .files import Files, Uploads
 from .messages import Messages
 from .models import Models
 from .responses import Responses
 from .runs import Runs
 from .steps import Steps
 from .threads import Threads
+from .vector_stores import VectorStores
 
 __all__ = [
     "Api",
@@ -18,10 +20,13 @@ __all__ = [
     "Beta",
     "Chat",
     "CursorPage",
+    "Files",
     "Messages",
     "Models",
     "Responses",
     "Runs",
     "Steps",
     "Threads",
+    "Uploads",
+    "VectorStores",
 ]

@@ -12,8 +12,10 @@ import attrs
 from .._names import PythonNames, in_python_order
 from .._not_given import NOT_GIVEN, NotGiven
 from ..exceptions import APIError, APIUserAbortError
+from ..http.form import FileInput, FormBody
 from ..types import Model
 from ._body import json_body, merge_headers, query_parameters
+from ._content import BinaryContent
 from ._factory import StreamFactory, ThreadStreams
 from ._page import CursorPage, SinglePage, no_more
 from ._params import checked
@@ -137,11 +139,50 @@ class Api:
 
         return CursorPage(fetch(None), item, fetch)
 
-    def fetch_list(self, item: type[_M], path: str, *, extras: Extras) -> SinglePage[_M]:
+    def fetch_list(
+        self,
+        item: type[_M],
+        path: str,
+        *,
+        method: str = "GET",
+        body: Mapping[str, object] | None = None,
+        extras: Extras,
+    ) -> SinglePage[_M]:
         """Get a list that comes whole."""
-        request = self._request(None, None, extras)
-        answer = _json_object(self._answer("GET", path, request, extras), "GET", path)
+        request = self._request(None, body, extras)
+        answer = _json_object(self._answer(method, path, request, extras), method, path)
         return SinglePage(answer, item, no_more)
+
+    def send_form(
+        self,
+        view: type[_M],
+        path: str,
+        fields: Mapping[str, object],
+        name: str,
+        file: FileInput,
+        on_progress: Callable[[int, int], object] | None,
+        *,
+        extras: Extras,
+    ) -> _M:
+        """Send a form with a file, and return the object that it is answered with."""
+        form = FormBody(json_body(fields, extras.body), name, file, on_progress)
+        try:
+            request = {**self._request(None, None, extras.without_body()), "form": form}
+            exchange = self.transport.exchange("POST", path, **request)
+            return view(_json_object(exchange.json(), "POST", path))
+        finally:
+            form.close()
+
+    def content(self, path: str, *, extras: Extras) -> BinaryContent:
+        """Get bytes, whatever they are."""
+        extras = attrs.evolve(extras, headers={"Accept": "*/*", **(extras.headers or {})})
+        exchange = self.exchange("GET", path, extras=extras)
+        try:
+            exchange.open_content()
+        except BaseException:
+            exchange.close()
+            raise
+        return BinaryContent(exchange)
 
     def exchange(
         self,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
 
 from .._not_given import NotGiven
-from ..types import Run
+from ..types import Model, Run
 from ._api import Api, Extras
 from ._path import url_path
 
-__all__ = ["poll_run"]
+__all__ = ["poll_run", "poll_until"]
+
+_M = TypeVar("_M", bound=Model)
 
 _DEFAULT_INTERVAL_MS = 1000
 _SETTLED = frozenset(
@@ -34,6 +38,32 @@ def poll_run(
         else:
             interval = poll_interval_ms
         api.sleep(interval / 1000)
+
+
+def poll_until(
+    api: Api,
+    view: type[_M],
+    path: str,
+    settled: Collection[str],
+    waits: Mapping[str, Any],
+    *,
+    extras: Extras,
+) -> _M:
+    """Get an object until its status is ``settled``, and return it.
+
+    ``waits`` may have ``poll_interval_ms`` and ``max_wait_seconds``, after which it is a
+    ``TimeoutError``.
+    """
+    longest = waits.get("max_wait_seconds")
+    until = None if longest is None else time.monotonic() + longest
+    while True:
+        if until is not None and time.monotonic() >= until:
+            raise TimeoutError(f"It was not settled in {longest:g} seconds; the server goes on")
+        found, headers = api.fetch_with_headers(view, "GET", path, extras=extras)
+        if found.to_dict().get("status") in settled:
+            return found
+        interval = waits.get("poll_interval_ms")
+        api.sleep((_wished_interval_ms(headers) if interval is None else interval) / 1000)
 
 
 def _wished_interval_ms(headers: Mapping[str, str]) -> int:

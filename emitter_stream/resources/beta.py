@@ -6,6 +6,7 @@ from ._api import Api, Resource
 from .assistants import Assistants
 from .chat import Chat
 from .threads import Threads
+from .vector_stores import VectorStores
 
 __all__ = ["Beta"]
 
@@ -32,6 +33,11 @@ class Beta(Resource):
     def threads(self) -> Threads:
         """Conversations."""
         return Threads(_of_assistants(self._api))
+
+    @property
+    def vector_stores(self) -> VectorStores:
+        """The same as ``client.vector_stores``, where it once was."""
+        return VectorStores(_of_assistants(self._api))
 
 
 def _of_assistants(api: Api) -> Api:
