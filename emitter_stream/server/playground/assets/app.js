@@ -2,6 +2,7 @@
 
 import { Api } from './api.js';
 import { AssistantForm } from './assistant.js';
+import { Attachments } from './attachments.js';
 import { Chat } from './chat.js';
 import { announce, byId, copy, el } from './dom.js';
 import { Files } from './files.js';
@@ -25,7 +26,8 @@ const api = new Api(async (why) => {
 });
 const files = new Files(api);
 const inspector = new Inspector(setup);
-const form = new AssistantForm(api, () => inspector.changed());
+const form = new AssistantForm(api, files, () => inspector.changed());
+const attachments = new Attachments(files, form);
 const chat = new Chat(api, form, files, {
   selected: (run, open) => {
     inspector.show(run);
@@ -37,7 +39,7 @@ const chat = new Chat(api, form, files, {
     if (location.hash !== hash.trim()) history.replaceState(null, '', hash.trim() || location.pathname + location.search);
     document.title = thread ? `${thread.slice(0, 14)} · Playground` : 'Playground · emitter_stream';
   },
-  openFile: (note, id) => files.open(note, id),
+  openFile: (note, id, results) => files.open(note, id, results),
 });
 
 /** What a program needs to do the same. */
@@ -76,7 +78,7 @@ async function send() {
   if (!text.trim() || chat.active || chat.sending) return;
   say.value = '';
   grow();
-  if (!(await chat.send(text)) && !say.value) {
+  if (!(await chat.send(text, attachments)) && !say.value) {
     say.value = text;
     grow();
   }
@@ -107,6 +109,7 @@ for (const button of document.querySelectorAll('.panes button')) {
 }
 byId('fresh').addEventListener('click', () => {
   chat.clear();
+  attachments.clear();
   show('chat');
   say.focus();
 });
@@ -153,6 +156,11 @@ byId('examples').replaceChildren(...EXAMPLES.map(([title, text, tools]) => el('l
     say.focus();
     inspector.changed();
   } } }, el('strong', { text: title }), el('span', { text })))));
+
+// A file that is dropped beside its place would be opened in this page's stead.
+for (const name of ['dragover', 'drop']) {
+  document.addEventListener(name, (event) => event.dataTransfer?.types.includes('Files') && event.preventDefault());
+}
 
 // The beginning
 

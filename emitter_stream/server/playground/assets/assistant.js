@@ -3,14 +3,16 @@
 import { byId, el } from './dom.js';
 import { editFunction } from './functions.js';
 import { recall, remember } from './memory.js';
+import { Store } from './store.js';
 
 const field = (id) => byId(id);
 const number = (id) => (field(id).value.trim() === '' ? null : Number(field(id).value));
 
 export class AssistantForm {
   /** `onchange()` is told of each change. */
-  constructor(api, onchange) {
+  constructor(api, files, onchange) {
     this.api = api;
+    this.store = new Store(api, files, (id) => this.#keepStore(id));
     this.onchange = onchange;
     this.all = [];
     this.saved = null;
@@ -50,8 +52,8 @@ export class AssistantForm {
     field('temperature').value = saved && saved.temperature !== 1 ? saved.temperature : '';
     field('top-p').value = saved && saved.top_p !== 1 ? saved.top_p : '';
     field('response-format').value = '';
-    const tools = saved?.tools ?? [];
-    this.setTools(tools);
+    this.setTools(saved?.tools ?? []);
+    this.store.show(saved);
     this.#options();
     this.#changed();
   }
@@ -95,8 +97,10 @@ export class AssistantForm {
   /** The fields with which to make it: without those that say nothing. */
   get creation() {
     const plain = { name: null, instructions: null, temperature: 1, top_p: 1 };
-    return Object.fromEntries(Object.entries(this.fields).filter(([name, value]) =>
+    const fields = Object.fromEntries(Object.entries(this.fields).filter(([name, value]) =>
       value !== plain[name] && !(name === 'tools' && !value.length)));
+    if (this.store.id) fields.tool_resources = { file_search: { vector_store_ids: [this.store.id] } };
+    return fields;
   }
 
   /** Which fields are not as they are stored. */
@@ -116,6 +120,23 @@ export class AssistantForm {
     if (most !== null) changes.max_completion_tokens = most;
     if (!field('parallel').checked) changes.parallel_tool_calls = false;
     return changes;
+  }
+
+  /** Let an attached file be read by a tool, if it would be by none. */
+  readFiles() {
+    if (field('code-interpreter').checked || field('file-search').checked) return;
+    field('file-search').checked = true;
+    this.#changed();
+  }
+
+  /** Have a store: at once if there is an assistant, since a run cannot bring one along. */
+  async #keepStore(id) {
+    if (!this.saved) return;
+    const resources = { ...this.saved.tool_resources, file_search: { vector_store_ids: [id] } };
+    const body = await this.api.post(`/assistants/${this.saved.id}`, { tool_resources: resources });
+    this.all = this.all.map((one) => (one === this.saved ? body : one));
+    this.saved = body;
+    this.#changed();
   }
 
   /** Store it; resolves to its id. */
@@ -156,6 +177,7 @@ export class AssistantForm {
     field('save').disabled = !isChanged;
     field('save').textContent = this.saved ? 'Save' : 'Create';
     field('delete-assistant').hidden = !this.saved;
+    field('store').hidden = !field('file-search').checked;
     this.#choices();
     this.onchange();
   }

@@ -7,6 +7,8 @@ import { atEnd } from './events.js';
 import { forgetThread, rememberThread } from './memory.js';
 import { Run } from './run.js';
 
+// The texts that a search found come only to who asks for them.
+const INCLUDE = `?include[]=${encodeURIComponent('step_details.tool_calls[*].file_search.results[*].content')}`;
 const POLL = 700; // milliseconds
 const EVENTS_KEPT = 3500; // seconds
 const MOST_MESSAGES = 500;
@@ -56,7 +58,7 @@ export class Chat {
       const thread = await this.api.get(path, { signal });
       const [messages, runs] = await Promise.all([
         this.#list(`${path}/messages`, MOST_MESSAGES), this.#list(`${path}/runs`, MOST_RUNS)]);
-      const steps = await Promise.all(runs.map((run) => this.#list(`${path}/runs/${run.id}/steps`, 500)));
+      const steps = await Promise.all(runs.map((run) => this.#list(`${path}/runs/${run.id}/steps${INCLUDE}`, 500)));
       if (signal.aborted) return;
       this.#settle(thread.id);
       for (const { message, run, at } of merged(messages, runs)) {
@@ -90,18 +92,24 @@ export class Chat {
   // What the user does
 
   /** Say something and let the assistant answer; false if it was not sent. */
-  async send(text) {
+  async send(text, files) {
     if (this.active || this.sending) return false;
     this.sending = true;
     this.tell('');
     const { signal } = this.left;
     let view = null;
     try {
+      const { images, attachments } = await files.parts();
       const overrides = this.form.overrides;
       const assistant = await this.form.ensure();
       if (!this.thread) this.#settle((await this.api.post('/threads')).id);
       const path = `/threads/${this.thread}`;
-      const message = await this.api.post(`${path}/messages`, { role: 'user', content: text });
+      const message = await this.api.post(`${path}/messages`, {
+        role: 'user',
+        content: images.length ? [{ type: 'text', text }, ...images] : text,
+        ...(attachments.length ? { attachments } : {}),
+      });
+      files.clear();
       if (signal.aborted) return true;
       this.#addSaid(message);
       view = this.#addRun(new Run());
@@ -109,7 +117,7 @@ export class Chat {
       this.#scroll(true);
       this.#setActive(view);
       const body = { assistant_id: assistant, ...overrides };
-      await this.#drive(view, this.api.stream(`${path}/runs`, body, { signal }), signal);
+      await this.#drive(view, this.api.stream(`${path}/runs${INCLUDE}`, body, { signal }), signal);
       return true;
     } catch (error) {
       if (signal.aborted) return true;
@@ -244,7 +252,7 @@ export class Chat {
     for (;;) {
       const body = await this.api.get(path, { signal });
       const [steps, messages] = await Promise.all([
-        this.#list(`${path}/steps`, 500),
+        this.#list(`${path}/steps${INCLUDE}`, 500),
         this.#list(`/threads/${this.thread}/messages?run_id=${view.run.id}`, MOST_MESSAGES),
       ]);
       if (signal.aborted) return;
@@ -283,7 +291,7 @@ export class Chat {
       outputs: this.outputs,
       submit: (one, outputs) => this.submit(one, outputs),
       select: (one, open) => this.select(one, open),
-      openFile: (note, id, button) => this.acts.openFile(note, id, button),
+      openFile: (note, id) => this.acts.openFile(note, id, run.results),
       waits: (call) => later('waits', () => call?.input?.focus({ preventScroll: true })),
       drawn: () => this.#drawn(run),
     });

@@ -12,7 +12,7 @@ export function said(message, files) {
   const isUser = message.role === 'user';
   const entry = el('li', { class: isUser ? 'said user' : 'said' }, el('h3', { class: 'aside', text: isUser ? 'You' : 'Assistant' }));
   for (const part of message.content) entry.append(plainPart(part, files));
-  for (const { file_id: id } of message.attachments ?? []) entry.append(el('span', { class: 'chip', text: id }));
+  for (const { file_id: id } of message.attachments ?? []) entry.append(files.chip(id));
   return entry;
 }
 
@@ -135,7 +135,7 @@ class MessageView {
     const notes = el('ol', { class: 'notes', hidden: true });
     this.element.append(text, notes);
     let cited = [];
-    const markdown = new Markdown(text, (at) => cited[at] && mark(cited[at], at));
+    const markdown = new Markdown(text, (at) => cited[at] && this.#mark(cited[at], at));
     return {
       write: ({ text: { value, annotations } }) => {
         cited = annotations.filter(Boolean);
@@ -147,17 +147,22 @@ class MessageView {
   }
 
   #note(note) {
-    const id = note.file_citation?.file_id ?? note.file_path?.file_id ?? '';
-    const name = note.type === 'file_path' ? note.text.replace(/^.*\//, '') : note.text;
-    const open = el('button', { type: 'button', class: 'link', text: name });
-    open.addEventListener('click', () => this.acts.openFile(note, id, open));
-    return el('li', {}, open, el('span', { class: 'hint', text: ` ${id}` }));
+    const open = el('button', { type: 'button', class: 'link', text: nameOf(note) });
+    open.addEventListener('click', () => this.#open(note));
+    return el('li', {}, open, el('span', { class: 'hint', text: note.type === 'file_path' ? ' (save)' : '' }));
+  }
+
+  #mark(note, at) {
+    const label = `Source ${at + 1}: ${nameOf(note)}`;
+    return el('sup', {}, el('button', { type: 'button', class: 'cite', 'aria-label': label, title: visible(label), text: String(at + 1), on: { click: () => this.#open(note) } }));
+  }
+
+  #open(note) {
+    this.acts.openFile(note, note.file_citation?.file_id ?? note.file_path?.file_id ?? '');
   }
 }
 
-function mark(note, at) {
-  return el('sup', { class: 'cite', title: visible(note.text), text: String(at + 1) });
-}
+const nameOf = (note) => note.text.replace(/^\u3010[^\u2020]*\u2020|\u3011$/g, '').replace(/^.*\//, '');
 
 class ToolsView {
   constructor(item, acts, run) {

@@ -7,7 +7,7 @@ import { el, visible } from './dom.js';
 
 // Signs of our own in a text: \ue000 and a number and \ue001 stand for a citation.
 const OURS = /[\ue000\ue001]/g;
-const INLINE = /(`{1,9})([^`]|[^`][\s\S]{0,2000}?[^`])\1(?!`)|\*\*(?=\S)([\s\S]{0,2000}?\S)\*\*|(?<![\w*])\*(?=[^\s*])([^*\n]*[^\s*])\*(?![\w*])|\ue000(\d+)\ue001/g;
+const INLINE = /(`{1,9})([^`]|[^`][\s\S]{0,2000}?[^`])\1(?!`)|\*\*(?=\S)([\s\S]{0,2000}?\S)\*\*|(?<![\w*])\*(?=[^\s*])([^*\n]*[^\s*])\*(?![\w*])|\[([^\]\n]{0,200})\]\(\ue000(\d+)\ue001\)|\ue000(\d+)\ue001/g;
 const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)[^`]*$/;
 const ITEM = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)$/;
 const HEADING = /^ {0,3}(#{1,6}) +(\S.*)$/;
@@ -153,11 +153,14 @@ function inline(text, cite) {
   for (const found of text.matchAll(INLINE)) {
     plain(text.slice(from, found.index));
     from = found.index + found[0].length;
-    const [, , code, bold, italic, note] = found;
+    const [, , code, bold, italic, label, linked, alone] = found;
     if (code !== undefined) made.push(el('code', { text: code.replace(OURS, '') }));
     else if (bold !== undefined) made.push(el('strong', {}, ...inline(bold, cite)));
     else if (italic !== undefined) made.push(el('em', {}, ...inline(italic, cite)));
-    else made.push(cite(Number(note)) ?? document.createTextNode(''));
+    else {
+      plain(label); // of a link to a file that the run wrote
+      made.push(cite(Number(linked ?? alone)) ?? document.createTextNode(''));
+    }
   }
   plain(text.slice(from));
   return made;

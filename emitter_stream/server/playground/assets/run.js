@@ -108,6 +108,11 @@ export class Run {
     this.events = [];
   }
 
+  /** What its searches found. */
+  get results() {
+    return this.items.flatMap((item) => item.calls.filter(Boolean).flatMap((call) => call.results ?? []));
+  }
+
   /** Take what the server has stored of a run. */
   load(body, steps, messages) {
     this.stored ||= this.events.length === 0;
