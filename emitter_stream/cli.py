@@ -333,6 +333,7 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
             server.start()
             print(f"OPENAI_BASE_URL={server.base_url}", flush=True)
             print(*server.describe(), sep="\n", flush=True)
+            print(f"playground: {server.base_url.removesuffix('/v1')}/", flush=True)
             # In slices: on Windows a wait without end cannot be broken off by Ctrl-C.
             while server.running and not stop.wait(0.5):
                 pass

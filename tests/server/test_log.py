@@ -107,19 +107,20 @@ def test_no_content_in_the_log(start, caplog):
 
 
 def test_the_start_is_described(canned, tmp_path):
-    """The server says which model answers, how code is run, which keys open it, where it stores."""
+    """The server says which model answers, how code is run, which keys open it, where it stores, where its page is."""
     keys = tmp_path / "keys"
     keys.write_text("sk-alice-0123\n")
     db = str(tmp_path / "a.db")
     args = ["--upstream", canned.url, "--model", "qwen", "--db", db, "--api-key-file", str(keys)]
     with Process(*args) as process:
-        said = [process.popen.stdout.readline().rstrip("\n") for _ in range(4)]
+        said = [process.popen.stdout.readline().rstrip("\n") for _ in range(5)]
         assert process.end(signal.SIGTERM) == (0, "")
     assert said == [
         f"model: {canned.url} (auto, now chat), qwen",
         "code interpreter: off",
         f"keys: those in {keys}",
         f"database: {db}",
+        f"playground: {process.base_url.removesuffix('/v1')}/",
     ]
     said = LocalServer(tokens_per_second=5).describe()
     assert said[0] == "model: a script, 5 pieces a second"
