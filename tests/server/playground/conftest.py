@@ -24,7 +24,7 @@ ARGUMENTS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop is this thread's while it is there
 def chromium() -> Iterator[Any]:
     """Start the browser, with a profile of its own that goes away."""
     driver = pytest.importorskip("playwright.sync_api", reason="no Playwright here")
