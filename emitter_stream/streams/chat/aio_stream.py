@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..._names import NodeName
-from ...abort import AbortSignal
 from ...engine.loop.iterator import AsyncEventIterator
-from ...engine.loop.reader import LoopReader, Reader, Slot, ThreadReader
-from ...engine.loop.stream import AsyncEventStream
-from ...engine.sources import EventsSource, LinesSource
 from ...exceptions import OpenAIError
-from ...recordings import attach_recorder
-from ...sse import MAX_EVENT_BYTES
 from ...types.chat import (
     ChatCompletionChunk,
     ChatCompletionStreamEvent,
@@ -27,14 +18,13 @@ from ...types.chat import (
     ParsedChatCompletionSnapshot,
     ParsedFunction,
 )
+from ..aio_base import AsyncApiStream, AsyncRecordedStream
 from .aio_listeners import AsyncChatListeners
-from .codec import CODEC
 from .core import ChatCore
 from .events import EVERYTHING
-from .finals import Parsing
-from .runner import RunnerCore, StreamingRunnerCore
+from .runner import STREAMING_API, WHOLE_API
 from .runner_aio_listeners import AsyncChatRunnerListeners
-from .stream import RunLines, chunk_line, passed_chunk, replayed, typed_event
+from .stream import API, RunLines, passed_chunk, typed_event
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -47,16 +37,10 @@ __all__ = [
 ]
 
 
-class AsyncConversationStream(AsyncEventStream):
+class AsyncConversationStream(AsyncRecordedStream):
     """What the streams of one completion, and of several with tools, have in common."""
 
     _core: Any
-
-    def record(self, path: str | os.PathLike[str]) -> Self:
-        """Write every event to a file, on the loop, as it is taken; return the stream."""
-        delivery: Any = self._delivery  # it has all that is asked of a Delivery here
-        attach_recorder(path, delivery, self._reader.redact, self._core)
-        return self
 
     @property
     def messages(self) -> list[Any]:
@@ -106,55 +90,16 @@ class AsyncConversationStream(AsyncEventStream):
         return usage
 
 
-class AsyncChatCompletionStream(AsyncChatListeners, AsyncConversationStream):
+class AsyncChatCompletionStream(AsyncChatListeners, AsyncConversationStream, AsyncApiStream):
     """A completion's stream on an event loop: ``ChatCompletionStream``, for asyncio.
 
     Listeners are plain functions or ``async def``. ``async for`` gives the raw chunks; ``async
     with`` gives the official Python SDK's side, which iterates typed events.
     """
 
+    _api = API
     _core: ChatCore
     _iterated = False  # the typed side was
-
-    fromReadableStream = NodeName()
-
-    @classmethod
-    def from_readable_stream(
-        cls,
-        chunks: Iterable[bytes] | AsyncIterable[bytes],
-        *,
-        signal: AbortSignal | None = None,
-        max_event_bytes: int = MAX_EVENT_BYTES,
-    ) -> Self:
-        """Return a stream of what ``to_readable_stream()`` wrote, here or in Node."""
-        lines = functools.partial(LinesSource, codec=CODEC, max_event_bytes=max_event_bytes)
-        return cls(_reader_of(lines, chunks), ChatCore(replays=True), signal=signal)
-
-    @classmethod
-    def from_events(
-        cls, events: Iterable[Any] | AsyncIterable[Any], *, signal: AbortSignal | None = None
-    ) -> Self:
-        """Return a stream of chunks that are there as objects."""
-        objects = functools.partial(EventsSource, codec=CODEC)
-        return cls(_reader_of(objects, events), ChatCore(), signal=signal)
-
-    @classmethod
-    def replay(
-        cls,
-        path: str | os.PathLike[str],
-        speed: float | None = 1.0,
-        *,
-        signal: AbortSignal | None = None,
-    ) -> Self:
-        """Return a stream of what ``record()`` wrote; as ``ChatCompletionStream.replay``."""
-        core = ChatCore()
-        return cls(ThreadReader(replayed(path, speed, core)), core, signal=signal)
-
-    def to_readable_stream(self) -> AsyncEventIterator[bytes]:
-        """Return an iterator over the chunks as newline-delimited JSON, a line at a time."""
-        return AsyncEventIterator(
-            self._delivery, "chunk", chunk_line, self.abort, abort_on_leave=True
-        )
 
     def __aiter__(self) -> AsyncEventIterator[Any]:
         """Iterate over the raw chunks; leaving early aborts the request, as in Node."""
@@ -243,17 +188,7 @@ class AsyncTypedChatEvents(AsyncChatCompletionStream):
 class AsyncChatCompletionStreamingRunner(AsyncChatCompletionStream):
     """A run of tools, chunk by chunk: ``ChatCompletionStreamingRunner``, for asyncio."""
 
-    @classmethod
-    def replay(
-        cls,
-        path: str | os.PathLike[str],
-        speed: float | None = 1.0,
-        *,
-        signal: AbortSignal | None = None,
-    ) -> Self:
-        """Return a stream of what ``record()`` wrote; as ``ChatCompletionStreamingRunner.replay``."""
-        core = StreamingRunnerCore()
-        return cls(ThreadReader(replayed(path, speed, core)), core, signal=signal)
+    _api = STREAMING_API
 
     def to_readable_stream(self) -> AsyncEventIterator[bytes]:
         """Return an iterator over the chunks and the results of tools, as lines of JSON."""
@@ -274,21 +209,4 @@ class _AsyncTypedRun(AsyncTypedChatEvents, AsyncChatCompletionStreamingRunner):
 class AsyncChatCompletionRunner(AsyncChatRunnerListeners, AsyncConversationStream):
     """A run of tools whose answers come whole: ``ChatCompletionRunner``, for asyncio."""
 
-    @classmethod
-    def replay(
-        cls,
-        path: str | os.PathLike[str],
-        speed: float | None = 1.0,
-        *,
-        signal: AbortSignal | None = None,
-    ) -> Self:
-        """Return a stream of what ``record()`` wrote; as ``ChatCompletionRunner.replay``."""
-        core = RunnerCore(Parsing())
-        return cls(ThreadReader(replayed(path, speed, core)), core, signal=signal)
-
-
-def _reader_of(source: Any, items: Any) -> Reader:
-    if isinstance(items, AsyncIterable):
-        slot = Slot()
-        return LoopReader(source(slot), slot, items)
-    return ThreadReader(source(items))
+    _api = WHOLE_API

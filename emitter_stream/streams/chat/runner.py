@@ -10,12 +10,12 @@ them for what the Node SDK's runners do.
 from __future__ import annotations
 
 import functools
-import os
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from ...abort import AbortSignal
+import attrs
+
 from ...engine.ahead import OpenedAhead
 from ...engine.codec import WireEvent
 from ...engine.core import Emission
@@ -32,13 +32,12 @@ from .core import ChatCore
 from .events import EVENTS, EVERYTHING, RUNNER_EVENTS
 from .finals import Parsing, parsed_completion
 from .runner_listeners import ChatRunnerListeners
-from .stream import ChatCompletionStream, ConversationStream, RunLines, Skipping, replayed
+from .stream import API, ChatCompletionStream, ConversationStream, RunLines, Skipping
 from .tools import RunTools, ToolAnswer
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 __all__ = [
+    "STREAMING_API",
+    "WHOLE_API",
     "ChatCompletionRunner",
     "ChatCompletionStreamingRunner",
     "RunSource",
@@ -373,6 +372,10 @@ def _handle(runner: Any) -> Callable[[], Any]:
     return get
 
 
+STREAMING_API = attrs.evolve(API, of_recording=lambda recording: StreamingRunnerCore())
+WHOLE_API = attrs.evolve(API, of_recording=lambda recording: RunnerCore(Parsing()))
+
+
 class ChatCompletionStreamingRunner(ChatCompletionStream):
     """A run of tools as one stream through all of its completions, chunk by chunk.
 
@@ -380,18 +383,7 @@ class ChatCompletionStreamingRunner(ChatCompletionStream):
     request. Node's class of the same name.
     """
 
-    @classmethod
-    def replay(
-        cls,
-        path: str | os.PathLike[str],
-        speed: float | None = 1.0,
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-    ) -> Self:
-        """Return a run of what ``record()`` wrote to a file; see ``ChatCompletionStream.replay``."""
-        core = StreamingRunnerCore()
-        return cls(replayed(path, speed, core), core, signal=signal, inline=inline)
+    _api = STREAMING_API
 
     def to_readable_stream(self) -> Iterator[bytes]:
         """Return an iterator over the chunks and the results of tools, as lines of JSON.
@@ -409,20 +401,8 @@ class ChatCompletionRunner(ChatRunnerListeners, ConversationStream):
     finalFunctionToolCallResult totalUsage error abort end``. Node's class of the same name.
     """
 
+    _api = WHOLE_API
     _core: RunnerCore
-
-    @classmethod
-    def replay(
-        cls,
-        path: str | os.PathLike[str],
-        speed: float | None = 1.0,
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-    ) -> Self:
-        """Return a run of what ``record()`` wrote to a file; see ``ChatCompletionStream.replay``."""
-        core = RunnerCore(Parsing())
-        return cls(replayed(path, speed, core), core, signal=signal, inline=inline)
 
 
 def _calls_of(conversation: Conversation) -> list[Mapping[str, Any]]:

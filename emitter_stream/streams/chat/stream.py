@@ -6,20 +6,15 @@ The Python SDK's side of it, which iterates typed events, is what ``with`` gives
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..._names import NodeName
 from ...abort import AbortSignal
-from ...engine.core import Core
-from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source, to_line
-from ...engine.stream import EventIterator, EventStream
+from ...engine.sources import HTTPSource, Source, to_line
+from ...engine.stream import EventIterator
 from ...exceptions import OpenAIError
 from ...http.transport import Exchange
-from ...recordings import Player, Recording, ReplaySource, attach_recorder, check_speed
-from ...sse import MAX_EVENT_BYTES
 from ...types._model import untouched
 from ...types.chat import (
     ChatCompletionStreamEvent,
@@ -30,6 +25,7 @@ from ...types.chat import (
     ParsedChatCompletionSnapshot,
     ParsedFunction,
 )
+from ..base import Api, ApiStream, RecordedStream
 from .codec import CODEC, carrier_of
 from .core import ChatCore
 from .events import EVERYTHING, TYPED_EVENTS
@@ -40,33 +36,23 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = [
+    "API",
     "ChatCompletionStream",
     "ConversationStream",
     "RunLines",
     "Skipping",
     "TypedChatEvents",
-    "chunk_line",
     "passed_chunk",
-    "replayed",
     "typed_event",
 ]
 
 _T = TypeVar("_T")
 
 
-class ConversationStream(EventStream):
+class ConversationStream(RecordedStream):
     """What the streams of one completion, and of several with tools, have in common."""
 
     _core: Any
-
-    def record(self, path: str | os.PathLike[str]) -> Self:
-        """Write every event to a file as it is received, with its time; return the stream.
-
-        ``replay()`` plays it. As ``AssistantStream.record``: the best place is the first in the
-        chain, and the API key is never in it.
-        """
-        attach_recorder(path, self._delivery, self._source.redact, self._core)
-        return self
 
     @property
     def messages(self) -> list[Any]:
@@ -127,7 +113,15 @@ class ConversationStream(EventStream):
         return usage
 
 
-class ChatCompletionStream(ChatListeners, ConversationStream):
+API = Api(
+    CODEC,
+    lambda recording: ChatCore(),
+    of_events=ChatCore,
+    of_lines=lambda: ChatCore(replays=True),
+)
+
+
+class ChatCompletionStream(ChatListeners, ConversationStream, ApiStream):
     """A completion's stream, with the listeners of the Node SDK's class of the same name.
 
     Events: ``connect chunk content content.delta content.done refusal.delta refusal.done
@@ -140,6 +134,7 @@ class ChatCompletionStream(ChatListeners, ConversationStream):
     gives the official Python SDK's side of the same stream, which iterates typed events.
     """
 
+    _api = API
     _core: ChatCore
 
     def __init__(
@@ -166,63 +161,6 @@ class ChatCompletionStream(ChatListeners, ConversationStream):
         core = ChatCore(Parsing.of(params))
         core.conversation.messages.extend(params.get("messages") or ())
         return cls(HTTPSource(exchange, core), core, signal=signal, inline=inline)
-
-    fromReadableStream = NodeName()
-
-    @classmethod
-    def from_readable_stream(
-        cls,
-        chunks: Iterable[bytes],
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-        max_event_bytes: int = MAX_EVENT_BYTES,
-    ) -> Self:
-        """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
-
-        ``chunks`` is any iterable of bytes, cut anywhere; it is read on the stream's thread. A line
-        of more than ``max_event_bytes`` (64 MiB) is an ``OpenAIError``. The request's messages are
-        not in it, and nothing is parsed. Node: ``fromReadableStream``.
-        """
-        source = LinesSource(chunks, CODEC, max_event_bytes=max_event_bytes)
-        return cls(source, ChatCore(replays=True), signal=signal, inline=inline)
-
-    @classmethod
-    def from_events(
-        cls, events: Iterable[Any], *, signal: AbortSignal | None = None, inline: bool = False
-    ) -> Self:
-        """Return a stream of chunks that are there as objects.
-
-        Each is a dict, a ``ChatCompletionChunk``, or a chunk of the official Python SDK. The
-        iterable is read on the stream's thread.
-        """
-        return cls(EventsSource(events, CODEC), ChatCore(), signal=signal, inline=inline)
-
-    @classmethod
-    def replay(
-        cls,
-        path: str | os.PathLike[str],
-        speed: float | None = 1.0,
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-    ) -> Self:
-        """Return a stream of what ``record()`` wrote to a file: a stream like any other.
-
-        ``speed`` is how many times as fast as it came; ``None`` is as fast as possible. The
-        request is not in it: its messages are missing, and nothing is parsed. Raises what
-        ``AssistantStream.replay`` raises.
-        """
-        core = ChatCore()
-        return cls(replayed(path, speed, core), core, signal=signal, inline=inline)
-
-    def to_readable_stream(self) -> Iterator[bytes]:
-        """Return an iterator over the chunks as newline-delimited JSON, a line at a time.
-
-        The same bytes as Node's ``toReadableStream()``. It is an iterator over the stream like
-        any other: leaving it early aborts the request.
-        """
-        return self._iterator(EventIterator, "chunk", chunk_line, abort_on_leave=True)
 
     def __iter__(self) -> Iterator[Any]:
         """Iterate over the raw chunks; leaving early aborts the request, as in Node."""
@@ -318,24 +256,6 @@ class Skipping(EventIterator[_T]):
         return item
 
 
-def replayed(path: str | os.PathLike[str], speed: float | None, core: Core) -> Source:
-    """Return the source of a replay for a core; see ``ChatCompletionStream.replay``."""
-    check_speed(speed)
-    recording = Recording.load(path, stacklevel=4)
-    if (
-        recording.api != CODEC.api
-        or recording.has_rounds != bool(core.made)
-        or (recording.comes_whole and "chunk" in core.events)
-    ):
-        kind = "a run of tools" if recording.has_rounds else "a single stream"
-        kind += " whose answers came whole" if recording.comes_whole else ""
-        raise OpenAIError(
-            f"The recording {os.fspath(path)!r} is {kind} of the API {recording.api!r:.40}; the "
-            f"stream class of that plays it."
-        )
-    return ReplaySource(Player(recording.entries(), speed), core.made)
-
-
 def _typed(kind: type[ChatCompletionStream]) -> type[TypedChatEvents]:
     """Return the class of the typed side of a stream."""
     if issubclass(kind, TypedChatEvents):
@@ -365,10 +285,6 @@ _TYPED_NAMES = frozenset(TYPED_EVENTS)
 
 def passed_chunk(args: tuple[Any, ...]) -> Any:
     return untouched(args[0])
-
-
-def chunk_line(args: tuple[Any, ...]) -> bytes:
-    return to_line(CODEC.to_object(CODEC.of_emission(args)))
 
 
 class RunLines:

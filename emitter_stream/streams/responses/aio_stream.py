@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
 from collections import Counter
-from collections.abc import AsyncIterable, Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..._names import NodeName
 from ...abort import AbortSignal
 from ...engine.loop.iterator import AsyncEventIterator
-from ...engine.loop.reader import LoopReader, Reader, Slot, ThreadReader
-from ...engine.sources import EventsSource, LinesSource, Source
+from ...engine.loop.reader import Reader
 from ...exceptions import OpenAIError
-from ...recordings import attach_recorder
-from ...sse import MAX_EVENT_BYTES
 from ...types.responses import Response, ResponseStreamEvent
+from ..aio_base import AsyncApiStream
 from .aio_listeners import AsyncResponseListeners
-from .codec import CODEC
 from .core import ResponseCore
-from .stream import checked_complete, passed_event, passed_line, replayed
+from .stream import API, checked_complete, passed_event
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -30,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncResponseStream"]
 
 
-class AsyncResponseStream(AsyncResponseListeners):
+class AsyncResponseStream(AsyncResponseListeners, AsyncApiStream):
     """The events of a response on an event loop: ``ResponseStream``, for asyncio.
 
     Events, arguments and their order are those of ``ResponseStream``. Listeners are plain functions
@@ -38,6 +31,7 @@ class AsyncResponseStream(AsyncResponseListeners):
     while it waits in ``done``, in a final or in an iterator aborts the request.
     """
 
+    _api = API
     _core: ResponseCore
 
     def __init__(
@@ -51,63 +45,6 @@ class AsyncResponseStream(AsyncResponseListeners):
         self._own: AsyncEventIterator[ResponseStreamEvent] | None = None
         self._in_block = False
         super().__init__(reader, core, signal=signal, inline=inline)
-
-    fromReadableStream = NodeName()
-
-    @classmethod
-    def from_readable_stream(
-        cls,
-        chunks: Iterable[bytes] | AsyncIterable[bytes],
-        *,
-        signal: AbortSignal | None = None,
-        max_event_bytes: int = MAX_EVENT_BYTES,
-    ) -> Self:
-        """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
-
-        ``chunks`` is any iterable of bytes, cut anywhere. An asynchronous one is read on the loop,
-        another on a thread. A line of more than ``max_event_bytes`` (64 MiB) is an ``OpenAIError``.
-        """
-        lines = functools.partial(LinesSource, max_event_bytes=max_event_bytes)
-        return cls(_reader_of(lines, chunks), ResponseCore(), signal=signal)
-
-    @classmethod
-    def from_events(
-        cls, events: Iterable[Any] | AsyncIterable[Any], *, signal: AbortSignal | None = None
-    ) -> Self:
-        """Return a stream of events that are there as objects; see ``ResponseStream.from_events``.
-
-        An asynchronous iterable is read on the loop, another on a thread.
-        """
-        return cls(_reader_of(EventsSource, events), ResponseCore(), signal=signal)
-
-    @classmethod
-    def replay(
-        cls,
-        path: str | os.PathLike[str],
-        speed: float | None = 1.0,
-        *,
-        signal: AbortSignal | None = None,
-    ) -> Self:
-        """Return a stream of what ``record()`` wrote; as ``ResponseStream.replay``."""
-        return cls(ThreadReader(replayed(path, speed)), ResponseCore(), signal=signal)
-
-    def record(self, path: str | os.PathLike[str]) -> Self:
-        """Write every event to a file, on the loop, as it is taken; return the stream.
-
-        As ``ResponseStream.record``, where the stream is made.
-        """
-        delivery: Any = self._delivery  # it has all that is asked of a Delivery here
-        attach_recorder(path, delivery, self._reader.redact, self._core)
-        return self
-
-    def to_readable_stream(self) -> AsyncEventIterator[bytes]:
-        """Return an iterator over the events as newline-delimited JSON, a line at a time.
-
-        The same as Node's ``toReadableStream()``; leaving it early aborts the request.
-        """
-        return AsyncEventIterator(
-            self._delivery, "event", passed_line, self.abort, abort_on_leave=True
-        )
 
     # Iterating
 
@@ -178,10 +115,3 @@ class AsyncResponseStream(AsyncResponseListeners):
         """Return ``final_response()``; a ``RuntimeError`` unless ``response.completed`` came."""
         await self.done(timeout)
         return checked_complete(self._core)
-
-
-def _reader_of(source: Callable[..., Source], items: Any) -> Reader:
-    if isinstance(items, AsyncIterable):
-        slot = Slot()
-        return LoopReader(source(slot, CODEC), slot, items)
-    return ThreadReader(source(items, CODEC))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..._names import NodeName
 from ...abort import AbortSignal
-from ...engine.sources import EventsSource, LinesSource, Source, to_line
+from ...engine.sources import Source
 from ...engine.stream import EventIterator
 from ...exceptions import OpenAIError
-from ...recordings import Player, Recording, ReplaySource, attach_recorder, check_speed
-from ...sse import MAX_EVENT_BYTES
-from ...types._model import received, untouched
+from ...types._model import untouched
 from ...types.responses import Response, ResponseStreamEvent
+from ..base import Api, ApiStream
 from .codec import CODEC
 from .core import ResponseCore
 from .listeners import ResponseListeners
@@ -25,10 +22,13 @@ from .listeners import ResponseListeners
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ResponseStream"]
+__all__ = ["API", "ResponseStream", "checked_complete", "passed_event"]
 
 
-class ResponseStream(ResponseListeners):
+API = Api(CODEC, lambda recording: ResponseCore(), of_events=ResponseCore, of_lines=ResponseCore)
+
+
+class ResponseStream(ResponseListeners, ApiStream):
     """The events of a response, with the listeners of the Node SDK's class of the same name.
 
     Events: ``connect event error abort end``, and each of the API's by its name:
@@ -39,6 +39,7 @@ class ResponseStream(ResponseListeners):
     Without ``with``, leaving the loop early aborts the request.
     """
 
+    _api = API
     _core: ResponseCore
 
     def __init__(
@@ -52,69 +53,6 @@ class ResponseStream(ResponseListeners):
         self._own: EventIterator[ResponseStreamEvent] | None = None  # what the stream itself is
         self._in_block = False
         super().__init__(source, core, signal=signal, inline=inline)
-
-    fromReadableStream = NodeName()
-
-    @classmethod
-    def from_readable_stream(
-        cls,
-        chunks: Iterable[bytes],
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-        max_event_bytes: int = MAX_EVENT_BYTES,
-    ) -> Self:
-        """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
-
-        ``chunks`` is any iterable of bytes, cut anywhere; it is read on the stream's thread, with
-        ``inline=True`` by whoever waits. A line of more than ``max_event_bytes`` (64 MiB) is an
-        ``OpenAIError``. Node: ``ResponseStream.fromReadableStream``.
-        """
-        source = LinesSource(chunks, CODEC, max_event_bytes=max_event_bytes)
-        return cls(source, ResponseCore(), signal=signal, inline=inline)
-
-    @classmethod
-    def from_events(
-        cls, events: Iterable[Any], *, signal: AbortSignal | None = None, inline: bool = False
-    ) -> Self:
-        """Return a stream of events that are there as objects.
-
-        Each is a dict with a ``type``, an event of this library, or one of the official Python SDK.
-        The iterable is read on the stream's thread, with ``inline=True`` by whoever waits.
-        """
-        return cls(EventsSource(events, CODEC), ResponseCore(), signal=signal, inline=inline)
-
-    @classmethod
-    def replay(
-        cls,
-        path: str | os.PathLike[str],
-        speed: float | None = 1.0,
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-    ) -> Self:
-        """Return a stream of what ``record()`` wrote to a file: a stream like any other.
-
-        ``speed`` is how many times as fast as it came; ``None`` is as fast as possible. What ended
-        the recorded stream ends this one. Raises what ``AssistantStream.replay`` raises.
-        """
-        return cls(replayed(path, speed), ResponseCore(), signal=signal, inline=inline)
-
-    def record(self, path: str | os.PathLike[str]) -> Self:
-        """Write every event to a file as it is received, with its time; return the stream.
-
-        As ``AssistantStream.record``: the best place is the first in the chain.
-        """
-        attach_recorder(path, self._delivery, self._source.redact, self._core)
-        return self
-
-    def to_readable_stream(self) -> Iterator[bytes]:
-        """Return an iterator over the events as newline-delimited JSON, a line at a time.
-
-        The same as Node's ``toReadableStream()``. It is an iterator over the stream like any other:
-        leaving it early aborts the request.
-        """
-        return self._iterator(EventIterator, "event", passed_line, abort_on_leave=True)
 
     # Iterating
 
@@ -203,24 +141,7 @@ def checked_complete(core: ResponseCore) -> Response:
     return core.final
 
 
-def replayed(path: str | os.PathLike[str], speed: float | None) -> Source:
-    """Return the source of a replay; see ``ResponseStream.replay``."""
-    check_speed(speed)
-    recording = Recording.load(path, stacklevel=4)
-    if recording.api != CODEC.api:
-        raise OpenAIError(
-            f"The recording {os.fspath(path)!r} is of the API {recording.api!r:.40}, not of "
-            f"Responses; the stream class of that API plays it."
-        )
-    return ReplaySource(Player(recording.entries(), speed))
-
-
 def passed_event(args: tuple[Any, ...]) -> ResponseStreamEvent:
     """Return the event that an emission of ``event`` passed."""
     event: ResponseStreamEvent = untouched(args[0])
     return event
-
-
-def passed_line(args: tuple[Any, ...]) -> bytes:
-    """Return it as a line."""
-    return to_line(received(args[0]))
