@@ -14,7 +14,7 @@ from ..engine.loop.stream import AsyncEventStream
 from ..engine.sources import EventsSource, LinesSource, Source
 from ..recordings import attach_recorder
 from ..sse import MAX_EVENT_BYTES
-from .base import Api, line_maker, replayed
+from .base import Api, replayed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -100,9 +100,9 @@ class AsyncApiStream(AsyncRecordedStream):
         The same bytes as Node's ``toReadableStream()``. It is an iterator over the stream like
         any other: leaving it early aborts the request.
         """
-        codec = self._api.codec
+        api = self._api
         return AsyncEventIterator(
-            self._delivery, codec.whole, line_maker(codec), self.abort, abort_on_leave=True
+            self._delivery, api.codec.whole, api.line_maker(), self.abort, abort_on_leave=True
         )
 
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-import os
-from collections.abc import AsyncIterable, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..._names import NodeName
 from ...abort import AbortSignal
-from ...engine.codec import Codec
 from ...engine.loop.iterator import AsyncEventIterator
-from ...engine.loop.reader import LoopReader, Reader, Slot, ThreadReader
-from ...engine.sources import EventsSource, HTTPSource, LinesSource, Source
+from ...engine.loop.reader import Reader, ThreadReader
+from ...engine.sources import HTTPSource
 from ...http.transport import Exchange
-from ...recordings import attach_recorder
-from ...sse import MAX_EVENT_BYTES
 from ...types import (
     AssistantStreamEvent,
     Message,
     Run,
     RunStep,
 )
+from ..aio_base import AsyncApiStream
 from .aio_listeners import AsyncAssistantListeners
-from .codec import CODEC
 from .core import AssistantCore
-from .lines import LineMaker
-from .stream import passed_event, passed_piece, replayed
+from .stream import API, passed_event, passed_piece
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -35,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncAssistantStream"]
 
 
-class AsyncAssistantStream(AsyncAssistantListeners):
+class AsyncAssistantStream(AsyncAssistantListeners, AsyncApiStream):
     """A run's stream of events on an event loop: ``AssistantStream``, for asyncio.
 
     Events, arguments and their order are those of ``AssistantStream``. Listeners are plain
@@ -52,6 +44,7 @@ class AsyncAssistantStream(AsyncAssistantListeners):
     ``on``, ``once``, ``off`` and ``start``, methods may only be called on the loop.
     """
 
+    _api = API
     _core: AssistantCore
 
     def __init__(
@@ -72,67 +65,6 @@ class AsyncAssistantStream(AsyncAssistantListeners):
         core = AssistantCore()
         source = HTTPSource(exchange, core)
         return cls(ThreadReader(source), core, signal=signal, inline=inline)
-
-    fromReadableStream = NodeName()
-
-    @classmethod
-    def from_readable_stream(
-        cls,
-        chunks: Iterable[bytes] | AsyncIterable[bytes],
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-        max_event_bytes: int = MAX_EVENT_BYTES,
-    ) -> Self:
-        """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
-
-        ``chunks`` is any iterable of bytes, cut anywhere. An asynchronous one is read on the loop,
-        another on a thread. A line of more than ``max_event_bytes`` (64 MiB) is an ``OpenAIError``.
-        Node: ``AssistantStream.fromReadableStream``.
-        """
-        lines = functools.partial(LinesSource, max_event_bytes=max_event_bytes)
-        return cls(_reader_of(lines, chunks), AssistantCore(), signal=signal, inline=inline)
-
-    @classmethod
-    def from_events(
-        cls,
-        events: Iterable[Any] | AsyncIterable[Any],
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-    ) -> Self:
-        """Return a stream of events that are there as objects.
-
-        Each is a dict with ``event`` and ``data``, an ``AssistantStreamEvent``, or an event
-        object of the official Python SDK. An asynchronous iterable is read on the loop, another on
-        a thread.
-        """
-        return cls(_reader_of(EventsSource, events), AssistantCore(), signal=signal, inline=inline)
-
-    @classmethod
-    def replay(
-        cls,
-        path: str | os.PathLike[str],
-        speed: float | None = 1.0,
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-    ) -> Self:
-        """Return a stream of what ``record()`` wrote; as ``AssistantStream.replay``."""
-        source, core = replayed(path, speed)
-        return cls(ThreadReader(source), core, signal=signal, inline=inline)
-
-    def record(self, path: str | os.PathLike[str]) -> Self:
-        """Write every event to a file, on the loop, as it is taken; return the stream.
-
-        As ``AssistantStream.record``. It belongs where the stream is made: once the loop has begun
-        to call listeners it is a ``RuntimeError``. Raises ``OSError`` if there can be no file.
-        """
-        delivery: Any = self._delivery  # it has all that is asked of a Delivery here
-        attach_recorder(path, delivery, self._reader.redact, self._core)
-        return self
-
-    # Listeners
 
     # Snapshots
 
@@ -174,16 +106,6 @@ class AsyncAssistantStream(AsyncAssistantListeners):
             self._delivery, "textDelta", passed_piece, self.abort, at_once=True
         )
 
-    def to_readable_stream(self) -> AsyncEventIterator[bytes]:
-        """Return an iterator over the events as newline-delimited JSON, a line at a time.
-
-        The same bytes as Node's ``toReadableStream()``. It is an iterator over the stream like
-        any other: leaving it early aborts the request.
-        """
-        return AsyncEventIterator(
-            self._delivery, "event", LineMaker(), self.abort, abort_on_leave=True
-        )
-
     # Finals
 
     async def final_run(self, timeout: float | None = None) -> Run:
@@ -213,10 +135,3 @@ class AsyncAssistantStream(AsyncAssistantListeners):
     async def get_final_run_steps(self, timeout: float | None = None) -> list[RunStep]:
         """Do what ``final_run_steps`` does, by the official Python SDK's name for it."""
         return await self.final_run_steps(timeout)
-
-
-def _reader_of(source: Callable[[Any, Codec], Source], items: Any) -> Reader:
-    if isinstance(items, AsyncIterable):
-        slot = Slot()
-        return LoopReader(source(slot, CODEC), slot, items)
-    return ThreadReader(source(items, CODEC))
