@@ -9,15 +9,13 @@ core takes each exchange for what the Node SDK would take it for, a stream of it
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from ...engine.ahead import OpenedAhead
-from ...engine.codec import WireEvent
 from ...engine.core import Emission
-from ...engine.sources import HTTPSource, Source, origin_of
-from ...exceptions import APIUserAbortError, OpenAIError, described
+from ...engine.rounds import Rounds, Steps
+from ...engine.sources import HTTPSource, Source
+from ...exceptions import OpenAIError, described
 from ...http.transport import Exchange
 from ...tools.crew import Crew, in_own_context
 from ...tools.functions import Call, Toolbox, call_directly
@@ -123,14 +121,12 @@ class ToolLoopCore(AssistantCore):
             known.pop(identifier, None)
 
 
-class ToolLoopSource:
+class ToolLoopSource(Rounds):
     """The events of a run that calls functions, over all of its rounds.
 
     ``first`` starts the run, ``submit`` makes the exchanges after it. ``call`` calls a function.
     ``source_of`` makes what reads an exchange.
     """
-
-    opens_at_once = False
 
     def __init__(
         self,
@@ -157,61 +153,16 @@ class ToolLoopSource:
         self._max_rounds = max_rounds
         self._on_tool_error = on_tool_error
         self._call = call
-        self._inline = inline
-        # No lock: who interrupts says so before it looks what there is, and what is put there looks
-        # afterwards whether that was said.
-        self._interrupted = False
         self._source_of = source_of or (lambda exchange: HTTPSource(exchange, core))
-        self._http = self._source_of(first)
-        self._ready = self._http.ready  # for what comes next
-        self._crew: Crew | None = None
-        self._events = self._all_rounds()
+        super().__init__(self._source_of(first), inline=inline)
 
-    @property
-    def origin(self) -> tuple[str, int] | None:
-        """The host and the port that it reads from."""
-        return origin_of(self._http)
-
-    def open(self) -> None:
-        """Start the run."""
-        self._http.open()
-
-    def ready(self, seconds: float) -> bool:
-        """Wait, so many seconds at most, for the server, or for a function's result."""
-        return self._ready(seconds)
-
-    def read(self) -> Iterable[WireEvent] | None:
-        """Read on in this round, call functions, or go on to the next round."""
-        return next(self._events, None)
-
-    def interrupt(self) -> None:
-        """End the exchange, or the wait for the functions; those that run are left to themselves."""
-        self._interrupted = True
-        http, crew = self._http, self._crew
-        if crew is not None:
-            crew.dismiss()
-        http.interrupt()
-
-    def close(self) -> None:
-        """Close the exchange."""
-        self._events.close()
-        if self._crew is not None:
-            self._crew.dismiss()
-        self._http.close()
-
-    def redact(self, value: Any) -> Any:
-        """Return JSON-like ``value`` without the API key."""
-        return self._http.redact(value)
-
-    def _all_rounds(self) -> Generator[Iterable[WireEvent], None, None]:
+    def _rounds(self) -> Steps:
         core = self._core
         rounds = 0
         while True:
-            while (events := self._http.read()) is not None:
-                yield events  # the reader comes back when the core has taken them all
+            yield from self._round()
             if not core.requires_action:
                 return
-            self._http.close()
             run_id, calls = _required_calls(core.final_run)
             rounds += 1
             if rounds > self._max_rounds:
@@ -223,31 +174,17 @@ class ToolLoopSource:
             for group in [calls] if self._parallel else [[call] for call in calls]:
                 yield [(CALL, call) for call in group]
                 yield from self._results(run_id, group, outputs)
-            following = self._source_of(self._submit(run_id, outputs))
-            if self._inline:  # who waits can leave, also while the server is silent
-                following = OpenedAhead(following)
-            self._http = following
-            if self._interrupted:
-                following.interrupt()
-                raise APIUserAbortError()
-            self._ready = following.ready
-            yield ()
-            following.open()
+            yield from self._go_on(self._source_of(self._submit(run_id, outputs)))
             yield ((NEXT_ROUND, None),)
 
     def _results(
         self, run_id: str, calls: Sequence[dict[str, str]], outputs: list[dict[str, str]]
-    ) -> Iterator[Iterable[WireEvent]]:
+    ) -> Steps:
         """Call functions side by side; yield their results in the calls' order."""
         crew = Crew([in_own_context(self._answer, call) for call in calls])
-        self._crew = crew
-        if self._interrupted:
-            raise APIUserAbortError()
-        crew.start()
+        self._begin(crew)
         for index, call in enumerate(calls):
-            self._ready = functools.partial(crew.has_outcome, index)
-            yield ()
-            output = crew.outcome(index)
+            output = yield from self._outcome(crew, index)
             if isinstance(output, BaseException):
                 crew.wait()  # as in Node: no function of the round is left behind
                 raise OpenAIError(
@@ -256,7 +193,7 @@ class ToolLoopSource:
                 ) from output
             outputs.append({"tool_call_id": call["id"], "output": output})
             yield ((RESULT, output),)
-        self._crew = None
+        self._work = None
 
     def _answer(self, call: dict[str, str]) -> str:
         try:

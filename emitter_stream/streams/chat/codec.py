@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ...engine.codec import WireEvent
 from ...engine.sources import plain, to_line
-from ...engine.wire import check_error, loads
+from ...engine.wire import check_error, is_heartbeat, loads
 from ...exceptions import OpenAIError
 from ...types._model import plain_copy, received
 
@@ -29,7 +29,7 @@ class _ChatCodec:
     padding = "obfuscation"
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:
-        if not text and name not in ("error", "done"):
+        if is_heartbeat(name, text, _NO_PREFIX):
             return None
         data = loads(text)
         check_error(name, data, _NO_PREFIX)

@@ -9,19 +9,18 @@ them for what the Node SDK's runners do.
 
 from __future__ import annotations
 
-import functools
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import attrs
 
-from ...engine.ahead import OpenedAhead
 from ...engine.codec import WireEvent
 from ...engine.core import Emission
+from ...engine.rounds import Rounds, Steps
 from ...engine.sources import HTTPSource, Source
 from ...engine.work import working_for
-from ...exceptions import APIUserAbortError, OpenAIError
+from ...exceptions import OpenAIError
 from ...http.transport import Exchange
 from ...tools.crew import Crew, in_own_context
 from ...tools.functions import Call, call_directly
@@ -172,13 +171,11 @@ class _WholeAnswer:
         return self._exchange.redact(value)
 
 
-class RunSource:
+class RunSource(Rounds):
     """The events of a run of tools, over all of its requests.
 
     ``send(messages)`` makes the exchange of a request with these messages.
     """
-
-    opens_at_once = False
 
     def __init__(
         self,
@@ -205,15 +202,9 @@ class RunSource:
         self._context = tool_context
         self._has_after = has_after
         self._call = call
-        self._inline = inline
         self._runner: Callable[[], Any] = _nobody
-        # No lock: who interrupts says so before it looks what there is, and what is put there looks
-        # afterwards whether that was said.
-        self._interrupted = False
-        self._http = self._next_answer() if tools.problem is None and self._most > 0 else None
-        self._ready: Callable[[float], bool] = _at_once if self._http is None else self._http.ready
-        self._crew: Crew | None = None
-        self._events = self._all_rounds()
+        has_first = tools.problem is None and max_chat_completions > 0
+        super().__init__(self._next_answer() if has_first else None, inline=inline)
 
     def serve(self, runner: Any) -> None:
         """Hand ``runner`` to the functions that ask for it, without keeping it alive."""
@@ -223,37 +214,7 @@ class RunSource:
         """Send the first request."""
         if self._tools.problem is not None:
             raise self._tools.problem
-        if self._http is not None:
-            self._http.open()
-
-    def ready(self, seconds: float) -> bool:
-        """Wait, so many seconds at most, for the server, or for a function's result."""
-        return self._ready(seconds)
-
-    def read(self) -> Iterable[WireEvent] | None:
-        """Read on in this answer, call functions, or go on to the next request."""
-        return next(self._events, None)
-
-    def interrupt(self) -> None:
-        """End the exchange, or the wait for the functions; those that run are left to themselves."""
-        self._interrupted = True
-        http, crew = self._http, self._crew
-        if crew is not None:
-            crew.dismiss()
-        if http is not None:
-            http.interrupt()
-
-    def close(self) -> None:
-        """Close the exchange."""
-        self._events.close()
-        if self._crew is not None:
-            self._crew.dismiss()
-        if self._http is not None:
-            self._http.close()
-
-    def redact(self, value: Any) -> Any:
-        """Return JSON-like ``value`` without the API key."""
-        return value if self._http is None else self._http.redact(value)
+        super().open()
 
     def _next_answer(self) -> Source:
         messages = [request_message(message) for message in self._core.conversation.messages]
@@ -262,27 +223,15 @@ class RunSource:
             return _WholeAnswer(exchange)
         return HTTPSource(exchange, self._core)
 
-    def _all_rounds(self) -> Generator[Iterable[WireEvent], None, None]:
+    def _rounds(self) -> Steps:
         core = self._core
         for round_number in range(self._most):
             if round_number:
-                following = self._next_answer()
-                if self._inline:  # who waits can leave, also while the server is silent
-                    following = OpenedAhead(following)
-                self._http = following
-                if self._interrupted:
-                    following.interrupt()
-                    raise APIUserAbortError()
-                self._ready = following.ready
-                yield ()
-                following.open()
+                yield from self._go_on(self._next_answer())
                 yield ((CONNECTED, None),)
-            assert self._http is not None
-            while (events := self._http.read()) is not None:
-                yield events  # the reader comes back when the core has taken them all
+            yield from self._round()
             if isinstance(core, StreamingRunnerCore):
                 yield ((ROUND_END, None),)
-            self._http.close()
             calls = _calls_of(core.conversation)
             if calls:
                 groups = [calls] if self._parallel else [[call] for call in calls]
@@ -305,22 +254,16 @@ class RunSource:
         """
         calls = [call for call in calls if call.get("type") == "function"]
         crew = Crew([in_own_context(self._answer, call["function"]) for call in calls])
-        self._crew = crew
-        if self._interrupted:
-            raise APIUserAbortError()
-        crew.start()
+        self._begin(crew)
         answers: list[ToolAnswer] = []
         failure: BaseException | None = None
         for index in range(len(calls)):
-            self._ready = functools.partial(crew.has_outcome, index)
-            yield ()
-            answer = crew.outcome(index)
+            answer = yield from self._outcome(crew, index)
             if isinstance(answer, BaseException):
                 failure = failure or answer
             else:
                 answers.append(answer)
-        self._crew = None
-        self._ready = _at_once
+        self._work = None
         if failure is not None:
             raise OpenAIError(
                 f"A function that the model called raised {type(failure).__name__}: {failure}"
@@ -413,10 +356,6 @@ def _calls_of(conversation: Conversation) -> list[Mapping[str, Any]]:
         raise OpenAIError("The answer has no message.")
     calls = message.to_dict().get("tool_calls")
     return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
-
-
-def _at_once(seconds: float) -> bool:
-    return True
 
 
 def _nobody() -> Any:

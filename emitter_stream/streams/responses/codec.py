@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ...engine.codec import WireEvent
 from ...engine.sources import plain
-from ...engine.wire import check_error, loads
+from ...engine.wire import check_error, is_heartbeat, loads
 from ...exceptions import OpenAIError
 from ...types._model import received
 
@@ -33,7 +33,7 @@ class _ResponseCodec:
     padding = ""
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:
-        if not text and not (name or "").startswith(("response.", "error", "done")):
+        if is_heartbeat(name, text, "response."):
             return None
         data = loads(text)
         if type(data) is not dict or "error" in data or name == "error":
