@@ -56,6 +56,7 @@ if given["probe"]:
     sys.exit()
 if given["strict"] and not all(done):
     sys.exit("The interpreter cannot be closed in.")
+os.environ.pop("PWD", None)  # bubblewrap's
 del sys.argv[1:], json, given, done, limit, close_files, drop_rights, forbid_calls
 source = sys.stdin.buffer.read().decode()
 exec(compile(source, "<code_interpreter>", "exec"), {"__name__": "__main__"})
@@ -96,7 +97,6 @@ class Cage:
         if self.kind == "kernel":
             given["readable"] = [*_SYSTEM, *_SINGLE, *_python(), "/dev/null", "/dev/urandom"]
             given["writable"] = [folder, scratch]
-        env.update(HOME=folder, TMPDIR=scratch)
         return [sys.executable, *_PYTHON, json.dumps(given)], env
 
 
@@ -121,7 +121,7 @@ def _bubblewrap(folder: str, scratch: str) -> list[str]:
         options += ["--ro-bind-try", path, path]
     options += ["--dev", "/dev", "--remount-ro", "/dev"]
     options += ["--bind", scratch, "/tmp", "--bind", folder, DATA]
-    options += ["--remount-ro", "/", "--chdir", DATA, "--setenv", "HOME", DATA]
+    options += ["--remount-ro", "/", "--chdir", DATA]
     return [shutil.which("bwrap") or "bwrap", *options, "--", os.path.realpath(sys.executable)]
 
 

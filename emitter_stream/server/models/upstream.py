@@ -10,7 +10,7 @@ import os
 import re
 import time
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -155,9 +155,10 @@ class Upstream:
             try:
                 answer = self._ask(api, turn, body)
                 try:
-                    async for part in answer:
-                        begun = True
-                        yield part
+                    async for batch in answer:
+                        for part in batch:
+                            begun = True
+                            yield part
                 finally:
                     await answer.aclose()
                 return
@@ -187,8 +188,8 @@ class Upstream:
             await asyncio.sleep(FIRST_PAUSE * 2**retries if pause is None else pause)
             retries += 1
 
-    async def _ask(self, api: str, turn: Turn, body: Json) -> AsyncGenerator[Part, None]:
-        """Ask once; raises `Failure` for an error that is told, `_Lost` if nothing was heard."""
+    async def _ask(self, api: str, turn: Turn, body: Json) -> AsyncGenerator[list[Part], None]:
+        """Ask once; yields what comes at once together. Raises `Failure` for an error that is told, `_Lost` if nothing was heard."""
         client = self._client()
         dialect = _DIALECTS[api]
         url = urlunsplit(self._base._replace(path=self._base.path + dialect.PATH))
@@ -203,20 +204,21 @@ class Upstream:
         try:
             if not 200 <= response.status_code < 300:
                 raise await self._read_failure(response)
-            async for part in self._read(response, reader):
-                yield part
+            async for batch in self._read(response, reader):
+                yield batch
         except (Failure, ModelError):
-            for part in reader.flush():
-                yield part
+            yield list(reader.flush())
             raise
         finally:
             await response.aclose()
-        for part in reader.end():
-            yield part
+        batch, error = _taken(reader.end())
+        yield batch
+        if error is not None:
+            raise error
 
     async def _read(
         self, response: httpx2.Response, reader: AnswerReader
-    ) -> AsyncGenerator[Part, None]:
+    ) -> AsyncGenerator[list[Part], None]:
         """Read an answer to its end, or to where its connection breaks."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
@@ -226,25 +228,26 @@ class Upstream:
                 whole = await _read_up_to(response, MOST_BYTES + 1)
                 if len(whole) > MOST_BYTES:
                     raise ModelError("server_error", "The upstream's answer is too large.")
-                for part in reader.whole(whole):
-                    yield part
+                batch, error = _taken(reader.whole(whole))
+                yield batch
+                if error is not None:
+                    raise error
                 return
             cutter = FrameCutter()
             chunks = response.aiter_bytes()
             async for chunk in chunks:
-                for frame in cutter.feed(chunk):
-                    event = read_frame(frame)
-                    if event is not None and not reader.over:
-                        for part in reader.feed(event[0] or "", event[1]):
-                            yield part
+                batch, error = _taken(_parts_of(cutter.feed(chunk), reader))
+                if batch:
+                    yield batch
+                if error is not None:
+                    raise error
                 if reader.over:
                     await _finish(chunks)
                     return
-            for frame in cutter.end():
-                event = read_frame(frame)
-                if event is not None:
-                    for part in reader.feed(event[0] or "", event[1]):
-                        yield part
+            batch, error = _taken(_parts_of(cutter.end(), reader))
+            yield batch
+            if error is not None:
+                raise error
         except httpx2.HTTPError as exc:
             # An answer that had begun is looked at for its end; one that went silent has none.
             is_silent = isinstance(exc, httpx2.ReadTimeout) and not reader.finish
@@ -358,6 +361,23 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             return None
         seconds = max(0.0, seconds)
     return seconds if 0 <= seconds <= LONGEST_PAUSE else None
+
+
+def _parts_of(frames: Iterable[bytes], reader: AnswerReader) -> Iterator[Part]:
+    for frame in frames:
+        event = read_frame(frame)
+        if event is not None and not reader.over:
+            yield from reader.feed(event[0] or "", event[1])
+
+
+def _taken(parts: Iterator[Part]) -> tuple[list[Part], Exception | None]:
+    """Return the parts, and what was raised behind them."""
+    taken: list[Part] = []
+    try:
+        taken.extend(parts)
+    except (Failure, ModelError, OpenAIError) as exc:
+        return taken, exc
+    return taken, None
 
 
 async def _read_up_to(response: httpx2.Response, size: int) -> bytes:

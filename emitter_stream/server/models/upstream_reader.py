@@ -60,6 +60,10 @@ class AnswerReader:
         if isinstance(value, dict):
             self._check(value)
             yield from self._take(event, value)
+            self._learn(data, value)
+
+    def _learn(self, data: str, value: dict[str, Any]) -> None:
+        """Look at an event that has been taken, to know the next of its kind by its letters."""
 
     def whole(self, body: bytes) -> Iterator[Part]:
         """Take an answer that came as one JSON object."""

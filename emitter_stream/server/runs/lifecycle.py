@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from ..http.errors import bad_request
+from ..models.model import count_tokens
 from ..store import objects
 from ..store.objects import Json
 from ..store.records import ACTIVE, Records
@@ -69,11 +70,13 @@ class Ending:
 class Context:
     """What a worker needs to ask the model: bodies, oldest first.
 
+    `messages` are those of the thread that the run may read, `own` those that it has written.
     `asides` is what the model gave with its calls, by the calls' ids.
     """
 
     run: Json
     messages: list[Json]
+    own: list[Json]
     steps: list[Json]
     used: Json
     asides: Mapping[str, Json]
@@ -188,11 +191,42 @@ class Lifecycle(Records):
         row = self._working(run_id)
         return Context(
             run=row.body,
-            messages=[m.body for m in self.rows(MessageRow, thread_id=row.thread_id)],
+            messages=self._readable(row),
+            own=[message.body for message in self.rows(MessageRow, run_id=run_id)],
             steps=[step.body for step in self.rows(StepRow, run_id=run_id)],
             used=self._usage(run_id),
             asides={row.id: row.body for row in self.rows(ModelCallRow, run_id=run_id)},
         )
+
+    def _readable(self, row: RunRow) -> list[Json]:
+        """Return the thread's messages as far back as the run may read, oldest first.
+
+        From the newest on, so that what it does not read costs nothing, however long the thread is.
+        """
+        strategy, limit = row.body["truncation_strategy"], row.body["max_prompt_tokens"]
+        most = strategy["last_messages"] if strategy["type"] == "last_messages" else None
+        query = (
+            select(MessageRow.body)
+            .where(
+                MessageRow.thread_id == row.thread_id,
+                or_(MessageRow.run_id.is_(None), MessageRow.run_id != row.id),
+            )
+            .order_by(MessageRow.seq.desc())
+        )
+        bodies: list[Json] = []
+        count = tokens = 0
+        found = self.session.execute(query.execution_options(yield_per=100))
+        for body in found.scalars():
+            bodies.append(body)
+            texts = [part["text"]["value"] for part in body["content"] if part["type"] == "text"]
+            count += bool(body["content"])  # an empty one is left out
+            if limit is not None:
+                tokens += sum(map(count_tokens, texts))
+            # One more than fits: it is dropped as the API does.
+            if count == most or (limit is not None and tokens > limit):
+                found.close()
+                break
+        return bodies[::-1]
 
     # steps
 
@@ -385,17 +419,22 @@ class Lifecycle(Records):
         self.tell(run_id, events, before)
         return True
 
-    def due(self, at_work: Callable[[str], bool]) -> list[tuple[str, Ending]]:
-        """Return the runs that are to be closed because their time is over, and how.
+    def due(self, at_work: Callable[[str], bool]) -> list[tuple[str, Ending]] | None:
+        """Return the runs that are to be closed because their time is over, and how; None: none is.
 
         `at_work` tells the runs that have a worker, which closes them itself. The others wait for
         tool outputs, or their worker could not store their end.
         """
-        query = select(RunRow).where(RunRow.status.in_(ACTIVE), RunRow.expires_at <= self.now)
+        query = select(RunRow.id, RunRow.status).where(
+            RunRow.status.in_(ACTIVE), RunRow.expires_at <= self.now
+        )
+        over = self.session.execute(query).all()
+        if not over:
+            return None
         return [
-            (row.id, Ending("cancelled" if row.status == "cancelling" else "expired"))
-            for row in self.session.scalars(query)
-            if not at_work(row.id)
+            (run_id, Ending("cancelled" if status == "cancelling" else "expired"))
+            for run_id, status in over
+            if not at_work(run_id)
         ]
 
     def recover(self) -> None:

@@ -66,6 +66,8 @@ class RunEngine:
         self._works: set[Work] = set()
         self._stopping = False
         self._has_said_no_code = False
+        # Times are in whole seconds: a run that is not due now is not due within this one.
+        self._nothing_due_at: int | None = None
         # Held over "change the status in the database, then start or stop the worker", so that
         # nobody sees the one without the other.
         self._lock = asyncio.Lock()
@@ -96,9 +98,13 @@ class RunEngine:
         def whole(session: Transaction) -> tuple[T, list[Told], list[Json]]:
             now = int(self.db.clock())
             everybodys = Lifecycle(session, now, process=self.me)
-            due.extend(everybodys.due(self._workers.__contains__))
-            for run_id, ending in due:
-                everybodys.close_run(run_id, ending)
+            if now != self._nothing_due_at:
+                found = everybodys.due(self._workers.__contains__)
+                due.extend(found or ())
+                for run_id, ending in due:
+                    everybodys.close_run(run_id, ending)
+                if found is None:
+                    self._nothing_due_at = now
             lifecycle = Lifecycle(session, now, owner, process=self.me)
             result = noting(lifecycle)
             told = [*everybodys.told, *lifecycle.told]
@@ -312,6 +318,8 @@ class RunEngine:
                 logger.error("old events could not be deleted:\n%s", where(exc))
 
     def _launch(self, run: Json, feed: Feed | None) -> Worker:
+        if self._nothing_due_at is not None and run["expires_at"] <= self._nothing_due_at:
+            self._nothing_due_at = None
         worker = Worker(self, run, feed)
         self._workers[run["id"]] = worker
         worker.start()

@@ -9,25 +9,24 @@ from .lifecycle import Context
 IMAGE_TOKENS = 85  # a guess: what an image costs at low detail
 
 
-def build_turn(context: Context, *, has_code: bool) -> tuple[Turn, int] | None:
-    """Return the turn and its prompt tokens; None if the prompt limit leaves no room for it.
+def build_turn(context: Context, *, has_code: bool) -> Turn | None:
+    """Return the turn; None if the prompt limit leaves no room for it.
 
     As on the hosted API the oldest messages are left out first; the last one always stays, and so
     does all that this run has said and done. Without `has_code` the model is offered no code
     interpreter.
     """
     run = context.run
-    said = [_said(body) for body in context.messages if body["run_id"] != run["id"]]
-    said = [one for one in said if one.content]
+    said = [one for body in context.messages if (one := _said(body)).content]
     so_far = _so_far(context)
     truncation = run["truncation_strategy"]
     if truncation["type"] == "last_messages":
         said = said[-truncation["last_messages"] :]
     instructions = run["instructions"]
-    fixed = count_tokens(instructions) + sum(_size(item) for item in so_far)
-    sizes = [_size(one) for one in said]
     limit = run["max_prompt_tokens"]
     if limit is not None:
+        fixed = count_tokens(instructions) + sum(_size(item) for item in so_far)
+        sizes = [_size(one) for one in said]
         left = limit - context.used["prompt_tokens"] - fixed
         while len(sizes) > 1 and sum(sizes) > left:
             sizes.pop(0)
@@ -35,7 +34,7 @@ def build_turn(context: Context, *, has_code: bool) -> tuple[Turn, int] | None:
             return None
         said = said[-len(sizes) :] if sizes else []
     most = run["max_completion_tokens"]
-    turn = Turn(
+    return Turn(
         model=run["model"],
         instructions=instructions,
         history=(*said, *so_far),
@@ -48,7 +47,11 @@ def build_turn(context: Context, *, has_code: bool) -> tuple[Turn, int] | None:
         reasoning_effort=run["reasoning_effort"],
         limit=None if most is None else most - context.used["completion_tokens"],
     )
-    return turn, fixed + sum(sizes)
+
+
+def prompt_tokens(turn: Turn) -> int:
+    """Guess what a question costs."""
+    return count_tokens(turn.instructions) + sum(_size(item) for item in turn.history)
 
 
 def _said(body: Json) -> Said:
@@ -67,7 +70,7 @@ def _said(body: Json) -> Said:
 
 def _so_far(context: Context) -> list[Said | Round]:
     """Return what the run has said and called, in the order of its steps."""
-    own = {body["id"]: body for body in context.messages if body["run_id"] == context.run["id"]}
+    own = {body["id"]: body for body in context.own}
     items: list[Said | Round] = []
     for step in context.steps:
         details = step["step_details"]

@@ -11,7 +11,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, TypeVar
 
 from ..http.errors import ApiError
 from ..journal import where
@@ -34,7 +35,7 @@ from ..store.store import StorageFailed
 from .feed import Feed, frame
 from .lifecycle import Disowned, Ending, Event, Interrupted, Lifecycle
 from .pieces import Pieces
-from .turns import build_turn
+from .turns import build_turn, prompt_tokens
 
 if TYPE_CHECKING:
     from .runs import RunEngine
@@ -46,8 +47,8 @@ logger = logging.getLogger("emitter_stream.server")
 MAX_ROUNDS = 32
 _STORAGE_FAILED = Ending("failed", "The server's storage failed.")
 SAVE_EVERY = 0.5  # seconds
+AT_A_TIME = 0.002  # seconds for one run, until others get on
 CLOSING = 5.0  # seconds for a model to let go of what it holds
-_END: Any = object()
 
 # Why an answer stopped, as the message and as the run tell it.
 _CUT = {"length": "max_tokens", "content_filter": "content_filter"}
@@ -57,12 +58,11 @@ _INCOMPLETE = {"length": "max_completion_tokens", "content_filter": "content_fil
 class Answer:
     """One answer of the model as a whole: what it cost, and what cut it off.
 
-    `prompt_tokens` is the server's guess, which counts, as the pieces do, where the model tells no
-    usage.
+    The server guesses from the question and the pieces where the model tells no usage.
     """
 
-    def __init__(self, prompt_tokens: int) -> None:
-        self.prompt_tokens = prompt_tokens
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
         self.reported: Usage | None = None
         self.stop: Stop | None = None
         self.pieces = 0
@@ -75,7 +75,7 @@ class Answer:
             return objects.usage(told.prompt, told.completion, told.cached, told.reasoning)
         # A piece is about a token from nearly every model, and much more from some.
         words = sum(count_tokens("".join(pieces)) for pieces in self.written)
-        return objects.usage(self.prompt_tokens, max(self.pieces, words))
+        return objects.usage(prompt_tokens(self._turn), max(self.pieces, words))
 
 
 class OpenCall:
@@ -89,6 +89,7 @@ class OpenCall:
         self.aside: Json = {"id": call.id, "extra": call.extra}
         self.input: list[str] = []
         self.logs = ""
+        self.around: Around | None = None
 
     def body(self) -> Json:
         """Return the call in its final form."""
@@ -102,6 +103,18 @@ class OpenCall:
         return body
 
 
+class Around:
+    """The frame of a delta but for its piece: nearly every one of an answer is the one before with
+    another piece of text."""
+
+    def __init__(self, event: str, delta: Callable[[str], Json]) -> None:
+        self._before, self._behind = frame(event, delta("@@")).split(b'"@@"')
+
+    def frame(self, piece: str) -> bytes:
+        """Raises `TypeError` or `UnicodeEncodeError` for what is no whole text."""
+        return b"%b%b%b" % (self._before, encode_basestring(piece).encode(), self._behind)
+
+
 class OpenStep:
     """What the model has written so far in the step that is open."""
 
@@ -109,6 +122,7 @@ class OpenStep:
         self.step = step
         self.message_id: str | None = message["id"] if message else None
         self.text: list[str] = []
+        self.around: Around | None = None
         self.calls: list[OpenCall] = []
         self.by_key: dict[str, OpenCall] = {}
 
@@ -270,13 +284,12 @@ class Worker:
                 tool["type"] == "code_interpreter" for tool in run["tools"]
             ):
                 self.engine.say_no_code()
-            built = build_turn(context, has_code=self.engine.has_code)
-            if built is None:
+            turn = build_turn(context, has_code=self.engine.has_code)
+            if turn is None:
                 return await self._finish("max_prompt_tokens")
-            turn, prompt_tokens = built
             if turn.limit is not None and turn.limit <= 0:
                 return await self._finish("max_completion_tokens")
-            answer = Answer(prompt_tokens)
+            answer = Answer(turn)
             await self._respond(turn, answer)
             usage, stop, step = answer.usage, answer.stop, self._open
             if step is not None and step.message_id is not None:
@@ -298,8 +311,29 @@ class Worker:
         """Stream one answer of the model into steps."""
         most = None if self.engine.keeps_limits else turn.limit
         parts = self.engine.model.respond(turn)
+        now = asyncio.get_running_loop().time
+        turn_ends = 0.0
         try:
-            while (part := await self._wait(lambda: anext(parts, _END))) is not _END:
+            while True:
+                if now() >= turn_ends:
+                    # A model that never waits must still let the other runs and requests get on.
+                    await self._wait(_others)
+                    await self._save_now_and_then()
+                    turn_ends = now() + AT_A_TIME
+                if self._ending is not None:
+                    raise Interrupted
+                self._interruptible = True
+                try:
+                    part = await anext(parts)
+                except StopAsyncIteration:
+                    break
+                except asyncio.CancelledError:
+                    raise self._interrupted() from None
+                finally:
+                    self._interruptible = False
+                if answer.stop is None and answer.pieces != most and self._add(part):
+                    answer.pieces += 1
+                    continue
                 check_part(part)
                 if isinstance(part, Usage):
                     answer.reported = part
@@ -317,7 +351,6 @@ class Worker:
                         return
                     answer.pieces += 1
                 await self._take(part, answer)
-                await self._save_now_and_then()
         finally:
             close = getattr(parts, "aclose", None)
             if close is not None:
@@ -339,15 +372,39 @@ class Worker:
             raise Interrupted
         self._interruptible = True
         try:
-            # A model that never waits must still let the other runs and requests get on.
-            await asyncio.sleep(0)
             return await begin()
         except asyncio.CancelledError:
-            if self._ending is None:  # the model's own, or the event loop ends
-                raise RuntimeError("it was cancelled, and not by this server") from None
-            raise Interrupted from None
+            raise self._interrupted() from None
         finally:
             self._interruptible = False
+
+    def _interrupted(self) -> Exception:
+        """Return what a cancel of this task means."""
+        if self._ending is None:  # the model's own, or the event loop ends
+            return RuntimeError("it was cancelled, and not by this server")
+        return Interrupted()
+
+    def _add(self, part: object) -> bool:
+        """Take what most parts are, a further piece of a text or a call; False: it is another."""
+        step = self._open
+        if type(part) is Text and step is not None and step.around is not None:
+            into, around = step.text, step.around
+        elif type(part) is Input and step is not None and part.extra is None:
+            call = step.by_key.get(part.key) if part.key else step.calls[-1] if step.calls else None
+            if call is None or call.around is None:
+                return False
+            into, around = call.input, call.around
+        else:
+            return False
+        if not part.piece:
+            return False
+        try:
+            framed = around.frame(part.piece)
+        except (TypeError, UnicodeEncodeError):  # which is told in the same way as in other parts
+            return False
+        into.append(part.piece)
+        self._pieces.put(framed)
+        return True
 
     async def _take(self, part: Text | Refusal | Call | Input, answer: Answer) -> None:
         step = self._open
@@ -360,6 +417,11 @@ class Worker:
             delta = objects.message_delta(step.message_id, part.piece, not step.text)
             step.text.append(part.piece)
             self.publish("thread.message.delta", delta)
+            if step.around is None:
+                step.around = Around(
+                    "thread.message.delta",
+                    partial(objects.message_delta, step.message_id, first=False),
+                )
         elif isinstance(part, Call):
             if part.kind == "code_interpreter" and not self.engine.has_code:
                 raise BadPart("code, which this server does not run")
@@ -388,6 +450,13 @@ class Worker:
                 call.input.append(part.piece)
                 key = "arguments" if call.kind == "function" else "input"
                 self._publish_call(step, call.index, call.kind, {key: part.piece})
+                if call.around is None:
+                    head = {"index": call.index, "type": call.kind}
+                    step_id, kind = step.step["id"], call.kind
+                    call.around = Around(
+                        "thread.run.step.delta",
+                        lambda text: objects.step_delta(step_id, {**head, kind: {key: text}}),
+                    )
 
     async def _open_message(self) -> OpenStep:
         step, message = await self._store(
@@ -491,6 +560,11 @@ class Worker:
         if now - self._saved_at > SAVE_EVERY:
             self._saved_at = now
             await self._store(self._save)
+
+
+async def _others() -> None:
+    """Let the event loop do what else there is to do."""
+    await asyncio.sleep(0)
 
 
 def _stream_error() -> Json:

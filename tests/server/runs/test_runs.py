@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from server_helpers import BOTH, EQUATION, PATIENCE, WEATHER, Raw, wait_for_run
 
-from emitter_stream.server import Call, Input, LocalServer, Text
+from emitter_stream.server import Call, Input, LocalServer, Text, Turn
 
 
 def server_threads() -> list[threading.Thread]:
@@ -290,3 +291,39 @@ def test_cancel_at_any_point(raw):
         messages = raw("GET", f"{thread}/messages").body["data"]
         assert "in_progress" not in [one["status"] for one in steps + messages]
         assert raw("POST", path, {"assistant_id": assistant}).status == 200
+
+
+class Listening:
+    """Says one word; keeps what it was shown."""
+
+    def __init__(self) -> None:
+        self.turns: list[Turn] = []
+
+    async def respond(self, turn: Turn) -> AsyncIterator[Text]:
+        self.turns.append(turn)
+        yield Text("Yes.")
+
+
+def test_a_run_reads_as_far_back_as_it_may(start):
+    """Of a long thread a run reads the newest messages that its limits allow, in their order."""
+    model = Listening()
+    raw = Raw(start(model=model).base_url)
+    assistant, thread = raw.assistant(), raw.thread(*(f"message {n}" for n in range(250)))
+
+    def read(**fields: object) -> list[str]:
+        raw.stream(f"/threads/{thread}/runs", {"assistant_id": assistant, **fields}).until(
+            "thread.run.completed"
+        )
+        return [said.text for said in model.turns[-1].messages]
+
+    everything = [f"message {n}" for n in range(250)]
+    assert read() == everything
+    everything.append("Yes.")  # of the run before
+    last = {"type": "last_messages", "last_messages": 3}
+    assert read(truncation_strategy=last) == everything[-3:]
+    everything.append("Yes.")
+    shown = read(max_prompt_tokens=256)
+    assert shown == everything[-len(shown) :] and 100 < len(shown) < 200
+    everything.append("Yes.")
+    last = {"type": "last_messages", "last_messages": 200}
+    assert read(truncation_strategy=last) == everything[-200:]
