@@ -311,9 +311,9 @@ def test_a_run_reads_as_far_back_as_it_may(start):
     assistant, thread = raw.assistant(), raw.thread(*(f"message {n}" for n in range(250)))
 
     def read(**fields: object) -> list[str]:
-        raw.stream(f"/threads/{thread}/runs", {"assistant_id": assistant, **fields}).until(
-            "thread.run.completed"
-        )
+        body = {"assistant_id": assistant, **fields}
+        with raw.stream(f"/threads/{thread}/runs", body) as stream:
+            stream.until("done")
         return [said.text for said in model.turns[-1].messages]
 
     everything = [f"message {n}" for n in range(250)]
