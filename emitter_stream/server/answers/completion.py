@@ -6,7 +6,7 @@ from typing import Any
 
 from ..models.model import Call, Refusal, Text, Usage
 from ..store.objects import Json, new_id
-from .hearing import Answer, Piece
+from .hearing import Answer, Piece, extra_of
 
 
 class _Choice:
@@ -59,15 +59,20 @@ class CompletionWriter:
             return self._chunk(index, {"refusal": piece.piece})
         if isinstance(piece, Call):
             call: Json = {
+                **extra_of(piece),
                 "id": piece.id or new_id("call"),
                 "type": "function",
                 "function": {"name": piece.name, "arguments": ""},
             }
             choice.calls.append((call, []))
             return self._chunk(index, {"tool_calls": [{"index": number, **call}]})
-        choice.calls[number][1].append(piece.piece)
-        function = {"arguments": piece.piece}
-        return self._chunk(index, {"tool_calls": [{"index": number, "function": function}]})
+        call, arguments = choice.calls[number]
+        arguments.append(piece.piece)
+        delta: Json = {"index": number, "function": {"arguments": piece.piece}}
+        if extra := extra_of(piece):
+            choice.calls[number] = ({**extra, **call}, arguments)
+            delta = {**extra, **delta}
+        return self._chunk(index, {"tool_calls": [delta]})
 
     def finish(self, index: int, answer: Answer) -> Json:
         """Return the last chunk of a choice."""

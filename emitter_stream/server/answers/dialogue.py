@@ -12,6 +12,7 @@ from typing import Any
 from ..http.errors import ApiError, bad_request, shorten
 from ..models.model import DoneCall, Image, Round, Said, Turn
 from ..store.objects import Json
+from .hearing import CALL_ITEM
 
 _SYSTEM = ("system", "developer")
 
@@ -36,10 +37,10 @@ class _History:
         elif content:
             self.items.append(Said(role, content))
 
-    def call(self, call_id: str, name: str, arguments: str) -> None:
+    def call(self, call_id: str, name: str, arguments: str, extra: Json) -> None:
         if self._outputs:  # the next round
             self.close()
-        self._calls[call_id] = {"name": name, "arguments": arguments}
+        self._calls[call_id] = {"name": name, "arguments": arguments, "extra": extra or None}
 
     def output(self, call_id: str, text: str) -> bool:
         """Take a call's output; false if there is no such call."""
@@ -64,6 +65,7 @@ class _History:
                             self._outputs[call_id],
                             call_id,
                             call_id,
+                            call["extra"],
                         )
                         for call_id, call in self._calls.items()
                     )
@@ -126,6 +128,7 @@ def _take_message(history: _History, message: Json, path: str) -> None:
             _string(call, "id", place),
             _string(function, "name", f"{place}.function"),
             _string(function, "arguments", f"{place}.function"),
+            _extra(call, "id", "type", "function", "index"),
         )
 
 
@@ -172,7 +175,8 @@ def _take_item(history: _History, item: Json) -> None:
     if kind == "message":
         history.say(item["role"], _content(item["content"], "input"))
     elif kind == "function_call":
-        history.call(item["call_id"], item["name"], item["arguments"])
+        extra = _extra(item, *CALL_ITEM)
+        history.call(item["call_id"], item["name"], item["arguments"], extra)
     elif kind == "function_call_output":
         output = item["output"]
         content = _content(output, "input")
@@ -213,7 +217,8 @@ def _item(item: Json, path: str, new_id: Callable[[str], str]) -> Json:
     if kind == "function_call":
         names = ("call_id", "name", "arguments")
         made = {name: _string(item, name, path) for name in names}
-        return {"id": item.get("id") or new_id("fc"), "type": kind, "status": "completed", **made}
+        head = {"id": item.get("id") or new_id("fc"), "type": kind, "status": "completed"}
+        return {**_extra(item, *CALL_ITEM), **head, **made}
     if kind == "function_call_output":
         _content(item.get("output"), f"{path}.output")
         made = {"call_id": _string(item, "call_id", path), "output": item.get("output")}
@@ -221,6 +226,11 @@ def _item(item: Json, path: str, new_id: Callable[[str], str]) -> Json:
     if kind == "reasoning":  # of another model's answer; there is nothing in it to go on from
         return {**item, "id": item.get("id") or new_id("rs")}
     raise _unsupported(f"{path}.type", "message, function_call, function_call_output, reasoning")
+
+
+def _extra(given: Json, *known: str) -> Json:
+    """Return what a call came with besides what the API has: the model's, which wants it back."""
+    return {name: value for name, value in given.items() if name not in known and value is not None}
 
 
 def _content(content: Any, path: str) -> tuple[str | Image, ...]:

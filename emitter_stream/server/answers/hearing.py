@@ -30,6 +30,8 @@ logger = logging.getLogger("emitter_stream.server")
 
 CLOSING = 5.0  # seconds for a model to let go of what it holds
 _STATUS = {"rate_limit_exceeded": 429, "invalid_prompt": 400, "server_error": 500}
+# What a call has as an item of a response; what else it comes with is the model's.
+CALL_ITEM = ("id", "type", "status", "call_id", "name", "arguments")
 _END: Any = object()
 
 Piece = Text | Refusal | Call | Input
@@ -70,7 +72,7 @@ class Answer:
                     self.stop = part
                     continue
                 if not isinstance(part, Call):
-                    if not part.piece:
+                    if not part.piece and (isinstance(part, (Text, Refusal)) or not part.extra):
                         continue
                     if self._pieces == limit:
                         self.stop = Stop("length")
@@ -99,6 +101,11 @@ class Answer:
             raise _told(exc) from exc
         finally:
             await _let_go(parts)
+
+
+def extra_of(part: Call | Input) -> dict[str, Any]:
+    """Return what the model wants back with a call, if an object of JSON can carry it."""
+    return part.extra if isinstance(part.extra, dict) else {}
 
 
 def prompt_tokens(turn: Turn) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from ..http.errors import ApiError
 from ..models.model import Call, Input, Refusal, Text
 from ..store.objects import Json, new_id
-from .hearing import Answer, Piece
+from .hearing import CALL_ITEM, Answer, Piece, extra_of
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _CODES = ("server_error", "rate_limit_exceeded", "invalid_prompt")
@@ -84,10 +84,14 @@ class ResponseWriter:
             yield from self._begin_call(piece)
         elif isinstance(piece, Input):
             index = self._calls[number]
+            item = self.body["output"][index]
+            item.update({n: v for n, v in extra_of(piece).items() if n not in CALL_ITEM})
+            if not piece.piece:
+                return
             self._open[index].append(piece.piece)
             yield self._event(
                 "response.function_call_arguments.delta",
-                item_id=self.body["output"][index]["id"],
+                item_id=item["id"],
                 output_index=index,
                 delta=piece.piece,
             )
@@ -154,6 +158,7 @@ class ResponseWriter:
             yield from self._close_all("completed")
         self._calls.append(len(self.body["output"]))
         item = {"id": new_id("fc"), "type": "function_call", "status": "in_progress"}
+        item = {**{n: v for n, v in extra_of(call).items() if n not in CALL_ITEM}, **item}
         yield from self._add(
             {**item, "arguments": "", "call_id": call.id or new_id("call"), "name": call.name}
         )
