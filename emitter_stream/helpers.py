@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .streams.structured import Parseable, Parser, Structure
+from .streams.structured import Parseable, Parser, class_tool
 
 __all__ = [
     "make_parseable_response_format",
@@ -73,10 +73,4 @@ def pydantic_function_tool(
     docstring serve where ``name`` and ``description`` are not given. The official Python SDK's
     function of the same name; Node: ``zodFunction``.
     """
-    found = Structure.of(model)
-    function: dict[str, Any] = {"name": name or found.name}
-    function |= {"strict": True, "parameters": found.schema}
-    description = found.description if description is None else description
-    if description is not None:
-        function["description"] = description
-    return Parseable({"type": "function", "function": function}, found.parser)
+    return class_tool(model, name, description)

@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from ..exceptions import OpenAIError, described
+from ..tools.functions import FunctionTool, function_tool
 from ..tools.schema import json_type
 from ..types import Model
 from .partial_json import MalformedJSON, parse_whole
@@ -24,6 +25,7 @@ __all__ = [
     "Structure",
     "chat_format",
     "chat_tool",
+    "class_tool",
     "format_parser",
     "is_structure",
     "parsed",
@@ -122,7 +124,14 @@ def format_parser(value: Any) -> Parser | None:
 
 
 def chat_tool(tool: Any) -> Any:
-    """Return a tool of chat completions as it is sent; a class as ``parameters`` becomes a schema."""
+    """Return a tool of chat completions as it is sent; a class as ``parameters`` becomes a schema.
+
+    So does a class in the tool's place; a function becomes what ``function_tool`` says of it.
+    """
+    if is_structure(tool):
+        return class_tool(tool)
+    if callable(tool) and not isinstance(tool, Mapping):
+        return function_tool(tool)
     function = _field(tool, "function")
     model = getattr(function, "model", None)  # of the official SDK's pydantic_function_tool
     kind = _field(function, "parameters")
@@ -136,10 +145,14 @@ def chat_tool(tool: Any) -> Any:
 def response_tool(tool: Any) -> Any:
     """Return a tool of Responses as it is sent; a class as ``parameters`` becomes a schema.
 
-    What ``pydantic_function_tool`` made, ours or the official SDK's, has the shape of chat: it is
-    sent in that of Responses.
+    Functions and classes as for ``chat_tool``. What ``function_tool`` and ``pydantic_function_tool``
+    made, the official SDK's too, has the shape of chat: it is sent in that of Responses.
     """
+    if callable(tool) and not isinstance(tool, Mapping):
+        tool = chat_tool(tool)
     function = _field(tool, "function")
+    if isinstance(tool, FunctionTool):
+        return {"type": "function", **tool["function"]}
     of_class = isinstance(tool, Parseable) or is_structure(getattr(function, "model", None))
     if isinstance(function, Mapping) and "name" not in tool and of_class:
         made = chat_tool(tool)
@@ -150,6 +163,17 @@ def response_tool(tool: Any) -> Any:
         return tool
     found = Structure.of(kind if is_structure(kind) else model)
     return Parseable({**tool, "parameters": found.schema, "strict": True}, found.parser)
+
+
+def class_tool(kind: Any, name: str | None = None, description: str | None = None) -> Parseable:
+    """Return a strict function tool whose arguments become an instance of a class."""
+    found = Structure.of(kind)
+    function: dict[str, Any] = {"name": name or found.name}
+    function |= {"strict": True, "parameters": found.schema}
+    description = found.description if description is None else description
+    if description is not None:
+        function["description"] = description
+    return Parseable({"type": "function", "function": function}, found.parser)
 
 
 def tool_parsers(tools: Iterable[Any] | None) -> dict[str, Parser | None]:

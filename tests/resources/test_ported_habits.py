@@ -10,7 +10,7 @@ from chat_wire import ASK, calling, saying
 from fake_transport import fake_api
 from pydantic import BaseModel
 
-from emitter_stream import pydantic_function_tool
+from emitter_stream import function_tool, pydantic_function_tool
 from emitter_stream.resources import Responses
 from emitter_stream.resources.chat import Completions
 
@@ -77,6 +77,30 @@ def test_a_class_as_a_tool_of_responses(make):
     assert (tool["type"], tool["name"], tool["strict"]) == ("function", "Query", True)
     assert tool["parameters"]["required"] == ["table"]
     assert response.output[0].parsed_arguments == Query(table="t")
+
+
+def get_weather(city: str) -> str:
+    """Tell the weather."""
+    return city
+
+
+def test_functions_and_classes_as_tools():
+    """A function or a class as a tool of `create` and `stream` is sent as its description."""
+    answer = {"choices": [{"message": {"role": "assistant"}, "finish_reason": "stop"}]}
+    api, sent = fake_api(answer, {"output": []})
+    tools = [get_weather, Query, function_tool(get_weather), {"type": "custom", "name": "x"}]
+    Completions(api).parse(**ASK, tools=[Query])
+    Responses(api).create(model="m", input="x", tools=tools)
+    (of_chat,) = sent[0].body["tools"]
+    assert (of_chat["function"]["name"], of_chat["function"]["strict"]) == ("Query", True)
+    by_hints, by_class, made, custom = sent[1].body["tools"]
+    assert (by_hints["type"], by_hints["name"]) == ("function", "get_weather")
+    assert by_hints["description"] == "Tell the weather."
+    assert by_hints == made
+    assert (by_class["name"], by_class["strict"], custom) == ("Query", True, tools[3])
+    api, sent = fake_api(answer)
+    Completions(api).create(**ASK, tools=[get_weather])
+    assert sent[0].body["tools"] == [function_tool(get_weather)]
 
 
 def test_public_examples_line_for_line(connect):
