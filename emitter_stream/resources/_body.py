@@ -16,8 +16,8 @@ __all__ = ["json_body", "merge_headers", "query_parameters"]
 def json_body(fields: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the body of a request: the fields that are given, then the caller's extra ones.
 
-    ``None`` becomes null. Objects of ``emitter_stream.types``, mappings and iterables may stand
-    anywhere. What JSON cannot say is a ``TypeError`` or ``ValueError`` that names its place.
+    ``None`` becomes null. Objects of ``emitter_stream.types``, pydantic's (so the official SDK's),
+    mappings and iterables may stand anywhere. What JSON cannot say is a ``TypeError`` or ``ValueError`` that names its place.
     """
     return {
         name: _json_value(value, name)
@@ -37,6 +37,10 @@ def _json_value(value: Any, place: str) -> Any:
         return _as_received(value)
     if isinstance(value, Mapping):
         return _json_object(value, place)
+    dump = getattr(value, "model_dump", None)
+    if dump is not None and not isinstance(value, type):  # pydantic's, the official SDK's objects
+        excluded = getattr(value, "__api_exclude__", None)  # what its helpers have added
+        return _json_value(dump(mode="json", exclude_unset=True, exclude=excluded), place)
     if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | memoryview):
         return [_json_value(item, f"{place}[{index}]") for index, item in enumerate(value)]
     raise TypeError(f"{place} is a {type(value).__name__}, which cannot be sent as JSON")

@@ -103,6 +103,27 @@ def test_functions_and_classes_as_tools():
     assert sent[0].body["tools"] == [function_tool(get_weather)]
 
 
+def test_objects_of_the_official_sdk_are_sent():
+    """Messages and items that the official SDK returned go back as they came, without its extras."""
+    function = {"name": "f", "arguments": "{}"}
+    call = {"id": "c", "type": "function", "function": {**function, "parsed_arguments": {}}}
+    fields = {"role": "assistant", "content": None, "tool_calls": [call]}
+    message = openai.types.chat.ChatCompletionMessage.construct(**fields)
+    item = openai.types.responses.ResponseFunctionToolCall(
+        type="function_call", call_id="c", name="f", arguments="{}"
+    )
+    answer = {"choices": [{"message": {"role": "assistant"}, "finish_reason": "stop"}]}
+    api, sent = fake_api(answer, answer, {"output": []})
+    Completions(api).create(model="m", messages=[message])
+    Completions(api).parse(model="m", messages=iter([message]))
+    Responses(api).create(model="m", input=[item])
+    assert sent[0].body == sent[1].body
+    assert sent[0].body["messages"][0]["tool_calls"][0]["function"]["name"] == "f"
+    assert sent[2].body["input"] == [
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    ]
+
+
 def test_public_examples_line_for_line(connect):
     """Chained listeners, a loop over the chunks, and the finals, as Node's examples have them."""
     runner = connect(saying("Hel", "lo")).chat.completions.stream(**ASK)
