@@ -72,7 +72,7 @@ def _attach_to_run(stream: AssistantStream, writer: _Writer) -> None:
 def _attach_to_chat(stream: ChatCompletionStream, writer: _ChatWriter) -> None:
     stream.on("chunk", lambda chunk: writer.chunk(chunk.to_dict()))
     stream.on("message", lambda message: writer.message(message.to_dict()))
-    stream.on("end", writer.finish)
+    stream.on("end", writer.end)
 
 
 class _Lines:
@@ -116,13 +116,42 @@ class _Lines:
 
 
 class _ChatWriter(_Lines):
-    """Writes the chunks of chat completions, or completions that come whole."""
+    """Writes the chunks of chat completions, or completions that come whole.
+
+    Of several choices that come side by side each is written when the one before has ended.
+    """
+
+    def __init__(self, write: Write, quiet: Container[str] = ()) -> None:
+        super().__init__(write, quiet)
+        self._choice: Any = None  # the one that is being written
+        self._waiting: dict[Any, list[dict[str, Any]]] = {}
 
     def chunk(self, chunk: dict[str, Any]) -> None:
         for choice in chunk["choices"]:
-            self._delta(choice.get("index"), choice.get("delta"))
-            if choice.get("finish_reason"):
-                self.ended("finish", text_of(choice["finish_reason"]))
+            self._take(choice)
+
+    def _take(self, choice: dict[str, Any]) -> None:
+        index = choice.get("index")
+        if self._choice is None:
+            self._choice = index
+        if index != self._choice:
+            self._waiting.setdefault(index, []).append(choice)
+            return
+        self._delta(index, choice.get("delta"))
+        if choice.get("finish_reason"):
+            self.ended("finish", text_of(choice["finish_reason"]))
+            self._next_choice()
+
+    def _next_choice(self) -> None:
+        self._choice = None
+        if self._waiting:
+            for choice in self._waiting.pop(min(self._waiting)):
+                self._take(choice)
+
+    def end(self) -> None:
+        while self._waiting:
+            self._next_choice()
+        self.finish()
 
     def _delta(self, choice: Any, delta: Any) -> None:
         more = f" {choice + 1}" if choice else ""

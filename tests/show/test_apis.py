@@ -231,6 +231,23 @@ def test_replay(name, request, capsys):
         assert capsys.readouterr() == (SHOWN[name], "")
 
 
+def test_replay_of_choices(tmp_path, capsys):
+    """Choices that came side by side are printed one after the other, also one without an end."""
+    events = [
+        made.chunk({"role": "assistant", "content": "a"}),
+        made.chunk({"role": "assistant", "content": "x"}, index=1),
+        made.chunk({"content": "b"}),
+        made.chunk({"content": "y"}, index=1),
+        made.chunk({}, "stop"),
+    ]
+    whole = made.write(tmp_path / "1.jsonl", "chat", [*events, made.chunk({}, "stop", index=1)])
+    assert main(["replay", str(whole), "--fast"]) == 0
+    ended = "assistant > ab\nfinish > stop\nassistant 2 > xy\n"
+    assert capsys.readouterr().out == f"{ended}finish > stop\n"
+    assert main(["replay", str(made.write(tmp_path / "2.jsonl", "chat", events)), "--fast"]) == 1
+    assert capsys.readouterr().out == ended
+
+
 def test_replay_of_an_error(tmp_path, capsys):
     """An error that ended the stream is a line on stderr and status 1."""
     error = {"class": "APIConnectionError", "message": "gone"}
