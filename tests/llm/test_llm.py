@@ -133,14 +133,20 @@ def test_abort_frees_the_model(llama, api):
     client = ours(llama)
     if api == "chat":
         messages = [{"role": "user", "content": "Count to 300."}]
-        stream = client.chat.completions.stream(model="m", messages=messages, max_tokens=300)
+        stream = client.chat.completions.stream(
+            model="m", messages=messages, max_tokens=300, **programs.EXACT
+        )
         stream.on("content", lambda: stream.abort())
     else:
-        stream = client.responses.stream(model="m", input="Count to 300.", max_output_tokens=300)
+        stream = client.responses.stream(
+            model="m", input="Count to 300.", max_output_tokens=300, **programs.EXACT
+        )
         stream.on("response.output_text.delta", lambda: stream.abort())
     with pytest.raises(APIUserAbortError):
         stream.done(LONG)
-    after = client.chat.completions.create(model="m", messages=programs.HELLO, max_tokens=2)
+    after = client.chat.completions.create(
+        model="m", messages=programs.HELLO, max_tokens=2, **programs.EXACT
+    )
     assert after.choices[0].finish_reason == "length"
 
 
