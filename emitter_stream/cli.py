@@ -462,6 +462,7 @@ def _chat(args: argparse.Namespace) -> int:
             api = args.api
             if api == "auto":
                 api = chat.api_for(client, args.assistant, args.thread)
+            settings.check(api)
             dialogue = chat.DIALOGUES[api](
                 client, settings, lambda text: print(text, end="", flush=True), read
             )

@@ -50,6 +50,15 @@ class Settings:
     tools: tuple[str, ...] = ()
     functions: tuple[Callable[..., Any], ...] = ()
 
+    def check(self, api: str) -> None:
+        """Raise ``ValueError`` for what would be without effect."""
+        if api != "assistants" and (self.assistant is not None or self.thread is not None):
+            raise ValueError(f"--assistant and --thread do not go with --api {api}")
+        if self.tools and self.assistant is not None:
+            raise ValueError("--tool does not go with --assistant, which has its own tools")
+        if self.tools and api == "chat":
+            raise ValueError("--tool does not go with chat, which knows functions only")
+
 
 @contextlib.contextmanager
 def opened(base_url: str | None, scripted: bool, tell: Callable[[str], object]) -> Iterator[OpenAI]:

@@ -151,6 +151,22 @@ def test_errors_are_lines(scripted, capsys, monkeypatch, tmp_path):
     assert "No such file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--api", "chat", "--tool", "code_interpreter"],
+        ["--api", "responses", "--thread", "thread_1"],
+        ["--assistant", "asst_1", "--tool", "code_interpreter"],
+    ],
+    ids=" ".join,
+)
+def test_options_without_effect(scripted, capsys, given):
+    """Options that would be without effect are refused, and nothing is asked."""
+    assert main(["chat", *given, "Hello?"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and "go with" in err
+
+
 @pytest.mark.parametrize("api", APIS)
 def test_a_model_cannot_move_the_cursor(capsys, api):
     """Control characters of an answer are shown, not sent to the terminal."""
