@@ -158,6 +158,8 @@ def check_command(words: list[str], folder: Path) -> None:
     if words[:2] == ["emitter-stream", "serve"] and "--upstream" in words:
         given = _parser().parse_args(words[1:])  # upstreams are tried in tests/server
         Upstream(given.upstream, given.model, given.upstream_api)
+    elif words[:2] == ["emitter-stream", "serve"] and "postgresql:" in " ".join(words):
+        _parser().parse_args(words[1:])  # databases are tried in tests/server
     elif words[:2] == ["emitter-stream", "serve"]:
         serve(words[1:], folder)
     elif words[0] in ("ollama", "vllm", "llama-server"):
@@ -189,6 +191,10 @@ def check_command(words: list[str], folder: Path) -> None:
     elif words[:3] == ["pip", "install", "-e"]:  # test_wheel.py installs
         assert words[3:] == [".[server]"]
         assert "server =" in (ROOT / "setup.cfg").read_text(encoding="utf-8")
+    elif words[:2] == ["pip", "install"] and "emitter-stream[" in words[2]:
+        setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
+        extras = re.search(r"\[(.*)\]", words[2])[1].split(",")
+        assert [extra for extra in extras if f"\n{extra} =\n" not in setup] == []
     elif words[0] == "python":  # test_examples.py runs it
         assert (ROOT / words[1]).is_file() and len(words) == 2
     else:
@@ -306,14 +312,18 @@ def test_route_table():
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links(page):
-    """What a page links to is there, and README leads to every page."""
+    """What a page links to is there."""
     text = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
     targets = {target.partition("#")[0] for target in re.findall(r"\]\(([^)]*)\)", text)}
     assert [one for one in targets if one and not (page.parent / one).is_file()] == []
-    if page == README:
-        pages = {name_of(path) for path in PAGES} - {"README.md", "docs/index.md"}
-        own = {"docs/changelog.md", "docs/contributing.md"}  # include files that README links to
-        assert pages - own <= targets
+
+
+def test_every_page_is_found():
+    """README or the site's list of pages leads to every page."""
+    listed = re.findall(r"^[\w-]+$", text_of(DOCS / "index.md"), re.MULTILINE)
+    assert {path.stem for path in DOCS.glob("*.md")} - {"index"} == set(listed)
+    linked = re.findall(r"\]\(docs/([\w-]+)\.md\)", text_of(README))
+    assert len(linked) > 15 and set(linked) <= set(listed)
 
 
 def test_examples_page():
