@@ -22,11 +22,10 @@ import math
 import threading
 import time
 import warnings
-import weakref
 from collections.abc import Callable, Container
 from typing import Any
 
-from .. import _fork, _open_streams
+from .. import _open_streams
 from .._bell import Bell
 from ..exceptions import APIUserAbortError, LateListenerWarning, OpenAIError
 from . import program_end
@@ -73,7 +72,6 @@ class Delivery(Policy):
         self.thread: threading.Thread | None = None  # that moves the stream on, if one does
         self.is_winding_up = program_end.coming.is_set()
         self.origin: tuple[str, int] | None = None  # that it reads from, once that is known
-        _deliveries.add(self)
         if not inline:
             _open_streams.add(self)
         program_end.held.add(self)
@@ -305,17 +303,3 @@ def report(error: BaseException) -> None:
 def _directly(function: Callable[..., Any], *args: Any) -> Any:
     """Call a function where its caller is, inline."""
     return function(*args)
-
-
-_deliveries: weakref.WeakSet[Delivery] = weakref.WeakSet()
-
-
-def _begin_anew() -> None:
-    """Leave the parent's streams alone, in a child."""
-    global _deliveries
-    deliveries, _deliveries = list(_deliveries), weakref.WeakSet()
-    for delivery in deliveries:
-        delivery.begin_anew()
-
-
-_fork.renew(_begin_anew)

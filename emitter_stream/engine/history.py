@@ -8,13 +8,16 @@ may hand an event over unmade: under the name ``KEEP``, as a recipe and what tha
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol
 
-from ..types._model import untouched
+import attrs
 
-__all__ = ["KEEP", "History", "Recipe"]
+from ..types._model import untouched
+from .emitter import Registration
+
+__all__ = ["KEEP", "History", "Late", "Recipe"]
 
 KEEP: Final = ""
 """The name of an emission that calls nobody: its arguments are a ``Recipe`` and an ingredient."""
@@ -103,3 +106,24 @@ class History:
         self._count += counted
         self._keys.append(key)
         self._values.append(value)
+
+
+@attrs.define(eq=False)
+class Late:
+    """A listener that came after the beginning, and is still to be given what it missed.
+
+    As long as everything is kept, it is attached once it has been given that. Later deliveries are
+    kept no longer, so then it is attached at once, and what comes meanwhile is held for it.
+    """
+
+    registration: Registration
+    call: Callable[..., object]
+    held: deque[tuple[Any, ...]] = attrs.field(factory=deque)
+
+    def hold(self, *args: Any) -> None:
+        """Stand in for the listener."""
+        self.held.append(args)
+
+    def is_wanted(self) -> bool:
+        """Return whether the listener has not been taken away, perhaps by itself."""
+        return self.registration.call == self.hold

@@ -17,10 +17,10 @@ The phases of a stream:
     ENDED       those of `end`                      they have been called
     OVER        late listeners alone                nothing
 
-Beside that a stream *keeps* its deliveries, for listeners that come late, from its making on until
-somebody has said go. Go, like an abort, may be said at any moment; it counts from the next *gap* on, so that an
-event is kept whole or not at all. (The drivers of a loop keep nothing: there, whoever makes a stream
-attaches what he wants to before anything is called.)
+Beside that a stream *keeps* its deliveries, for listeners that come late, until somebody says go.
+Go, like an abort, may be said at any moment and counts from the next *gap* on, so that an event is
+kept whole or not at all. (On a loop nothing is kept: whoever makes a stream there attaches what he
+wants to before anything is called.)
 
     a listener attached in      hears
     WAITING                     everything
@@ -40,17 +40,16 @@ from __future__ import annotations
 
 import enum
 import math
+import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Container, Iterable
 from typing import Any, Protocol
-
-import attrs
 
 from .. import _fork
 from ..exceptions import APIUserAbortError, OpenAIError, described
 from .core import Emission, EventLog
 from .emitter import Emitter, Registration, _nothing, find
-from .history import KEEP, History
+from .history import KEEP, History, Late
 from .work import works_for
 
 __all__ = ["BUFFER_BOUND", "INSIDE", "Ahead", "Phase", "Policy", "listener_error"]
@@ -75,27 +74,6 @@ class Ahead(Protocol):
 
     @property
     def items(self) -> Collection[object]: ...
-
-
-@attrs.define(eq=False)
-class _Late:
-    """A listener that came after the beginning, and is still to be given what it missed.
-
-    As long as everything is kept, it is attached once it has been given that. Later deliveries are
-    kept no longer, so then it is attached at once, and what comes meanwhile is held for it.
-    """
-
-    registration: Registration
-    call: Callable[..., object]
-    held: deque[tuple[Any, ...]] = attrs.field(factory=deque)
-
-    def hold(self, *args: Any) -> None:
-        """Stand in for the listener."""
-        self.held.append(args)
-
-    def is_wanted(self) -> bool:
-        """Return whether the listener has not been taken away, perhaps by itself."""
-        return self.registration.call == self.hold
 
 
 class Policy:
@@ -139,9 +117,10 @@ class Policy:
         self._everything = everything
         self._aliases = aliases
         self._history = History()
-        self._late: deque[_Late] = deque()
+        self._late: deque[Late] = deque()
         self._last: deque[Emission] | None = None  # calls that are still to be made
         self._generation = _fork.generation
+        _policies.add(self)
 
     # What the drivers know how to do
 
@@ -256,7 +235,7 @@ class Policy:
             late = self.keeping and self.begun and not self._go_said and not inside
             if late:
                 self.attention = True
-                entry = _Late(registration, registration.call)
+                entry = Late(registration, registration.call)
                 registration.call = entry.hold
                 self._late.append(entry)
             if not late or self._history.full:
@@ -511,3 +490,17 @@ class Policy:
 def listener_error(name: str, error: BaseException) -> OpenAIError:
     """Return what the stream ends in when a listener has raised ``error``."""
     return OpenAIError(f"A listener for {name!r} raised {described(error)}")
+
+
+_policies: weakref.WeakSet[Policy] = weakref.WeakSet()
+
+
+def _begin_anew() -> None:
+    """Leave the parent's streams alone, in a child."""
+    global _policies
+    policies, _policies = list(_policies), weakref.WeakSet()
+    for policy in policies:
+        policy.begin_anew()
+
+
+_fork.renew(_begin_anew)

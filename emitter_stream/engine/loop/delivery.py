@@ -243,10 +243,6 @@ class LoopDelivery(Policy):
         self._close_error = error
         self._own_bell.ring()
 
-    def is_lost(self) -> bool:
-        """Return whether the loop is closed (safe)."""
-        return self.loop.is_closed()
-
     def lose(self) -> None:
         """Take note that the loop is closed, and that nothing will ever run there again (safe)."""
         running.discard(self)
@@ -310,7 +306,7 @@ class LoopDelivery(Policy):
         return error
 
     async def _read(self) -> None:
-        core, recorder = self._core, self.recorder
+        core = self._core
         await self._next()
         await self._begin()
         if self.stopping is not None:

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ... import _bell, _fork
 
-__all__ = ["OnLoop", "add", "discard"]
+if TYPE_CHECKING:
+    from .delivery import LoopDelivery
 
-
-class OnLoop(Protocol):
-    """A stream that runs on a loop."""
-
-    def is_lost(self) -> bool:
-        """Return whether its loop is closed."""
-        ...
-
-    def lose(self) -> None:
-        """Take note that nothing will ever run there again."""
-
-    def begin_anew(self) -> None:
-        """Stand still, in a child."""
+__all__ = ["add", "discard"]
 
 
 class _Running:
@@ -36,10 +25,10 @@ class _Running:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._bell = _bell.Bell()
-        self.streams: set[OnLoop] = set()
+        self.streams: set[LoopDelivery] = set()
         self._thread: threading.Thread | None = None
 
-    def add(self, stream: OnLoop) -> None:
+    def add(self, stream: LoopDelivery) -> None:
         with self._lock:
             self.streams.add(stream)
             if self._thread is not None:
@@ -55,7 +44,7 @@ class _Running:
             self._thread = None
             raise
 
-    def discard(self, stream: OnLoop) -> None:
+    def discard(self, stream: LoopDelivery) -> None:
         self.streams.discard(stream)
         self._bell.ring()
 
@@ -66,30 +55,28 @@ class _Running:
                 if not self.streams:
                     self._thread = None
                     return
-                lost = [one for one in list(self.streams) if one.is_lost()]
+                lost = [one for one in list(self.streams) if one.loop.is_closed()]
             for stream in lost:
                 stream.lose()
 
 
 _running = _Running()
-_elsewhere: list[OnLoop] = []  # not let go of: a task that is freed before its end complains
+_elsewhere: list[LoopDelivery] = []  # not let go of: a task that is freed before its end complains
 
 
-def add(stream: OnLoop) -> None:
+def add(stream: LoopDelivery) -> None:
     """Keep a stream until its end."""
     _running.add(stream)
 
 
-def discard(stream: OnLoop) -> None:
+def discard(stream: LoopDelivery) -> None:
     """Forget a stream. No lock is taken: a finalizer comes by here, on whatever thread."""
     _running.discard(stream)
 
 
 def _begin_anew() -> None:
-    """Leave the parent's streams alone, in a child."""
+    """Look after those alone that a child makes itself."""
     global _running
-    for stream in _running.streams:
-        stream.begin_anew()
     _elsewhere.extend(_running.streams)
     _running = _Running()
 
