@@ -148,8 +148,7 @@ class Delivery(Policy):
                 self._serve_soon()  # of whom an exception in attach() may have told nobody
             return self._changed.wait_for(lambda: is_so() or self.settled(), timeout)
         finally:
-            with contextlib.suppress(ValueError):
-                self.waiters.remove(waiter)
+            self.stop_waiting(waiter)
 
     def watch(self, is_so: Callable[[], object], seconds: float | None) -> None:
         """Wait until ``is_so()``, so many seconds at most, looking at each ``notify``."""

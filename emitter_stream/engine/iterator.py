@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from ..exceptions import OpenAIError
 from .delivery import Delivery
 from .inline import InlineDriver
-from .policy import BUFFER_BOUND, Policy
+from .policy import BUFFER_BOUND, BUFFER_ROOM, Policy
 
 __all__ = ["Buffer", "EventIterator", "InlineBuffer", "Iteration", "Ready"]
 
@@ -190,7 +190,9 @@ class Buffer(Ready):
         if count == 1:
             if self._waiters:
                 self._delivery.notify()
-        elif count >= BUFFER_BOUND:
+        elif (
+            count == BUFFER_BOUND
+        ):  # and not behind that: whoever lifts the bound says when he goes
             self.is_full = self._delivery.attention = True
 
     def open(self) -> None:
@@ -202,8 +204,8 @@ class Buffer(Ready):
         self._delivery.close_buffer(self)
 
     def make_room(self) -> None:
-        """Let the reader go on if there is room again."""
-        if len(self.items) < BUFFER_BOUND:
+        """Let the reader go on once there is room again."""
+        if len(self.items) < BUFFER_ROOM:
             self.is_full = False
             self._delivery.notify()
 

@@ -38,6 +38,7 @@ moment, from any thread; each is whole, under a lock that nobody waits or calls 
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import math
 import weakref
@@ -52,9 +53,10 @@ from .emitter import Emitter, Registration, _nothing, find
 from .history import KEEP, History, Late
 from .work import works_for
 
-__all__ = ["BUFFER_BOUND", "INSIDE", "Ahead", "Phase", "Policy", "listener_error"]
+__all__ = ["BUFFER_BOUND", "BUFFER_ROOM", "INSIDE", "Ahead", "Phase", "Policy", "listener_error"]
 
 BUFFER_BOUND = 256  # events that an iterator may lag behind before the reader is held back
+BUFFER_ROOM = BUFFER_BOUND // 2  # at which it is let go on: not for each one, in turns with it
 
 INSIDE = "a listener cannot wait for its own stream: the stream waits for the listener"
 
@@ -284,6 +286,12 @@ class Policy:
             if buffer in self.buffers:
                 self.buffers.remove(buffer)
 
+    def stop_waiting(self, waiter: object) -> None:
+        """Take one out of ``waiters``; what held the reader back before may do so again."""
+        with contextlib.suppress(ValueError):
+            self.waiters.remove(waiter)
+        self.attention = True
+
     def begin_anew(self) -> None:
         """Stand still, in a child; whoever is in here with the thread that forked finds its way out."""
         self.emitter.begin_anew()
@@ -355,10 +363,11 @@ class Policy:
             if self._go_said and self.keeping:
                 self.keeping = False
                 self._history.clear()
-            if self.is_held_back():
-                return False
-            self.attention = self.stopping is not None or self.elsewhere
-            return True
+            self.attention = False  # before the look: who stops waiting now says so anew
+            held_back = self.is_held_back()
+            if held_back or self.stopping is not None or self.elsewhere:
+                self.attention = True
+            return not held_back
 
     def serve_late(self, call: Callable[..., object]) -> OpenAIError | None:
         """Give late listeners what they missed, by ``call(listener, *args)`` (*token*).

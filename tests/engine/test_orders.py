@@ -46,6 +46,7 @@ class Meeting(ToyCore):
         self.missed = 0  # words, when the second listener came
         self.is_late = False  # whether it came when go had been said
         self.has_ended = False  # when it came
+        self.is_read = threading.Event()  # nobody's turn comes any more
 
     def meet(self, stream: EventStream | AsyncEventStream) -> None:
         """Say what the others do: one comes to listen, one says go, one aborts."""
@@ -75,10 +76,13 @@ class Meeting(ToyCore):
             self.steps.pop(min(self.steps))()
 
     def words(self) -> Iterator[str]:
-        for word in WORDS:
+        try:
+            for word in WORDS:
+                self.turn()
+                yield word
             self.turn()
-            yield word
-        self.turn()
+        finally:
+            self.is_read.set()
 
     def feed(self, event: object, data: object) -> Iterator[Emission]:
         self.turn()
@@ -143,6 +147,8 @@ def test_a_listener_go_and_an_abort_on_a_loop(part):
         stream = AsyncEventStream(ThreadReader(EventsSource(core.words(), ToyCodec())), core)
         core.meet(stream)
         await asyncio.wait_for(stream._delivery._task, PATIENCE)
+        # An abort does not wait for who reads: what it still lets others do comes behind the end.
+        assert await loop.run_in_executor(None, core.is_read.wait, PATIENCE)
         core.rest()
         core.check_first(stream._delivery.error)
         heard = core.made[core.missed :] + ([] if core.has_ended else ["end"])

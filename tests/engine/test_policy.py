@@ -288,7 +288,7 @@ def test_an_error_is_reported_unless_somebody_hears_it(by):
             "listener": (lambda play=play: play.on("error", "told"), lambda: None),
             "waiter": (
                 lambda play=play, waiter=waiter: play.waiters.append(waiter),
-                lambda play=play, waiter=waiter: play.waiters.remove(waiter),
+                lambda play=play, waiter=waiter: play.stop_waiting(waiter),
             ),
             "iterator": (
                 lambda play=play, buffer=buffer: play.hold_back_for(buffer),
@@ -379,7 +379,7 @@ def test_a_full_buffer_holds_the_reader_back_and_nothing_is_lost(monkeypatch, wa
         waiter = object()
         wait = [
             lambda play=play, waiter=waiter: play.waiters.append(waiter),
-            lambda play=play, waiter=waiter: play.waiters.remove(waiter),
+            lambda play=play, waiter=waiter: play.stop_waiting(waiter),
         ]
         leave = functools.partial(play.forget_buffer, buffer)
         play.run([open_buffer, take, take, leave], *([wait] if waits else []))

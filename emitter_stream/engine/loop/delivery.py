@@ -202,7 +202,7 @@ class LoopDelivery(Policy):
             await self._bell.until(lambda: expired or is_so() or self.settled())
             return bool(is_so() or self.settled())
         finally:
-            self.waiters.remove(is_so)
+            self.stop_waiting(is_so)
             if timer is not None:
                 timer.cancel()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..iterator import Args, Iteration, Ready
-from ..policy import BUFFER_BOUND
+from ..policy import BUFFER_BOUND, BUFFER_ROOM
 from .delivery import LoopDelivery
 
 __all__ = ["AsyncEventIterator"]
@@ -59,7 +59,7 @@ class AsyncEventIterator(Iteration[_T]):
                 if not buffer.has_item():
                     break
             args = items.popleft()
-            if len(items) == BUFFER_BOUND - 1:
+            if len(items) == BUFFER_ROOM - 1:
                 self._delivery.made_room()
             item: _T = args if self._convert is None else self._convert(args)
             if item or not self._skip_empty:
@@ -97,7 +97,9 @@ class Buffer(Ready):
         if count == 1:
             if delivery.waiters and not delivery.calling:
                 delivery.notify()
-        elif count >= BUFFER_BOUND:
+        elif (
+            count == BUFFER_BOUND
+        ):  # and not behind that: whoever lifts the bound says when he goes
             delivery.attention = True
 
     def open(self) -> None:
