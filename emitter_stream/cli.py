@@ -89,7 +89,10 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="a web page's scheme://host:port whose scripts may use the server; repeatable",
     )
     serve.add_argument(
-        "--db", default=":memory:", metavar="PATH", help="database file, or :memory:"
+        "--db",
+        default=":memory:",
+        metavar="PATH",
+        help="database file, :memory:, or postgresql://..., which several servers can share",
     )
     serve.add_argument(
         "--files", metavar="DIR", help="where uploaded files lie; beside the database if not given"

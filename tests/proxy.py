@@ -16,13 +16,13 @@ PATIENCE = 60.0
 
 
 class Proxy:
-    """Passes bytes on to ``target``, a host and a port.
+    """Passes bytes on to ``target``, a host and a port, or the path of a socket.
 
     ``cuts`` are numbers of bytes, for one connection after the other: so many of the answer's go
     through, then the connection is reset. 0 and later connections are not cut.
     """
 
-    def __init__(self, target: tuple[str, int], cuts: tuple[int, ...] = ()) -> None:
+    def __init__(self, target: tuple[str, int] | str, cuts: tuple[int, ...] = ()) -> None:
         self.target = target
         self.cuts = list(cuts)
         self.cut_count = 0
@@ -78,7 +78,7 @@ class Proxy:
             except OSError:
                 return
             try:
-                server = socket.create_connection(self.target)
+                server = self._connect()
             except OSError:
                 _reset(client)
                 client.close()
@@ -87,6 +87,13 @@ class Proxy:
                 self._sockets |= {client, server}
                 left = self.cuts.pop(0) if self.cuts else 0
             self._start(self._serve, client, server, left)
+
+    def _connect(self) -> socket.socket:
+        if not isinstance(self.target, str):
+            return socket.create_connection(self.target)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.connect(self.target)
+        return sock
 
     def _serve(self, client: socket.socket, server: socket.socket, left: int) -> None:
         forth = threading.Thread(

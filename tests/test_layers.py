@@ -62,6 +62,8 @@ HOMES = {
     "requests": {"emitter_stream.http"},
     "urllib3": {"emitter_stream.http"},
     "httpx2": {"emitter_stream.server"},
+    "alembic": {"emitter_stream.server"},
+    "psycopg": {"emitter_stream.server"},
     "pypdf": {"emitter_stream.server"},
     "python_multipart": {"emitter_stream.server"},
     "sqlalchemy": {"emitter_stream.server"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import threading
@@ -11,7 +12,7 @@ import time
 import weakref
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
 import uvicorn
 
@@ -26,9 +27,15 @@ from .models.model import Model
 from .models.scripted import ScriptedModel
 from .runs.lifecycle import Lifecycle
 from .runs.runs import RunEngine
+from .store.schema import is_postgres, without_password
 from .store.store import Clock, Database, DatabaseUnusable
 
+if TYPE_CHECKING:
+    from .store.postgres import PostgresDatabase
+
 CodeInterpreter = Literal["off", "local"]
+
+logger = logging.getLogger("emitter_stream.server")
 
 GRACE = 2  # seconds for the streams' clients to read the end
 
@@ -70,7 +77,7 @@ class LocalServer:
         with LocalServer() as server:
             client = OpenAI(base_url=server.base_url, api_key="any")
 
-    `db` is a file or `:memory:`; `tokens_per_second` is the scripted model's pace (0 or None: as
+    `db` is a file, `:memory:`, or `postgresql://...`, which several servers can share; `tokens_per_second` is the scripted model's pace (0 or None: as
     fast as possible); `model` replaces that model: `Upstream(...)`, or one of your own.
     Uploaded files lie in the folder `files`, by default beside the database, or in a folder that goes
     away with the server if that is in memory.
@@ -176,7 +183,7 @@ class LocalServer:
             f"model: {model}",
             f"code interpreter: {code}",
             f"keys: {self._keys}",
-            f"database: {self._db_path}",
+            f"database: {without_password(self._db_path)}",
         ]
 
     def stop(self) -> None:
@@ -221,7 +228,11 @@ class LocalServer:
         return self._pid != os.getpid()
 
     def _serve(
-        self, listener: socket.socket, database: Database, stored: Folder, ready: threading.Event
+        self,
+        listener: socket.socket,
+        database: Database | PostgresDatabase,
+        stored: Folder,
+        ready: threading.Event,
     ) -> None:
         try:
             asyncio.run(self._serve_async(listener, database, stored, ready))
@@ -234,7 +245,11 @@ class LocalServer:
             ready.set()
 
     async def _serve_async(
-        self, listener: socket.socket, database: Database, stored: Folder, ready: threading.Event
+        self,
+        listener: socket.socket,
+        database: Database | PostgresDatabase,
+        stored: Folder,
+        ready: threading.Event,
     ) -> None:
         engine = RunEngine(
             database, self._model, self._lifetime, has_code=self._has_code, stored=stored
@@ -278,8 +293,17 @@ def _runs_code(model: Model, asked: CodeInterpreter | None) -> bool:
     return bool(getattr(model, "runs_code", True)) if asked is None else asked == "local"
 
 
-def _open_database(path: str, clock: Clock) -> Database:
+def _open_database(path: str, clock: Clock) -> Database | PostgresDatabase:
     """Open a database and close the runs that a killed server left in the middle."""
+    if is_postgres(path):
+        try:
+            from .store.postgres import PostgresDatabase
+        except ImportError as exc:
+            raise DatabaseUnusable(
+                f"PostgreSQL needs {exc.name}: pip install 'emitter-stream[postgres]'"
+            ) from exc
+        # Others may be at work on theirs: each sees to it in time whose process is gone.
+        return PostgresDatabase(path, None if clock is time.time else clock)
     database = Database(path, clock)
     try:
         database.call_now(lambda session: Lifecycle(session, int(clock())).recover())
@@ -291,7 +315,12 @@ def _open_database(path: str, clock: Clock) -> Database:
 
 def _open_folder(path: str | None, database: str) -> Folder:
     """Open the folder of files: the one named, else the one beside the database."""
-    if path is None and database not in ("", ":memory:"):
+    if path is None and is_postgres(database):
+        logger.warning(
+            "uploaded files are this server's own, and go with it: name a folder that all servers "
+            "share (--files)"
+        )
+    elif path is None and database not in ("", ":memory:"):
         path = f"{database}-files"
     try:
         return Folder(path)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import openai
 import pytest
 from canned import Canned
+from databases import postgres_server
 from server_helpers import GatedModel, Raw
 
 from emitter_stream.server import LocalServer
@@ -30,6 +31,13 @@ def start() -> Iterator[Callable[..., LocalServer]]:
     left = [t for t in set(threading.enumerate()) - before if t.name.startswith("assistants")]
     assert not left
     gc.collect()  # a forgotten socket says so now, in this test
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Give the URL of a PostgreSQL server."""
+    with postgres_server() as url:
+        yield url
 
 
 @pytest.fixture

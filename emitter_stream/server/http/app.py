@@ -381,7 +381,7 @@ def create_app(engine: RunEngine, doors: Doors) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        engine.begin()
+        await engine.begin()
         yield
         await engine.stop()
 

@@ -16,11 +16,13 @@ from ..http.errors import bad_request
 from ..models.model import count_tokens
 from ..store import objects
 from ..store.objects import Json
-from ..store.records import ACTIVE, Records
+from ..store.records import Records
 from ..store.store import (
+    ACTIVE,
     AssistantRow,
     MessageRow,
     ModelCallRow,
+    ProcessRow,
     RunEventsRow,
     RunLogRow,
     RunRow,
@@ -33,6 +35,8 @@ from .logs import told_texts
 from .tails import Told
 
 Event = tuple[str, Json]
+
+WORKING = ("queued", "in_progress", "cancelling")  # what only a process may leave
 
 
 class Interrupted(Exception):
@@ -89,10 +93,17 @@ class Lifecycle(Records):
     """
 
     def __init__(
-        self, session: Transaction, now: int, owner: str | None = None, *, process: str = ""
+        self,
+        session: Transaction,
+        now: int,
+        owner: str | None = None,
+        *,
+        process: str = "",
+        at_work: Callable[[str], bool] = lambda _: False,
     ) -> None:
         super().__init__(session, now, owner)
         self.process = process
+        self._at_work = at_work  # the runs that have a worker here, which closes them itself
         self.told: list[Told] = []
         self.over: list[Json] = []
         self._logs: dict[str, RunLogRow | None] = {}
@@ -108,8 +119,15 @@ class Lifecycle(Records):
     def log(self, run_id: str) -> RunLogRow | None:
         """Return a run's log, which nobody else may change until this transaction is over."""
         if run_id not in self._logs:
-            self._logs[run_id] = self.session.get(RunLogRow, run_id, with_for_update=True)
+            self._logs[run_id] = self.session.get(
+                RunLogRow, run_id, with_for_update=True, populate_existing=True
+            )
         return self._logs[run_id]
+
+    def _locked(self, run_id: str, **scope: Any) -> RunRow:
+        """Return a run as it is now; nobody else changes it until this transaction is over."""
+        self.log(run_id)  # in one order, the log first, or two might wait for each other
+        return self.find(RunRow, run_id, lock=True, **scope)
 
     def own(self, run_id: str) -> None:
         """Make sure that the run is still this process's; raises `Disowned`."""
@@ -141,7 +159,7 @@ class Lifecycle(Records):
     # beginnings
 
     def create_run(self, thread_id: str, params: Json, lifetime: int) -> Json:
-        thread = self.find(ThreadRow, thread_id)
+        thread = self.find(ThreadRow, thread_id, lock=True)
         assistant = self.find(AssistantRow, params["assistant_id"])
         active = self.active_run(thread_id)
         if active is not None:
@@ -179,7 +197,7 @@ class Lifecycle(Records):
 
     def _working(self, run_id: str) -> RunRow:
         """Return a run that may go on; a cancel that came in between stops the worker here."""
-        row = self.find(RunRow, run_id)
+        row = self._locked(run_id)
         if row.status not in ("queued", "in_progress"):
             raise Interrupted
         return row
@@ -257,7 +275,7 @@ class Lifecycle(Records):
     def save_text(self, message_id: str, text: str) -> None:
         """Keep what has been written so far, so that a killed server loses little of it."""
         content = [objects.text_content(text)] if text else []
-        self.change(self.find(MessageRow, message_id), content=content)
+        self.change(self.find(MessageRow, message_id, lock=True), content=content)
 
     def save_calls(self, step_id: str, calls: list[Json]) -> None:
         details = {"type": "tool_calls", "tool_calls": calls}
@@ -277,7 +295,7 @@ class Lifecycle(Records):
         """End a message, whole or cut off for the reason `cut`; returns the message and the step."""
         self._working(step["run_id"])
         self.save_text(message_id, text)
-        row = self.find(MessageRow, message_id)
+        row = self.find(MessageRow, message_id, lock=True)
         if cut is not None:
             message = self.change(
                 row,
@@ -335,7 +353,7 @@ class Lifecycle(Records):
 
     def submit_outputs(self, thread_id: str, run_id: str, outputs: list[Json]) -> tuple[Json, Json]:
         """Give a waiting run all its outputs; returns the step and the run, queued again."""
-        run = self.find(RunRow, run_id, thread_id=thread_id)
+        run = self._locked(run_id, thread_id=thread_id)
         if run.status != "requires_action":
             raise bad_request(f'Runs in status "{run.status}" do not accept tool outputs.')
         wanted = run.body["required_action"]["submit_tool_outputs"]["tool_calls"]
@@ -373,7 +391,7 @@ class Lifecycle(Records):
         return "thread.run.completed", run
 
     def mark_cancelling(self, thread_id: str, run_id: str) -> Json:
-        row = self.find(RunRow, run_id, thread_id=thread_id)
+        row = self._locked(run_id, thread_id=thread_id)
         if row.status not in ACTIVE:
             raise bad_request(f"Cannot cancel run with status '{row.status}'.")
         if row.status == "requires_action":
@@ -387,7 +405,7 @@ class Lifecycle(Records):
 
         Return False if it is over already.
         """
-        row = self.find(RunRow, run_id)
+        row = self._locked(run_id)
         if row.status not in ACTIVE:
             return False
         events: list[Event] = []
@@ -419,41 +437,72 @@ class Lifecycle(Records):
         self.tell(run_id, events, before)
         return True
 
-    def due(self, at_work: Callable[[str], bool]) -> list[tuple[str, Ending]] | None:
-        """Return the runs that are to be closed because their time is over, and how; None: none is.
+    def close_due(self, found: list[str]) -> bool:
+        """Close the runs whose time is over, as far as nobody else does; they are put into `found`.
 
-        `at_work` tells the runs that have a worker, which closes them itself. The others wait for
-        tool outputs, or their worker could not store their end.
+        Return whether there is any, closed here or not.
+
+        They wait for tool outputs, or their worker could not store their end.
         """
-        query = select(RunRow.id, RunRow.status).where(
-            RunRow.status.in_(ACTIVE), RunRow.expires_at <= self.now
+        query = (
+            select(RunRow.id, RunRow.status)
+            .outerjoin(RunLogRow, RunLogRow.run_id == RunRow.id)
+            .where(RunRow.status.in_(ACTIVE), RunRow.expires_at <= self.now)
+            .where(or_(RunLogRow.process.is_(None), RunLogRow.process == self.process))
         )
         over = self.session.execute(query).all()
-        if not over:
-            return None
-        return [
-            (run_id, Ending("cancelled" if status == "cancelling" else "expired"))
-            for run_id, status in over
-            if not at_work(run_id)
-        ]
+        for run_id, status in over:
+            if not self._at_work(run_id):
+                found.append(run_id)
+                self.close_run(run_id, Ending("cancelled" if status == "cancelling" else "expired"))
+        return bool(over)
 
     def recover(self) -> None:
-        """Close what a server that was killed left in the middle.
+        """Close what a server that was killed left in the middle, where there is no other server.
 
         Runs that wait for tool outputs are not touched: they need no worker and can go on.
         """
-        query = select(RunRow).where(RunRow.status.in_(("queued", "in_progress", "cancelling")))
-        for row in self.session.scalars(query).all():
-            if row.status == "cancelling":
-                ending = Ending("cancelled")
-            elif row.expires_at <= self.now:
-                ending = Ending("expired")
-            else:
-                ending = Ending("failed", "The server was stopped in the middle of this run.")
-            self._close_lost(row.id, ending)
+        query = select(RunRow.id).where(RunRow.status.in_(WORKING))
+        for run_id in self.session.scalars(query).all():
+            self._close_lost(run_id)
 
-    def _close_lost(self, run_id: str, ending: Ending) -> None:
+    def orphans(self) -> list[str]:
+        """Return runs whose process is gone: it did not renew its lease."""
+        query = (
+            select(RunLogRow.run_id)
+            .where(RunLogRow.process.is_not(None))
+            .where(RunLogRow.process.not_in(select(ProcessRow.id)))
+            .limit(100)
+        )
+        return list(self.session.scalars(query))
+
+    def close_orphan(self, run_id: str) -> None:
+        """Close a run whose process is gone, unless somebody did so meanwhile."""
+        log = self.log(run_id)
+        if log is None or log.process is None:
+            return
+        if self.session.get(ProcessRow, log.process) is None:
+            self._close_lost(run_id)
+
+    def ours(self) -> list[str]:
+        """Return the runs of this process."""
+        query = select(RunLogRow.run_id).where(RunLogRow.process == self.process)
+        return list(self.session.scalars(query))
+
+    def to_cancel(self) -> list[str]:
+        """Return the runs of this process that are to be cancelled."""
+        query = select(RunRow.id).join(RunLogRow, RunLogRow.run_id == RunRow.id)
+        query = query.where(RunLogRow.process == self.process, RunRow.status == "cancelling")
+        return list(self.session.scalars(query))
+
+    def _close_lost(self, run_id: str) -> None:
         """Close a run whose process is gone; what it told of a message belongs to that."""
+        row = self._locked(run_id)
+        ending = Ending("failed", "The server was stopped in the middle of this run.")
+        if row.status == "cancelling":
+            ending = Ending("cancelled")
+        elif row.expires_at <= self.now:
+            ending = Ending("expired")
         texts = told_texts(self.session, run_id)
         for message in self.rows(MessageRow, run_id=run_id):
             if message.body["status"] == "in_progress" and message.id in texts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..answers.work import Work
 from ..files.desk import Desk
@@ -15,14 +15,20 @@ from ..http.keys import OWNER
 from ..interpreter import Sandbox
 from ..journal import note_end, where
 from ..models.model import Model
+from ..search.postgres import PostgresWords
+from ..store.bus import Message
 from ..store.objects import Json, new_id
 from ..store.store import Database, StorageFailed, ThreadRow, Transaction
 from .feed import Feed
 from .lifecycle import Disowned, Ending, Lifecycle
 from .logs import EVENTS_KEPT, Events, forget_events, read_events, store_pieces
+from .peers import Peers
 from .pieces import Gatherer
 from .tails import Tails, Told
 from .worker import Worker
+
+if TYPE_CHECKING:
+    from ..store.postgres import PostgresDatabase
 
 T = TypeVar("T")
 
@@ -43,7 +49,7 @@ class RunEngine:
 
     def __init__(
         self,
-        db: Database,
+        db: Database | PostgresDatabase,
         model: Model,
         lifetime: int = 600,
         *,
@@ -51,18 +57,28 @@ class RunEngine:
         stored: Bytes | None = None,
     ) -> None:
         self.db = db
+        # Where it is only one process's, nobody is to be told of anything.
+        self._shared = None if isinstance(db, Database) else db
         self.model = model
         self.keeps_limits = bool(getattr(model, "keeps_limits", False))
         self.has_code = has_code
         self.lifetime = lifetime
         self.me = new_id("process")
         self.sandbox = Sandbox()
-        self.desk = Desk(self.transact, Folder(None) if stored is None else stored)
+        words = None if self._shared is None else PostgresWords()
+        self.desk = Desk(
+            self.transact,
+            Folder(None) if stored is None else stored,
+            words=words,
+            is_alone=self._shared is None,
+        )
         self.gatherer = Gatherer(self._store_pieces)
-        self._tails = Tails()
+        self.tails = Tails()
+        self._peers: Peers | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._workers: dict[str, Worker] = {}
         self._closers: set[asyncio.Task[None]] = set()
+        self._closing: set[str] = set()
         self._works: set[Work] = set()
         self._stopping = False
         self._has_said_no_code = False
@@ -72,22 +88,31 @@ class RunEngine:
         # nobody sees the one without the other.
         self._lock = asyncio.Lock()
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Begin to see to what has to be done from time to time."""
+        if self._shared is not None:
+            self._peers = Peers(self, self._shared)
+            await self._peers.register()
         self._keeper = asyncio.create_task(self._keep(), name="keeper")
 
     async def transact(
-        self, work: Callable[[Lifecycle], T], *, frees: bool = False, feed: Feed | None = None
+        self,
+        work: Callable[[Lifecycle], T],
+        *,
+        frees: bool = False,
+        feed: Feed | None = None,
+        everybodys: bool = False,
     ) -> T:
         """Run `work` in one transaction; runs that are past their time are closed first.
 
         `frees`: it deletes, and so gets through on a full disk where anything can. `feed` is to
-        follow the run that `work` tells of. Raises `StorageFailed` if nothing can be read or
-        written; what only reads goes on while nothing can be written.
+        follow the run that `work` tells of. `everybodys`: it sees what belongs to any
+        key. Raises `StorageFailed` if nothing can be read or written; what only reads goes on while
+        nothing can be written.
         """
-        due: list[tuple[str, Ending]] = []
-        owner = OWNER.get()
+        owner = None if everybodys else OWNER.get()
         wants_reading = False
+        due: list[str] = []
 
         def noting(lifecycle: Lifecycle) -> T:
             nonlocal wants_reading
@@ -97,18 +122,14 @@ class RunEngine:
 
         def whole(session: Transaction) -> tuple[T, list[Told], list[Json]]:
             now = int(self.db.clock())
-            everybodys = Lifecycle(session, now, process=self.me)
-            if now != self._nothing_due_at:
-                found = everybodys.due(self._workers.__contains__)
-                due.extend(found or ())
-                for run_id, ending in due:
-                    everybodys.close_run(run_id, ending)
-                if found is None:
-                    self._nothing_due_at = now
-            lifecycle = Lifecycle(session, now, owner, process=self.me)
+            everything = Lifecycle(session, now, process=self.me, at_work=self.knows)
+            if now != self._nothing_due_at and not everything.close_due(due):
+                self._nothing_due_at = now
+            lifecycle = Lifecycle(session, now, owner, process=self.me, at_work=self.knows)
             result = noting(lifecycle)
-            told = [*everybodys.told, *lifecycle.told]
-            return result, told, [*everybodys.over, *lifecycle.over]
+            told = [*everything.told, *lifecycle.told]
+            self._say(session, told)
+            return result, told, [*everything.over, *lifecycle.over]
 
         def alone(session: Transaction) -> tuple[T, list[Told], list[Json]]:
             lifecycle = Lifecycle(session, int(self.db.clock()), owner, process=self.me)
@@ -125,19 +146,31 @@ class RunEngine:
             self.desk.ingester.wake()
         if feed is not None and told:
             feed.next = feed.first = told[-1].first
-            self._tails.follow(told[-1].run_id, feed)
+            self.tails.follow(told[-1].run_id, feed)
         self._tell(told)
         for run in over:
             spent = self.db.clock() - run["created_at"]
             note_end(run["id"], run["status"], run["usage"], spent)
         return result
 
+    def _say(self, session: Transaction, told: Sequence[Told]) -> None:
+        """Let the other processes know, once the transaction is over, of which runs something is told."""
+        if self._shared is not None and told:
+            runs = tuple(dict.fromkeys(one.run_id for one in told))
+            self._shared.say(session, [Message(self.me, "events", runs)])
+
     def _tell(self, told: Iterable[Told]) -> None:
         for one in told:
-            self._tails.tell(one)
+            if not self.tails.tell(one) and self._peers is not None:
+                self._peers.read([one.run_id])
 
     async def _store_pieces(self, pieces: Mapping[str, Sequence[bytes]]) -> set[str]:
-        told = await self.db.call(lambda session: store_pieces(session, self.me, pieces))
+        def work(session: Transaction) -> list[Told]:
+            told = store_pieces(session, self.me, pieces)
+            self._say(session, told)
+            return told
+
+        told = await self.db.call(work)
         self._tell(told)
         return set(pieces) - {one.run_id for one in told}
 
@@ -189,7 +222,7 @@ class RunEngine:
             lifecycle.find_run(thread_id, run_id)
             return read_events(lifecycle.session, run_id, feed.next - 1)
 
-        self._tails.follow(run_id, feed)
+        self.tails.follow(run_id, feed)
         try:
             while feed.catching_up:
                 feed.is_behind = False
@@ -213,18 +246,56 @@ class RunEngine:
             raise
         finally:
             if not feed.watched:
-                self._tails.leave(run_id, feed)
+                self.tails.leave(run_id, feed)
         return feed
 
     async def cancel(self, thread_id: str, run_id: str) -> Json:
         async with self._lock:
             self.refuse_if_stopping()
-            run = await self.transact(lambda s: s.mark_cancelling(thread_id, run_id))
-            worker = self._workers.get(run_id)
-            if worker is None:  # it waited for tool outputs
-                worker = self._launch(run, None)
-            worker.interrupt(Ending("cancelled"))
+            run, is_ours = await self.transact(self._mark_cancelling(thread_id, run_id))
+            if is_ours:
+                worker = self._workers.get(run_id)
+                if worker is None:  # it waited for tool outputs
+                    worker = self._launch(run, None)
+                worker.interrupt(Ending("cancelled"))
         return run
+
+    def _mark_cancelling(
+        self, thread_id: str, run_id: str
+    ) -> Callable[[Lifecycle], tuple[Json, bool]]:
+        def work(lifecycle: Lifecycle) -> tuple[Json, bool]:
+            run = lifecycle.mark_cancelling(thread_id, run_id)
+            log = lifecycle.log(run_id)
+            is_ours = log is None or log.process == self.me
+            if not is_ours and self._shared is not None:
+                self._shared.say(lifecycle.session, [Message(self.me, "cancel", (run_id,))])
+            return run, is_ours
+
+        return work
+
+    def interrupt(self, run_ids: Iterable[str]) -> None:
+        """Cancel runs that are at work here: another process has marked them."""
+        for run_id in run_ids:
+            worker = self._workers.get(run_id)
+            if worker is not None:
+                worker.interrupt(Ending("cancelled"))
+
+    def knows(self, run_id: str) -> bool:
+        """Return whether somebody here works on a run, or tries to close it."""
+        return run_id in self._workers or run_id in self._closing
+
+    def disown(self) -> None:
+        """End the work on all runs without a word, since they are not ours any more."""
+        self.me = new_id("process")
+        for worker in list(self._workers.values()):
+            worker.disown()
+
+    def let_go(self, run_id: str, feed: Feed | None) -> None:
+        """See to those who follow a run that is another process's now, or was deleted."""
+        if self._peers is not None:
+            self._peers.read([run_id])
+        elif feed is not None and feed.watched:
+            feed.end()
 
     async def delete_thread(self, thread_id: str) -> Json:
         """Delete a thread with all that is in it; a run that is active there is ended first."""
@@ -249,7 +320,10 @@ class RunEngine:
                 closer.cancel()
             if self._keeper is not None:
                 self._keeper.cancel()
-            self._tails.close()
+            if self._peers is not None:
+                self._peers.close()
+                await self._peers.leave()
+            self.tails.close()
             await self.desk.stop()
             await self._close_model()
 
@@ -298,7 +372,13 @@ class RunEngine:
 
         closer = asyncio.create_task(keep_trying(), name=f"close {run_id}")
         self._closers.add(closer)
-        closer.add_done_callback(self._closers.discard)
+        self._closing.add(run_id)
+
+        def closed(closer: asyncio.Task[None]) -> None:
+            self._closers.discard(closer)
+            self._closing.discard(run_id)
+
+        closer.add_done_callback(closed)
 
     def refuse_if_stopping(self) -> None:
         """Raise `ApiError` 503 if the server is on its way to its end."""
@@ -309,7 +389,7 @@ class RunEngine:
         """Show those who wait that we live; forget the events of runs that ended long ago."""
         while True:
             await asyncio.sleep(BEAT_EVERY)
-            self._tails.beat()
+            self.tails.beat()
             try:
                 await self.db.call(lambda s: forget_events(s, int(self.db.clock())), frees=True)
             except StorageFailed:

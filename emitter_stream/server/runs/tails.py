@@ -44,15 +44,23 @@ class Tails:
         """Return the feeds that follow a run."""
         return tuple(self._feeds.get(run_id, ()))
 
-    def tell(self, told: Told) -> None:
+    def followed(self) -> list[str]:
+        """Return the runs that somebody follows."""
+        return list(self._feeds)
+
+    def tell(self, told: Told) -> bool:
+        """Hand on what was told; return False if some feed has missed something before it."""
+        is_whole = True
         for feed in self.of(told.run_id):
             if feed.catching_up or feed.next < told.first:
                 feed.is_behind = True
+                is_whole = is_whole and feed.catching_up  # it sees to that itself
                 continue
             feed.put(told.first, told.frames)
             if told.ended:
                 feed.end()
                 self.leave(told.run_id, feed)
+        return is_whole
 
     def beat(self) -> None:
         """Send what shows that a connection lives to those who may have to wait for long."""

@@ -143,7 +143,7 @@ class Worker:
         self.task: asyncio.Task[None]
         self._run = run
         self._feed = feed
-        self._pieces = Pieces(run_id, engine.gatherer, self._storage_failed, self._disown)
+        self._pieces = Pieces(run_id, engine.gatherer, self._storage_failed, self.disown)
         self._disowned = False
         self._ending: Ending | None = None
         self._interruptible = False
@@ -181,7 +181,7 @@ class Worker:
     def _storage_failed(self) -> None:
         self.interrupt(_STORAGE_FAILED)
 
-    def _disown(self) -> None:
+    def disown(self) -> None:
         """End without a word: the run is another process's, or was deleted there."""
         self._disowned = True
         self.interrupt(Ending("failed"))
@@ -206,7 +206,7 @@ class Worker:
             await self._drive()
             is_closed = True
         except Disowned:
-            is_closed = True
+            is_closed = self._disowned = True
         except StorageFailed:
             pass  # the engine ends the run when it can; the database has logged why
         except BaseException as exc:  # noqa: BLE001  (it is logged)
@@ -215,7 +215,9 @@ class Worker:
             timer.cancel()
             # No await since the last events were told: whoever reads them finds the run free.
             self.engine.forget(self)
-            if self._feed is not None and self._feed.watched:
+            if self._disowned:
+                self.engine.let_go(self.run_id, self._feed)
+            elif self._feed is not None and self._feed.watched:
                 if not is_closed:
                     # Its stream ends all the same.
                     self._feed.say(frame("error", _stream_error()))

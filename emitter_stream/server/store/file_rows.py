@@ -104,7 +104,11 @@ WORDS = (
     f"CREATE TRIGGER IF NOT EXISTS chunk_words_in AFTER INSERT ON chunks BEGIN {_NEW}; END",
     f"CREATE TRIGGER IF NOT EXISTS chunk_words_out AFTER DELETE ON chunks BEGIN {_OLD}; END",
 )
+POSTGRES_WORDS = "CREATE INDEX chunk_words ON chunks USING gin (to_tsvector('english', text))"
 _untyped: Any = DDL
+event.listen(
+    ChunkRow.__table__, "after_create", _untyped(POSTGRES_WORDS).execute_if(dialect="postgresql")
+)
 for _statement in WORDS:
     event.listen(
         ChunkRow.__table__, "after_create", _untyped(_statement).execute_if(dialect="sqlite")

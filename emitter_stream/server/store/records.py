@@ -12,6 +12,7 @@ from ..http.errors import bad_request, not_found, shorten
 from . import file_rows, objects
 from .objects import Json
 from .store import (
+    ACTIVE,
     AssistantRow,
     CompletionRow,
     MessageRow,
@@ -40,7 +41,6 @@ KINDS: dict[type[Row], str] = {
     file_rows.StoreFileRow: "vector store file",
     file_rows.BatchRow: "file batch",
 }
-ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,18 @@ class Records:
         session.owner = owner
         self.wants_reading = False  # whether files were put into a vector store
 
-    def find(self, table: type[R], object_id: str, **scope: Any) -> R:
-        """Return the row with this id within `scope`; `ApiError` 404 if there is none."""
+    def find(self, table: type[R], object_id: str, *, lock: bool = False, **scope: Any) -> R:
+        """Return the row with this id within `scope`; `ApiError` 404 if there is none.
+
+        `lock`: as it is now, and no other transaction changes it until this one is over. Whoever
+        changes a row by what is in it has to ask for that; it is free where there is one process.
+        """
+        if "\0" in object_id:  # which some databases cannot even be asked for
+            raise not_found(KINDS[table], object_id)
         query = select(table).filter_by(id=object_id, **scope)
+        if lock:
+            query = query.with_for_update(key_share=True)
+            query = query.execution_options(populate_existing=True)
         row = self.session.scalars(query).one_or_none()
         if row is None:
             raise not_found(KINDS[table], object_id)
@@ -126,7 +135,7 @@ class Records:
         return row.body
 
     def update(self, table: type[Row], params: Json, object_id: str, **scope: Any) -> Json:
-        row = self.find(table, object_id, **scope)
+        row = self.find(table, object_id, lock=True, **scope)
         row.body = objects.update(row.body, params)
         return row.body
 
@@ -160,7 +169,7 @@ class Records:
         return bodies
 
     def create_message(self, thread_id: str, params: Json) -> Json:
-        self.find(ThreadRow, thread_id)
+        self.find(ThreadRow, thread_id, lock=True)
         active = self.active_run(thread_id)
         if active is not None:
             raise bad_request(
@@ -169,7 +178,7 @@ class Records:
         return self.add_messages(thread_id, [params])[0]
 
     def delete_message(self, thread_id: str, message_id: str) -> Json:
-        row = self.find(MessageRow, message_id, thread_id=thread_id)
+        row = self.find(MessageRow, message_id, lock=True, thread_id=thread_id)
         if row.body["status"] == "in_progress":
             raise bad_request(
                 f"Can't delete message {message_id} while run {row.run_id} is writing it."

@@ -24,16 +24,16 @@ from typing import Any, TypeVar
 from sqlalchemy import (
     JSON,
     URL,
+    Double,
     ForeignKey,
     Index,
     LargeBinary,
     create_engine,
     event,
     exists,
-    inspect,
     text,
 )
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -53,6 +53,8 @@ T = TypeVar("T")
 Clock = Callable[[], float]
 
 SCHEMA_VERSION = 1
+ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
+_IS_ACTIVE = "status IN ('queued', 'in_progress', 'requires_action', 'cancelling')"
 
 
 class Base(DeclarativeBase):
@@ -107,6 +109,14 @@ class RunRow(ThreadChild):
     __tablename__ = "runs"
     __table_args__ = (
         Index("runs_by_status", "status", "expires_at"),
+        # One active run a thread, also where several processes make them.
+        Index(
+            "one_active_run",
+            "thread_id",
+            unique=True,
+            sqlite_where=text(_IS_ACTIVE),
+            postgresql_where=text(_IS_ACTIVE),
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -121,6 +131,19 @@ class StepRow(ThreadChild):
 
     run_id: Mapped[str] = mapped_column(index=True)
     usage: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class ProcessRow(Base):
+    """A process that serves this database, as long as it renews its lease.
+
+    `until` is in unix seconds of the database's clock. Whoever finds the row out of date deletes it;
+    the runs of that process may then be ended by anybody.
+    """
+
+    __tablename__ = "processes"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[float] = mapped_column(Double)
 
 
 class RunLogRow(Base):
@@ -234,18 +257,21 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-class _WorkThread:
-    """One thread that does what it is given, in order.
+class WorkThreads:
+    """Threads that do what they are given, in order as far as there is one only.
 
     Not an executor: these take no more work once the interpreter waits for its threads, and a
     stream that runs on at the end of a script still needs its in-process server.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, count: int = 1) -> None:
         self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None]
         self._work = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name=name, daemon=True) for _ in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
@@ -253,9 +279,11 @@ class _WorkThread:
         return future
 
     def stop(self) -> None:
-        """Do what was given before, then end the thread."""
-        self._work.put(None)
-        self._thread.join()
+        """Do what was given before, then end the threads."""
+        for _ in self._threads:
+            self._work.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def _run(self) -> None:
         while (item := self._work.get()) is not None:
@@ -274,6 +302,8 @@ class Database:
     Raises `DatabaseUnusable` if it cannot be opened.
     """
 
+    shared = False  # by several processes
+
     def __init__(self, path: str = ":memory:", clock: Clock = time.time) -> None:
         self.clock = clock
         self._path = path
@@ -287,7 +317,7 @@ class Database:
         )
         self._connection: Any = None
         event.listen(self._engine, "connect", self._connected)
-        self._thread = _WorkThread("assistants-db")
+        self._thread = WorkThreads("assistants-db")
         try:
             self._thread.submit(self._open).result()
         except DatabaseError as exc:
@@ -395,6 +425,8 @@ class Database:
 
 def _prepare(engine: Engine) -> None:
     """Take the lock and make the tables that are missing; a file of another program stays as is."""
+    from .schema import prepare
+
     with engine.begin() as connection:
         version = connection.execute(text("PRAGMA user_version")).scalar_one()
         if version not in (0, SCHEMA_VERSION):
@@ -405,15 +437,4 @@ def _prepare(engine: Engine) -> None:
             raise DatabaseUnusable("it is another program's")
         connection.execute(text("PRAGMA journal_mode = WAL"))
         connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
-        Base.metadata.create_all(connection)
-        _add_columns(connection)
-
-
-def _add_columns(connection: Connection) -> None:
-    """Give the tables of an earlier time the columns that they did not have."""
-    for table in Base.metadata.sorted_tables:
-        present = {column["name"] for column in inspect(connection).get_columns(table.name)}
-        if "owner" in table.columns and "owner" not in present:
-            connection.execute(
-                text(f"ALTER TABLE {table.name} ADD COLUMN owner VARCHAR NOT NULL DEFAULT ''")
-            )
+        prepare(connection)

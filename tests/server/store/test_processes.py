@@ -1,0 +1,264 @@
+"""Several servers on one PostgreSQL: each does what is asked of it, and ends what another left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from databases import new_database
+from proxy import Proxy
+from server_helpers import BOTH, PATIENCE, WEATHER, GatedModel, Process, Raw, wait_for_run
+from sqlalchemy.engine import make_url
+
+from emitter_stream.server import LocalServer
+
+LONG = 120  # seconds, for what takes a lease's time on a loaded machine
+
+
+@pytest.fixture
+def database(postgres) -> str:
+    return new_database(postgres)
+
+
+@pytest.fixture
+def two(start, database) -> tuple[Raw, Raw]:
+    """Two servers of one database."""
+    return Raw(start(db=database).base_url), Raw(start(db=database).base_url)
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch) -> None:
+    """Let the servers of this process look after each other often; theirs of others as always."""
+    monkeypatch.setattr("emitter_stream.server.runs.peers.LOOK_EVERY", 0.2)
+
+
+class Events:
+    """Events of a run, read on a thread of their own."""
+
+    def __init__(self, raw: Raw, run: dict[str, Any]) -> None:
+        self.names: list[str] = []
+        self._came = threading.Condition()
+        path = f"/threads/{run['thread_id']}/runs/{run['id']}/events"
+        self._thread = threading.Thread(target=self._read, args=(raw, path), daemon=True)
+        self._thread.start()
+
+    def _read(self, raw: Raw, path: str) -> None:
+        connection = raw.connection()
+        connection.timeout = LONG
+        connection.request("GET", raw.prefix + path, headers={"Authorization": "Bearer any"})
+        response = connection.getresponse()
+        for line in iter(response.readline, b""):
+            if line.startswith(b"event: "):
+                with self._came:
+                    self.names.append(line[7:].strip().decode())
+                    self._came.notify_all()
+        connection.close()
+
+    def wait_for(self, name: str) -> None:
+        with self._came:
+            assert self._came.wait_for(lambda: name in self.names, LONG), self.names
+
+    def all(self) -> list[str]:
+        self._thread.join(LONG)
+        return self.names
+
+
+def begun(raw: Raw, **fields: Any) -> dict[str, Any]:
+    body = {"assistant_id": raw.assistant(**fields)}
+    return raw("POST", f"/threads/{raw.thread(BOTH)}/runs", body).body
+
+
+def path_of(run: dict[str, Any]) -> str:
+    return f"/threads/{run['thread_id']}/runs/{run['id']}"
+
+
+def outputs_for(run: dict[str, Any]) -> list[dict[str, str]]:
+    calls = run["required_action"]["submit_tool_outputs"]["tool_calls"]
+    return [{"tool_call_id": call["id"], "output": "57"} for call in calls]
+
+
+def test_what_one_makes_the_other_has(two):
+    """Objects are everybody's at once."""
+    one, other = two
+    thread = one.thread("Hello")
+    assert other("GET", f"/threads/{thread}").body["id"] == thread
+    assert len(other("GET", f"/threads/{thread}/messages").body["data"]) == 1
+
+
+def test_outputs_to_another(two):
+    """Outputs can be submitted to any server; who follows the run hears all from each."""
+    one, other = two
+    run = wait_for_run(one, *_ids(begun(one, tools=[WEATHER])))
+    follower = Events(one, run)
+    follower.wait_for("thread.run.requires_action")
+    body = {"tool_outputs": outputs_for(run), "stream": True}
+    told = other("POST", f"{path_of(run)}/submit_tool_outputs", body).events()
+    assert told[-2][0] == "thread.run.completed"
+    names = follower.all()
+    assert names[-len(told) :] == [name for name, _ in told]
+    assert Events(other, run).all() == names
+
+
+def test_cancel_at_another(start, database):
+    """A run is cancelled by way of a server that does not work on it, and its model let go."""
+    gate = GatedModel()
+    one = Raw(start(db=database, model=gate).base_url)
+    other = Raw(start(db=database).base_url)
+    run = begun(one)
+    assert gate.waiting.wait(PATIENCE)
+    follower = Events(other, run)
+    assert other("POST", f"{path_of(run)}/cancel", {}).status == 200
+    assert wait_for_run(other, *_ids(run))["status"] == "cancelled"
+    assert gate.closed.wait(PATIENCE)
+    assert follower.all()[-3:] == ["thread.run.step.cancelled", "thread.run.cancelled", "done"]
+
+
+def test_one_active_run(two):
+    """Of many runs that are begun at once on one thread, at two servers, one is."""
+    thread, assistant = two[0].thread(BOTH), two[0].assistant(tools=[WEATHER])
+    barrier = threading.Barrier(8)
+
+    def begin(number: int) -> int:
+        barrier.wait(PATIENCE)
+        body = {"assistant_id": assistant}
+        return two[number % 2]("POST", f"/threads/{thread}/runs", body).status
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(begin, range(8))) == [200, *[400] * 7]
+
+
+def test_a_thread_that_is_deleted_elsewhere(start, database):
+    """A run whose thread another server deletes ends, for its worker and for who follows it."""
+    gate = GatedModel()
+    one = Raw(start(db=database, model=gate).base_url)
+    other = Raw(start(db=database).base_url)
+    run = begun(one)
+    assert gate.waiting.wait(PATIENCE)
+    follower = Events(one, run)
+    follower.wait_for("thread.message.delta")
+    assert other("DELETE", f"/threads/{run['thread_id']}").status == 200
+    gate.open()
+    assert follower.all()[-1] == "done"
+    assert one("GET", path_of(run)).status == 404
+
+
+def test_a_start_touches_nobody_elses_runs(start, database):
+    """A server that starts, and one that stops, leaves others' runs alone."""
+    gate = GatedModel()
+    one = Raw(start(db=database, model=gate).base_url)
+    run = begun(one)
+    assert gate.waiting.wait(PATIENCE)
+    start(db=database).stop()
+    gate.open()
+    assert wait_for_run(one, *_ids(run))["status"] == "completed"
+
+
+@pytest.fixture
+def slow_process(database) -> Iterator[Process]:
+    """A server as a process of its own, with a model that takes its time."""
+    with Process("--db", database, "--tokens-per-second", "3") as process:
+        yield process
+
+
+def test_kill(start, database, slow_process):
+    """What a killed server left is ended by another, with the text that it had told."""
+    raw = Raw(slow_process.base_url)
+    run = begun(raw)
+    other = Raw(start(db=database).base_url)
+    follower = Events(other, run)
+    follower.wait_for("thread.message.delta")
+    slow_process.popen.kill()
+    names = follower.all()
+    assert names[-2:] == ["thread.run.failed", "done"]
+    body = other("GET", path_of(run)).body
+    assert body["status"] == "failed" and "stopped" in body["last_error"]["message"]
+    message = other("GET", f"/threads/{run['thread_id']}/messages").body["data"][0]
+    assert message["status"] == "incomplete" and message["content"][0]["text"]["value"]
+    # The thread is free.
+    again = {"assistant_id": body["assistant_id"]}
+    run = other("POST", f"/threads/{run['thread_id']}/runs", again).body
+    assert wait_for_run(other, *_ids(run))["status"] == "completed"
+
+
+def test_a_run_that_waits_survives(start, database, slow_process):
+    """A run that waits for outputs has no need of the server that began it."""
+    run = wait_for_run(
+        Raw(slow_process.base_url), *_ids(begun(Raw(slow_process.base_url), tools=[WEATHER]))
+    )
+    slow_process.popen.kill()
+    other = Raw(start(db=database).base_url)
+    body = {"tool_outputs": outputs_for(run)}
+    assert other("POST", f"{path_of(run)}/submit_tool_outputs", body).status == 200
+    assert wait_for_run(other, *_ids(run))["status"] == "completed"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="there is no SIGSTOP here")
+def test_a_process_that_stands_still(start, database, slow_process):
+    """A server that was stopped for longer than its lease writes nothing more, and serves again."""
+    raw = Raw(slow_process.base_url)
+    run = begun(raw)
+    other = Raw(start(db=database).base_url)
+    follower = Events(other, run)
+    follower.wait_for("thread.message.delta")
+    os.kill(slow_process.popen.pid, signal.SIGSTOP)
+    try:
+        names = follower.all()
+    finally:
+        os.kill(slow_process.popen.pid, signal.SIGCONT)
+    assert names[-2:] == ["thread.run.failed", "done"]
+    next_run = begun(raw)  # as soon as it notices, under another lease
+    assert wait_for_run(raw, *_ids(next_run))["status"] == "completed"
+    assert Events(raw, run).all() == names
+    assert wait_for_run(raw, *_ids(run))["status"] == "failed"
+
+
+def test_a_partition(start, postgres, database):
+    """A server that cannot reach its database loses its runs, says 503, and serves again later."""
+    gate = GatedModel()
+    url = make_url(database)
+    folder = url.query.get("host")
+    target: Any = (url.host, url.port or 5432)
+    if folder:
+        target = f"{folder}/.s.PGSQL.{url.port or 5432}"
+    with Proxy(target) as proxy:
+        through = url.set(host="127.0.0.1", port=proxy.port, query={})
+        far = Raw(start(db=through.render_as_string(hide_password=False), model=gate).base_url)
+        near = Raw(start(db=database).base_url)
+        run = begun(far)
+        assert gate.waiting.wait(PATIENCE)
+        follower = Events(near, run)
+        follower.wait_for("thread.message.delta")
+        proxy.stall()
+        assert follower.all()[-2:] == ["thread.run.failed", "done"]
+        gate.open()
+        proxy.go_on()
+        told = Events(near, run).all()
+        assert wait_for_run(near, *_ids(run))["status"] == "failed"
+        until_it_works(lambda: far("GET", path_of(run)).status)
+        assert Events(far, run).all() == told
+
+
+def until_it_works(ask: Callable[[], int]) -> None:
+    for _ in range(1000):
+        if ask() == 200:
+            return
+    raise AssertionError("it does not come back")
+
+
+def test_a_password_stands_in_no_message(postgres):
+    """A database that cannot be reached is one line, without the password."""
+    from emitter_stream.server.store.store import DatabaseUnusable
+
+    with pytest.raises(DatabaseUnusable) as error:
+        LocalServer(db="postgresql://me:secret@127.0.0.1:1/none").start()
+    assert "secret" not in str(error.value) and "\n" not in str(error.value)
+    assert "cannot use the database postgresql://me:***@127.0.0.1:1/none" in str(error.value)
+
+
+def _ids(run: dict[str, Any]) -> tuple[str, str]:
+    return run["thread_id"], run["id"]
