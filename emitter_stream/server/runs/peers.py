@@ -19,13 +19,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..http.errors import ApiError
 from ..store.bus import Message
 from ..store.store import StorageFailed
 from .lifecycle import Ending, Lifecycle
-from .logs import Events, read_events
+from .logs import read_new_events
+from .pieces import EVERY
 from .tails import Told
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Peers:
                 wanted, self._wanted = self._wanted, set()
                 try:
                     await self._read_events(wanted)
+                    await asyncio.sleep(EVERY)  # what is told meanwhile goes together
                 except StorageFailed:
                     return  # the next look will come
                 except Exception:
@@ -91,16 +93,12 @@ class Peers:
 
     async def _read_events(self, run_ids: Iterable[str]) -> None:
         tails = self._engine.tails
-        after = {
-            run_id: min(feed.next for feed in feeds) - 1
+        nexts = {
+            run_id: min(feed.next for feed in feeds)
             for run_id in run_ids
             if (feeds := tails.of(run_id))
         }
-
-        def work(session: Any) -> dict[str, Events | None]:
-            return {run_id: read_events(session, run_id, last) for run_id, last in after.items()}
-
-        for run_id, found in (await self._db.call(work)).items():
+        for run_id, found in await self._db.call(lambda s: list(read_new_events(s, nexts))):
             if found is None:  # it was deleted
                 tails.tell(Told(run_id, 1, (), ended=True))
             else:
