@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import statistics
 import subprocess
@@ -143,12 +144,11 @@ def main() -> None:
     if args.serve:
         serve(args.serve)
         return
-    from databases import new_database, postgres_server
-
-    with postgres_server() as url, tempfile.TemporaryDirectory() as folder:
+    databases = importlib.import_module("databases")  # of the tests
+    with databases.postgres_server() as url, tempfile.TemporaryDirectory() as folder:
         for name, database, count in (
             ("SQLite, 1 process", f"{folder}/a.db", 1),
-            *((f"PostgreSQL, {n} processes", new_database(url), n) for n in (1, 2, 4)),
+            *((f"PostgreSQL, {n} processes", databases.new_database(url), n) for n in (1, 2, 4)),
         ):
             command = [sys.executable, "-m", "benchmarks.processes", "--serve", database]
             servers = [
@@ -156,7 +156,7 @@ def main() -> None:
                 for _ in range(count)
             ]
             try:
-                ports = [int(server.stdout.readline()) for server in servers]
+                ports = [int(server.stdout.readline()) for server in servers if server.stdout]
                 found = asyncio.run(measure(ports, args.streams, args.seconds))
             finally:
                 for server in servers:

