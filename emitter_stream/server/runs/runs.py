@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -92,7 +93,8 @@ class RunEngine:
         """Begin to see to what has to be done from time to time."""
         if self._shared is not None:
             self._peers = Peers(self, self._shared)
-            await self._peers.register()
+            with contextlib.suppress(StorageFailed):  # then before the first run
+                await self._peers.register()
         self._keeper = asyncio.create_task(self._keep(), name="keeper")
 
     async def transact(
@@ -208,6 +210,8 @@ class RunEngine:
     async def _begin_run(self, work: Callable[[Lifecycle], Json], feed: Feed | None) -> Json:
         async with self._lock:
             self.refuse_if_stopping()
+            if self._peers is not None:
+                await self._peers.register()
             run = await self.transact(work, feed=feed)
             self._launch(run, feed)
         return run

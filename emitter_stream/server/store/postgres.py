@@ -157,7 +157,10 @@ class PostgresDatabase:
     def register(self, session: Transaction, process: str, seconds: float) -> None:
         """Begin the lease of a process."""
         session.execute(
-            text("INSERT INTO processes (id, until) VALUES (:id, :until)"),
+            text(
+                "INSERT INTO processes (id, until) VALUES (:id, :until) "
+                "ON CONFLICT (id) DO UPDATE SET until = excluded.until"
+            ),
             {"until": self._now(session) + seconds, "id": process},
         )
 
