@@ -44,9 +44,7 @@ def page(timeline: Timeline) -> str:
     rows = _rows(timeline, scale)
     style = _file("page.css")
     shown = {row.kind for row in rows} | {"pieces"}
-    environment = _environment()
-    environment.filters["place"] = lambda t: _percent(scale.share(t))
-    return environment.from_string(_file("page.html.jinja")).render(
+    return _template().render(
         timeline=timeline,
         title=timeline.path.replace("\\", "/").rsplit("/", 1)[-1],
         bad=bool(timeline.error) or is_bad(timeline.status),
@@ -54,6 +52,7 @@ def page(timeline: Timeline) -> str:
         digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         figures=_figures(timeline),
         scale=scale,
+        place=lambda t: _percent(scale.share(t)),
         labels=scale.labels(6),
         rows=rows,
         left=len(timeline.rows()) - len(rows),
@@ -81,7 +80,9 @@ class _Row:
     has_first: bool
 
 
-def _environment() -> jinja2.Environment:
+@functools.cache
+def _template() -> jinja2.Template:
+    # Compiled once: that takes longer than to fill it in.
     environment = jinja2.Environment(
         keep_trailing_newline=True,
         autoescape=True,
@@ -92,7 +93,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(brief=brief, seconds=seconds, percent=_percent)
     environment.tests.update(bad=is_bad, good=is_good)
-    return environment
+    return environment.from_string(_file("page.html.jinja"))
 
 
 def _shown(value: Any) -> Any:

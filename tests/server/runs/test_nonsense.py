@@ -8,7 +8,7 @@ import concurrent.futures
 import pytest
 from server_helpers import PATIENCE, Raw
 
-from emitter_stream.server import Call, Input, Text
+from emitter_stream.server import Call, Input, LocalServer, Text
 
 HALF = "\ud83d"
 
@@ -92,12 +92,30 @@ CASES = {
 }
 
 
+class Switched:
+    """Is the model that it is told to be."""
+
+    model: object
+
+    def respond(self, turn):
+        return self.model.respond(turn)
+
+
+@pytest.fixture(scope="module")
+def switched():
+    """Give a model that can be switched, and requests to a server that has it."""
+    model = Switched()
+    with LocalServer(model=model) as server:
+        yield model, Raw(server.base_url)
+
+
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("case", CASES)
-def test_nonsense_ends_the_run(start, case):
+def test_nonsense_ends_the_run(switched, case):
     """The run is failed, its stream ends, its thread is free, and all of it can be read."""
-    raw = Raw(start(model=CASES[case]).base_url)
+    model, raw = switched
+    model.model = CASES[case]
     events = raw.run("Hello").events()
     assert [name for name, _ in events[-2:]] == ["thread.run.failed", "done"]
     run = events[-2][1]

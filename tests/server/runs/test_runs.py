@@ -193,11 +193,11 @@ def test_only_one_of_many_gets_the_thread(gated, gate):
 
 
 def test_many_streams_at_once(start):
-    """Two hundred streams run side by side, each whole and with its own text."""
+    """Sixty streams run side by side, each whole and with its own text."""
     raw = Raw(start(tokens_per_second=200).base_url)
     before = set(server_threads())
     assistant = raw.assistant()
-    paths = [stream_path(raw, f"I am number {n}") for n in range(200)]
+    paths = [stream_path(raw, f"I am number {n}") for n in range(60)]
     streams = [raw.stream(path, {"assistant_id": assistant}) for path in paths]
     # The loop's and the database's, however many streams.
     assert len(set(server_threads()) - before) <= 1

@@ -358,10 +358,10 @@ def test_three_rounds_against_the_embedded_server(live, parallel):
 
 
 def test_many_streams_at_once(live):
-    """Fifty loops at once each get their own results."""
+    """Twenty loops at once each get their own results."""
     client, assistant, _ = live
     streams = []
-    for number in range(50):
+    for number in range(20):
         thread = client.beta.threads.create(messages=[{"role": "user", "content": QUESTION}])
 
         def get_weather(city: str, number: int = number) -> str:
