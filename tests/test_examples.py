@@ -132,11 +132,19 @@ def squeezed(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def printed() -> Iterator[dict[str, str]]:
-    """Run all examples side by side, each with its own embedded server; give what they print."""
+    """Run all examples side by side; give what they print.
+
+    Two start the server that each has when it is run by hand; to start as many as there are examples
+    takes longer than all else here, so the others are given one to talk to.
+    """
     with contextlib.ExitStack() as stack:
+        shared = stack.enter_context(LocalServer(tokens_per_second=60))
+        given = {"OPENAI_BASE_URL": shared.base_url, "OPENAI_API_KEY": "any"}
         processes = {}
         for name in NAMES:
-            process = stack.enter_context(start(sys.executable, f"examples/{name}.py"))
+            own = name in ("abort", "node_port")
+            variables = {} if own else given
+            process = stack.enter_context(start(sys.executable, f"examples/{name}.py", **variables))
             stack.callback(end, process)
             processes[name] = process
         yield {name: output(process) for name, process in processes.items()}
