@@ -1,4 +1,7 @@
-"""One request and its answer: sent, again where that helps, read, and ended from any thread."""
+"""One request and its answer: sent, again where that helps, read, and ended from any thread.
+
+Longer than 500 lines: who ends it may do so in the middle of each of its steps.
+"""
 
 from __future__ import annotations
 

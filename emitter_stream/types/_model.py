@@ -3,6 +3,8 @@
 A view holds the very dict it shows, so nothing is copied, added or dropped on the way: a snapshot's
 view grows with its dict, ``to_dict()`` gives back what is there, and a field that this library
 does not know still reads as an attribute. It is copied where it is written to, and not before.
+
+Longer than 500 lines: reading, writing and sharing are rules about the same two slots of a view.
 """
 
 from __future__ import annotations
@@ -11,12 +13,12 @@ import copy
 import functools
 import inspect
 import json
-import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ._dump import Selection, select, to_text
+from ._growing import GrowingText
 from ._lists import ListView, LiveList
 
 if TYPE_CHECKING:
@@ -35,92 +37,6 @@ __all__ = [
 ]
 
 _M = TypeVar("_M", bound="Model")
-
-
-class GrowingText:
-    """A string in a snapshot that deltas append to; views and copies show it as a ``str``.
-
-    Appending costs the same however long the text is, and so does reading it after each append.
-    One thread appends; any may read, and so may the handler of an operating system signal that
-    comes upon either: there is no lock, and no moment at which an exception does harm.
-    """
-
-    __slots__ = ("_closed", "_joined", "_parts")
-
-    def __init__(self, text: str) -> None:
-        # The text is these, one behind the other: the list grows at its end or is replaced whole.
-        self._parts = [text]
-        # What was read last, of which list, and how many of its parts that is. It may be missing
-        # or out of date, and is never more than a way to read faster.
-        self._joined: tuple[str, list[str], int] | None = None
-        self._closed = False
-
-    def append(self, piece: str) -> bool:
-        """Append ``piece``; return whether that was possible, as it is before ``close``."""
-        if self._closed:
-            return False
-        parts = self._parts
-        parts.append(piece)
-        if len(parts) >= 256:
-            self._pack(parts)
-        return True
-
-    def close(self) -> str:
-        """Take no more pieces from now on; return the text, which goes on elsewhere."""
-        self._closed = True
-        return self.read()
-
-    def read(self) -> str:
-        """Return the text so far."""
-        parts = self._parts
-        count = len(parts)
-        joined = self._joined
-        if joined is None or joined[1] is not parts:
-            text = "".join(parts[:count])
-            if not text.isascii():
-                text = _join_halves(text)
-        elif joined[2] == count:
-            return joined[0]
-        else:
-            # CPython appends in place, without copying what is there, only to a local variable
-            # that holds the only reference; so the object lets go of the text meanwhile. Another
-            # reader finds none then, and joins the parts.
-            self._joined = None
-            text, _, taken = joined
-            del joined
-            more = parts[taken] if taken + 1 == count else "".join(parts[taken:count])
-            if not more.isascii() and _HIGH_HALF(text[-1:] + more):
-                text, more = text[:-1], _join_halves(text[-1:] + more)
-            text += more
-        self._joined = text, parts, count
-        return text
-
-    def _pack(self, parts: list[str]) -> None:
-        """Keep fewer and longer parts, so that no character is copied often."""
-        kept = _LONG_PARTS
-        last = "".join(parts[kept:])
-        size = len(last)
-        while kept and len(parts[kept - 1]) <= size:
-            kept -= 1
-            size += len(parts[kept])
-        packed = [*parts[:kept], "".join(parts[kept:_LONG_PARTS]) + last]
-        # Who reads it will read it again; who does not pays for no second copy of the text.
-        text = None if self._joined is None else self.read()
-        self._parts = packed
-        if text is not None:
-            self._joined = text, packed, len(packed)
-
-
-_LONG_PARTS = 32  # more than any text has: each is longer than all behind it together
-_HIGH_HALF = re.compile("[\ud800-\udbff]").search
-_CUT_CHARACTER = re.compile("[\ud800-\udbff][\udc00-\udfff]")
-
-
-def _join_halves(text: str) -> str:
-    """Join what JavaScript joins: the halves of a character that was cut between two deltas."""
-    return _CUT_CHARACTER.sub(
-        lambda cut: cut[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le"), text
-    )
 
 
 def plain_copy(value: Any) -> Any:

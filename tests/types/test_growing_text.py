@@ -28,7 +28,7 @@ def interrupted(run: Callable[[], object], at: int, handler: Callable[[], object
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
         nonlocal left, seen
-        if not frame.f_code.co_filename.endswith("_model.py"):
+        if not frame.f_code.co_filename.endswith("_growing.py"):
             return None
         frame.f_trace_opcodes = True
         if event == "opcode":

@@ -3,6 +3,8 @@
 A transcript of what Node's ``AssistantStream`` does with each event, in its order. ``feed`` is a
 generator because Node changes its state between one listener call and the next: a list of calls
 made in advance would show listeners a later state.
+
+Longer than 500 lines: it is read beside Node's class, method by method.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 A transcript of what Node's ``ChatCompletionStream`` does with each chunk, in its order, after
 ``repairs.py`` has put in what the server left out. ``feed`` is a generator because Node changes its
 state between one listener call and the next.
+
+Longer than 500 lines: all of it changes one state, and it is read beside Node's class, method by method.
 """
 
 from __future__ import annotations
