@@ -195,6 +195,21 @@ def test_function_calling(printed):
     assert (status, rest) == ("completed", "")
 
 
+def test_file_search(printed):
+    """Citations are replaced in the text, and listed with the names of their files."""
+    shown = printed["file_search"].splitlines()
+    assert shown[0].startswith("completed FileCounts(") and "assistant > file_search" in shown
+    assert 'brka-10k.txt says: "Berkshire Hathaway had about 383,000 employees' in shown[-2]
+    assert shown[-2].endswith("[0].") and shown[-1] == "[0] brka-10k.txt"
+
+
+def test_code_files(printed):
+    """The plot comes as an image, the written file as a path in the text; both are saved."""
+    shown = printed["code_files"]
+    assert shown.startswith("saved plot.png, ") and "3 rows, 1 columns of numbers" in shown
+    assert shown.splitlines()[-1] == "saved summary.csv, 45 bytes"
+
+
 def test_iterate(printed):
     """Every event is counted, the deltas lead up to the whole text, and text comes alone."""
     lines = printed["iterate"].splitlines()

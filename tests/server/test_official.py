@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import official
 import pytest
+from documents import upload
 from server_helpers import BOTH, EQUATION, WEATHER, Raw, wait_for_run
 
 FUNCTION = {
@@ -45,7 +46,8 @@ def test_nulls_in_a_request_are_none_in_the_answer(raw, resources):
     assert raw("GET", "/assistants").status == 200
     thread = raw("POST", "/threads", {"tool_resources": resources, "metadata": None}).body["id"]
     assert raw("POST", f"/threads/{thread}", {"tool_resources": resources}).status == 200
-    attachments = [{"file_id": "file-1", "tools": None}, {"tools": [CODE]}]
+    file = upload(raw, "a.txt", b"Hello")
+    attachments = [{"file_id": file, "tools": None}, {"tools": [CODE]}]
     said = {"role": "user", "content": "Hello", "attachments": attachments, "metadata": None}
     assert raw("POST", f"/threads/{thread}/messages", said).status == 200
     run = {"assistant_id": assistant, "response_format": FORMAT, "tools": None, "metadata": None}

@@ -40,6 +40,10 @@ class Bytes(Protocol):
         """Return where another process can read the file."""
         ...
 
+    async def call(self, function: Callable[[], T]) -> T:
+        """Run what waits for a disk, beside the event loop."""
+        ...
+
     async def delete(self, *names: str) -> None:
         """Remove files; those that are not there are gone already."""
         ...

@@ -20,7 +20,8 @@ from ..playground import pages
 from ..runs.feed import Feed
 from ..runs.lifecycle import Lifecycle
 from ..runs.runs import RunEngine
-from ..store.objects import Json
+from ..runs.searching import CONTENT
+from ..store.objects import Json, shown_step
 from ..store.store import (
     AssistantRow,
     MessageRow,
@@ -139,9 +140,10 @@ class Api:
 
     async def create_run(self, request: Request) -> Response:
         thread = request.path_params["thread_id"]
+        content = wants_content(request)
         params = await read_body(request, bodies.Run)
         feed = Feed() if params.get("stream") else None
-        return respond(await self.engine.create(thread, params, feed), feed)
+        return respond(await self.engine.create(thread, params, feed, with_content=content), feed)
 
     async def create_thread_and_run(self, request: Request) -> Response:
         params = await read_body(request, bodies.ThreadAndRun)
@@ -193,18 +195,23 @@ class Api:
         thread, run = ids(request, "thread_id", "run_id")
         page = read_page(request)
 
+        content = wants_content(request)
+
         def work(lifecycle: Lifecycle) -> Json:
             lifecycle.find_run(thread, run)
-            return lifecycle.page(StepRow, page, run_id=run)
+            found = lifecycle.page(StepRow, page, run_id=run)
+            return {**found, "data": [shown_step(one, content=content) for one in found["data"]]}
 
         return await self._answer(work)
 
     async def get_step(self, request: Request) -> Response:
         thread, run, step = ids(request, "thread_id", "run_id", "step_id")
 
+        content = wants_content(request)
+
         def work(lifecycle: Lifecycle) -> Json:
             lifecycle.find_run(thread, run)
-            return lifecycle.find(StepRow, step, run_id=run).body
+            return shown_step(lifecycle.find(StepRow, step, run_id=run).body, content=content)
 
         return await self._answer(work)
 
@@ -300,6 +307,19 @@ def check_beta(request: Request) -> None:
             "try again by setting the header 'OpenAI-Beta: assistants=v2'.",
             code="invalid_beta",
         )
+
+
+def wants_content(request: Request) -> bool:
+    """Say whether steps are to have the content of search results: `include` says so."""
+    query = request.query_params
+    for name in (*query.getlist("include[]"), *query.getlist("include")):
+        if name != CONTENT:
+            raise bad_request(
+                f"Invalid value: '{shorten(name)}'. Supported values are: '{CONTENT}'.",
+                "include",
+                "invalid_value",
+            )
+    return bool(query.getlist("include[]") or query.getlist("include"))
 
 
 def ids(request: Request, *names: str) -> list[str]:

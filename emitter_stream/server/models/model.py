@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
-CallKind = Literal["code_interpreter", "function"]
+CallKind = Literal["code_interpreter", "file_search", "function"]
 ErrorCode = Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
 
 
@@ -46,7 +46,7 @@ class Said:
 
 @dataclass(frozen=True)
 class DoneCall:
-    """A tool call that has its output. `name` is empty for the code interpreter.
+    """A tool call that has its output. `name` is empty for the code interpreter and file search.
 
     `call_id` is the server's; `id` and `extra` are what the model gave with its `Call`.
     """
@@ -73,7 +73,9 @@ class Turn:
 
     `history` is in order, oldest first: what was said in the thread, then what this run has said and
     called so far. A text right before a round belongs to the same answer as its calls. `limit` is
-    how many tokens the run may still complete; None: any number.
+    how many tokens the run may still complete; None: any number. `finds` is false if it is known that
+    file search has nothing on the last question. `files` are the ids and names of those that code
+    finds at `/mnt/data/ID`.
     """
 
     model: str
@@ -87,6 +89,8 @@ class Turn:
     top_p: float | None = None
     reasoning_effort: str | None = None
     limit: int | None = None
+    finds: bool = True
+    files: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def messages(self) -> tuple[Said, ...]:
@@ -217,7 +221,7 @@ def check_part(part: object) -> None:
         for text in (part.name, part.key, part.id):
             _check_text(text)
         _check_extra(part.extra)
-        if part.kind not in ("code_interpreter", "function"):
+        if part.kind not in ("code_interpreter", "file_search", "function"):
             raise BadPart("a call of an unknown kind")
         if part.kind == "function" and not part.name:
             raise BadPart("a call of a function without a name")

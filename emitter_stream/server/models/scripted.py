@@ -11,6 +11,7 @@ from ..store.objects import Json
 from .arguments import Filler, listed_names, words_of, words_set
 from .equations import find_equation, solving_code
 from .model import Call, DoneCall, Input, Part, Text, Turn, pieces
+from .tables import table_code
 
 _IDLE = words_set(
     "a an and any are as at be by call can could create current do does fetch find first for "
@@ -50,17 +51,23 @@ class ScriptedModel:
 
     - With the `code_interpreter` tool and a linear equation in the question: a program that
       solves it, then an answer with what the program printed.
+    - With the `code_interpreter` tool, a file and a question about a table or a plot: a program that
+      sums the table up, draws it and writes a file.
     - With functions that fit the question (by the words of their names and descriptions): calls
       with arguments from `arguments.py`. Several that fit are called side by side; a function
       that fits one place of several named ones is called for each. With `parallel_tool_calls`
       off they are called one after the other, and so they are when the question says "then":
       "first look up the order, then send an email" makes a round of calls for each half.
+    - With the `file_search` tool, if the stores have something on the question: a search for it, and
+      an answer that quotes the best of what is found, with its citation.
     - Otherwise, and after the tools: an answer with the user's name if the instructions or an
       earlier message give it, with the instructions, and with what was said before. With a
       `response_format` of JSON the answer is JSON, following the schema if there is one.
 
     `tool_choice` is obeyed: `none`, `required` (the best tool even if none fits), a named tool.
     """
+
+    looks_ahead = True  # it wants to know whether the stores have something on the question
 
     def __init__(self, tokens_per_second: float | None = None) -> None:
         if tokens_per_second is not None and tokens_per_second < 0:
@@ -109,13 +116,20 @@ def make_plan(turn: Turn, question: str) -> Plan:
     if isinstance(choice, dict):
         if choice["type"] == "code_interpreter":
             return [[_code_call(question)]]
+        if choice["type"] == "file_search":
+            return [[_search_call(question)]]
         if choice["type"] == "function":
             name = choice["function"]["name"]
             return [[_call(f, question)] for f in functions if f["name"] == name][:1]
         return []
+    has_search = any(tool["type"] == "file_search" for tool in turn.tools)
     plan: Plan = []
     if has_code and find_equation(question):
         plan.append([_code_call(question)])
+    elif has_code and turn.files and _TABLE.search(question):
+        plan.append([(Call("code_interpreter"), table_code(turn.files[-1][0]))])
+    if has_search and question.strip() and turn.finds:
+        plan.append([_search_call(question)])
     # Searched for each function, while all requests wait; an equation is searched for once.
     question = question[:_SEARCHED]
     for clause in [part for part in _THEN.split(question, _MOST_ROUNDS) if part.strip()]:
@@ -132,7 +146,16 @@ def make_plan(turn: Turn, question: str) -> Plan:
             plan.append([_call(best, question)])
         elif has_code:
             plan.append([_code_call(question)])
+        elif has_search:
+            plan.append([_search_call(question)])
     return plan
+
+
+_TABLE = re.compile(r"(?i)\b(?:csv|plot|chart|graph|diagram|table|columns?)\b")
+
+
+def _search_call(question: str) -> tuple[Call, str]:
+    return Call("file_search"), json.dumps({"query": question[:1000]}, ensure_ascii=False)
 
 
 def _code_call(question: str) -> tuple[Call, str]:
@@ -235,11 +258,29 @@ def _prose(turn: Turn, question: str) -> str:
 def _report(call: DoneCall, question: str) -> str:
     if call.kind == "function":
         return f"{call.name} says: {call.output.strip() or 'nothing'}."
+    if call.kind == "file_search":
+        return _cited(call.output, question)
     logs = " ".join(call.output.split())
     equation = find_equation(question)
     if equation is None:
         return f"The program printed: {logs}."
     return f"The solution of {' '.join(equation.text.split())} is: {logs}."
+
+
+_FOUND = re.compile(r"(【\d+:\d+†([^【】]*)】)\n(.*?)(?=\n\n【\d+:\d+†|\Z)", re.DOTALL)
+_SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
+
+
+def _cited(output: str, question: str) -> str:
+    """Return the sentence of the best text found that says most about the question, with its mark."""
+    found = _FOUND.search(output)
+    if found is None:
+        return "I found nothing about that in your files."
+    mark, name, text = found.groups()
+    asked = _stems(question)
+    sentences = [one.strip() for one in _SENTENCE.findall(text[:20_000]) if one.strip()]
+    best = max(sentences, key=lambda one: len(asked & _stems(one)), default=text)
+    return f"{name} says: {_quote(best, 400)}{mark}."
 
 
 def _quote(text: str, limit: int = 160) -> str:

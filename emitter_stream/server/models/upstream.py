@@ -74,6 +74,7 @@ class Upstream:
     """
 
     keeps_limits = True
+    reads_images = True  # files as addresses that hold them
     runs_code = False  # what a language model wrote is run only where that is asked for
 
     def __init__(

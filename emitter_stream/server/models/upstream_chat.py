@@ -10,7 +10,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 
 from .model import DoneCall, Image, Part, Said, Turn
 from .upstream_reader import AnswerReader, arguments_in, number_in, text_in, text_of
-from .upstream_request import Json, call_arguments, call_name, functions, tool_choice
+from .upstream_request import Json, call_arguments, call_name, functions, instructions, tool_choice
 
 PATH = "/chat/completions"
 # What may be left out, and so is when the upstream refuses it; plain words only if it quotes them.
@@ -63,8 +63,8 @@ def request(turn: Turn, model: str, limit_name: str, refused: set[str]) -> Json:
 def messages(turn: Turn) -> list[Json]:
     """Return the conversation; no two neighbours have the same role, which some templates refuse."""
     built: list[Json] = []
-    if turn.instructions:
-        built.append({"role": "system", "content": turn.instructions})
+    if told := instructions(turn):
+        built.append({"role": "system", "content": told})
     taken: set[str] = set()
     for item in turn.history:
         if isinstance(item, Said):

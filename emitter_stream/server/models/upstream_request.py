@@ -22,9 +22,34 @@ CODE_FUNCTION: Json = {
 }
 
 
+SEARCH = "file_search"
+SEARCH_FUNCTION: Json = {
+    "name": SEARCH,
+    "description": "Search the user's files. Each text that is found comes behind a mark such as "
+    "【0:1†name】; repeat that mark, as it is, right behind what you say from it.",
+    "parameters": {
+        "type": "object",
+        "properties": {"query": {"type": "string", "description": "What is searched for."}},
+        "required": ["query"],
+    },
+}
+
+
 def has_code(turn: Turn) -> bool:
     """Whether the model is offered to write code."""
     return any(tool["type"] == "code_interpreter" for tool in turn.tools)
+
+
+def instructions(turn: Turn) -> str:
+    """Return the instructions, and which files code can read."""
+    if not turn.files or not has_code(turn):
+        return turn.instructions
+    names = "\n".join(f"- /mnt/data/{file_id} ({name})" for file_id, name in turn.files)
+    told = (
+        f"Python programs can read these files:\n{names}\nFiles that they write to /mnt/data are "
+        f"given to the user; name one as sandbox:/mnt/data/NAME."
+    )
+    return f"{turn.instructions}\n\n{told}" if turn.instructions else told
 
 
 def functions(turn: Turn, *, strict: bool) -> list[Json]:
@@ -35,6 +60,10 @@ def functions(turn: Turn, *, strict: bool) -> list[Json]:
     for tool in turn.tools:
         if tool["type"] == "code_interpreter":
             offered.append(CODE_FUNCTION)
+        elif tool["type"] == "file_search" and not any(
+            one["type"] == "function" and one["function"]["name"] == SEARCH for one in turn.tools
+        ):
+            offered.append(SEARCH_FUNCTION)
         elif tool["type"] == "function":
             function = {n: v for n, v in tool["function"].items() if v is not None}
             if not (strict and function.get("strict") is True):
@@ -60,11 +89,13 @@ def tool_choice(turn: Turn, offered: list[Json]) -> str | tuple[str] | None:
 
 
 def call_name(call: DoneCall) -> str:
+    if call.kind == "file_search":
+        return SEARCH
     return call.name if call.kind == "function" else CODE
 
 
 def call_arguments(call: DoneCall) -> str:
-    if call.kind == "function":
+    if call.kind != "code_interpreter":
         return call.input
     return json.dumps({"code": call.input}, ensure_ascii=False)
 

@@ -8,7 +8,7 @@ from typing import Any
 from .model import DoneCall, Image, ModelError, Part, Said, Turn
 from .upstream_errors import failure_of
 from .upstream_reader import AnswerReader, arguments_in, number_in, text_in
-from .upstream_request import Json, call_arguments, call_name, functions, tool_choice
+from .upstream_request import Json, call_arguments, call_name, functions, instructions, tool_choice
 
 PATH = "/responses"
 # See `upstream_chat`.
@@ -28,8 +28,8 @@ OPTIONAL = {
 def request(turn: Turn, model: str, limit_name: str, refused: set[str]) -> Json:
     """Return the body of a request, without the fields that were `refused`."""
     body: Json = {"model": model, "input": items(turn), "stream": True, "store": False}
-    if turn.instructions:
-        body["instructions"] = turn.instructions
+    if told := instructions(turn):
+        body["instructions"] = told
     if turn.limit is not None:
         body["max_output_tokens"] = turn.limit
     if turn.temperature not in (None, 1):

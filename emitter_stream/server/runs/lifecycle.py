@@ -15,8 +15,9 @@ from sqlalchemy import or_, select
 from ..http.errors import bad_request
 from ..models.model import count_tokens
 from ..store import objects
+from ..store.file_rows import FileRow
 from ..store.objects import Json
-from ..store.records import Records
+from ..store.resources import Equipped
 from ..store.store import (
     ACTIVE,
     AssistantRow,
@@ -84,9 +85,10 @@ class Context:
     steps: list[Json]
     used: Json
     asides: Mapping[str, Json]
+    files: tuple[tuple[str, str], ...] = ()  # ids and names of what its code can read
 
 
-class Lifecycle(Records):
+class Lifecycle(Equipped):
     """The work of one transaction of a `process`.
 
     `told` is what it tells of runs, `over` those that have come to their end.
@@ -164,9 +166,11 @@ class Lifecycle(Records):
         active = self.active_run(thread_id)
         if active is not None:
             raise bad_request(f"Thread {thread_id} already has an active run {active.id}.")
+        # First: what is attached to them may give the thread a store.
+        self.add_messages(thread_id, params.get("additional_messages") or [])
+        params = self.settled(params)
         body = objects.run(thread.body, assistant.body, params, self.now, lifetime)
         check_tool_choice(body["tool_choice"], body["tools"])
-        self.add_messages(thread_id, params.get("additional_messages") or [])
         row = RunRow(
             id=body["id"],
             thread_id=thread_id,
@@ -214,6 +218,7 @@ class Lifecycle(Records):
             steps=[step.body for step in self.rows(StepRow, run_id=run_id)],
             used=self._usage(run_id),
             asides={row.id: row.body for row in self.rows(ModelCallRow, run_id=run_id)},
+            files=self._code_files(row.body),
         )
 
     def _readable(self, row: RunRow) -> list[Json]:
@@ -246,6 +251,11 @@ class Lifecycle(Records):
                 break
         return bodies[::-1]
 
+    def _code_files(self, run: Json) -> tuple[tuple[str, str], ...]:
+        ids = (run["tool_resources"].get("code_interpreter") or {}).get("file_ids") or ()
+        query = select(FileRow).where(FileRow.id.in_(ids)).order_by(FileRow.seq)
+        return tuple((row.id, row.body["filename"]) for row in self.session.scalars(query))
+
     # steps
 
     def open_message(self, run_id: str) -> tuple[Json, Json]:
@@ -272,9 +282,8 @@ class Lifecycle(Records):
         )
         return step
 
-    def save_text(self, message_id: str, text: str) -> None:
+    def save_content(self, message_id: str, content: list[Json]) -> None:
         """Keep what has been written so far, so that a killed server loses little of it."""
-        content = [objects.text_content(text)] if text else []
         self.change(self.find(MessageRow, message_id, lock=True), content=content)
 
     def save_calls(self, step_id: str, calls: list[Json]) -> None:
@@ -290,11 +299,11 @@ class Lifecycle(Records):
             )
 
     def finish_message(
-        self, step: Json, message_id: str, text: str, usage: Json, *, cut: str | None
+        self, step: Json, message_id: str, content: list[Json], usage: Json, *, cut: str | None
     ) -> tuple[Json, Json]:
         """End a message, whole or cut off for the reason `cut`; returns the message and the step."""
         self._working(step["run_id"])
-        self.save_text(message_id, text)
+        self.save_content(message_id, content)
         row = self.find(MessageRow, message_id, lock=True)
         if cut is not None:
             message = self.change(
@@ -421,7 +430,7 @@ class Lifecycle(Records):
         times = {f"{ending.status}_at": self.now}
         for step in self._open_steps(run_id):
             closed = self.change(step, status=ending.status, last_error=ending.step_error, **times)
-            events.append((f"thread.run.step.{ending.status}", closed))
+            events.append((f"thread.run.step.{ending.status}", objects.shown_step(closed)))
         if ending.status == "expired":
             times = {}  # a run, unlike a step, has no expired_at
         run = self.set_status(
@@ -506,7 +515,12 @@ class Lifecycle(Records):
         texts = told_texts(self.session, run_id)
         for message in self.rows(MessageRow, run_id=run_id):
             if message.body["status"] == "in_progress" and message.id in texts:
-                self.save_text(message.id, texts[message.id])
+                kept = message.body["content"]
+                images = [part for part in kept if part["type"] != "text"]
+                marks = [m for p in kept if p["type"] == "text" for m in p["text"]["annotations"]]
+                text = texts[message.id]
+                said = [objects.text_content(text, marks)] if text else []
+                self.save_content(message.id, [*images, *said])
         self.close_run(run_id, ending)
 
     def _open_steps(self, run_id: str) -> list[StepRow]:

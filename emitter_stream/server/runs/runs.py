@@ -18,7 +18,7 @@ from ..journal import note_end, where
 from ..models.model import Model
 from ..search.postgres import PostgresWords
 from ..store.bus import Message
-from ..store.objects import Json, new_id
+from ..store.objects import Json, new_id, shown_step
 from ..store.store import Database, StorageFailed, ThreadRow, Transaction
 from .feed import Feed
 from .lifecycle import Disowned, Ending, Lifecycle
@@ -77,6 +77,7 @@ class RunEngine:
         self.tails = Tails()
         self._peers: Peers | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self.with_content: set[str] = set()  # runs whose events have the content of search results
         self._workers: dict[str, Worker] = {}
         self._closers: set[asyncio.Task[None]] = set()
         self._closing: set[str] = set()
@@ -176,11 +177,18 @@ class RunEngine:
         self._tell(told)
         return set(pieces) - {one.run_id for one in told}
 
-    async def create(self, thread_id: str, params: Json, feed: Feed | None) -> Json:
-        """Create a run and start it; returns it queued."""
+    async def create(
+        self, thread_id: str, params: Json, feed: Feed | None, *, with_content: bool = False
+    ) -> Json:
+        """Create a run and start it; returns it queued.
+
+        `with_content`: its events have the content of what file search finds.
+        """
 
         def work(lifecycle: Lifecycle) -> Json:
             run = lifecycle.create_run(thread_id, params, self.lifetime)
+            if with_content:
+                self.with_content.add(run["id"])
             lifecycle.tell(run["id"], [("thread.run.created", run), ("thread.run.queued", run)])
             return run
 
@@ -201,7 +209,8 @@ class RunEngine:
         def work(lifecycle: Lifecycle) -> Json:
             step, run = lifecycle.submit_outputs(thread_id, run_id, outputs)
             lifecycle.tell(
-                run_id, [("thread.run.step.completed", step), ("thread.run.queued", run)]
+                run_id,
+                [("thread.run.step.completed", shown_step(step)), ("thread.run.queued", run)],
             )
             return run
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 from ..models.model import DoneCall, Image, Round, Said, Turn, count_tokens
 from ..store.objects import Json
 from .lifecycle import Context
+from .searching import shown_to_model
 
 IMAGE_TOKENS = 85  # a guess: what an image costs at low detail
 
 
-def build_turn(context: Context, *, has_code: bool) -> Turn | None:
+def build_turn(context: Context, *, has_code: bool, finds: bool = True) -> Turn | None:
     """Return the turn; None if the prompt limit leaves no room for it.
 
     As on the hosted API the oldest messages are left out first; the last one always stays, and so
@@ -46,6 +50,8 @@ def build_turn(context: Context, *, has_code: bool) -> Turn | None:
         top_p=run["top_p"],
         reasoning_effort=run["reasoning_effort"],
         limit=None if most is None else most - context.used["completion_tokens"],
+        finds=finds,
+        files=context.files if has_code else (),
     )
 
 
@@ -72,12 +78,15 @@ def _so_far(context: Context) -> list[Said | Round]:
     """Return what the run has said and called, in the order of its steps."""
     own = {body["id"]: body for body in context.own}
     items: list[Said | Round] = []
+    searches = itertools.count()
     for step in context.steps:
         details = step["step_details"]
         if step["status"] != "completed":
             continue
         if step["type"] == "tool_calls":
-            items.append(Round(tuple(_done(call, context) for call in details["tool_calls"])))
+            items.append(
+                Round(tuple(_done(call, context, searches) for call in details["tool_calls"]))
+            )
         else:
             # The client may have deleted the message since.
             body = own.get(details["message_creation"]["message_id"])
@@ -92,13 +101,16 @@ def _size(item: Said | Round) -> int:
     return sum(count_tokens(p) if isinstance(p, str) else IMAGE_TOKENS for p in item.parts)
 
 
-def _done(call: Json, context: Context) -> DoneCall:
+def _done(call: Json, context: Context, searches: Iterator[int]) -> DoneCall:
     aside = context.asides.get(call["id"], {})
     back = (call["id"], aside.get("id", ""), aside.get("extra"))
     if call["type"] == "function":
         function = call["function"]
         name, text = function["name"], function["arguments"]
         return DoneCall("function", name, text, function["output"], *back)
+    if call["type"] == "file_search":
+        found = shown_to_model(call["file_search"].get("results") or (), next(searches))
+        return DoneCall("file_search", "", aside.get("input", "{}"), found, *back)
     code = call["code_interpreter"]
-    logs = "".join(output["logs"] for output in code["outputs"])
+    logs = "".join(output["logs"] for output in code["outputs"] if output["type"] == "logs")
     return DoneCall("code_interpreter", "", code["input"], logs, *back)

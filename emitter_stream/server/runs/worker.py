@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, TypeVar
 
+from ..files.desk import Hit
 from ..http.errors import ApiError
 from ..journal import where
 from ..models.model import (
     BadPart,
     Call,
+    Image,
     Input,
     ModelError,
     Refusal,
+    Round,
+    Said,
     Stop,
     Text,
     Turn,
@@ -32,10 +37,24 @@ from ..models.model import (
 from ..store import objects
 from ..store.objects import Json
 from ..store.store import StorageFailed
+from ..store.vectors import VectorStores
+from .citations import Citations
 from .feed import Feed, frame
-from .lifecycle import Disowned, Ending, Event, Interrupted, Lifecycle
+from .lifecycle import Context, Disowned, Ending, Event, Interrupted, Lifecycle
 from .pieces import Pieces
+from .searching import (
+    READING_PATIENCE,
+    SEARCH,
+    has_search,
+    options_of,
+    queries_of,
+    results_of,
+    searches_in,
+    sources_in,
+    stores_of,
+)
 from .turns import build_turn, prompt_tokens
+from .workspace import Workspace, image_url
 
 if TYPE_CHECKING:
     from .runs import RunEngine
@@ -90,6 +109,8 @@ class OpenCall:
         self.input: list[str] = []
         self.logs = ""
         self.around: Around | None = None
+        self.images: list[str] = []  # files that the code has drawn
+        self.search: Json | None = None  # what a file search has found
 
     def body(self) -> Json:
         """Return the call in its final form."""
@@ -97,8 +118,11 @@ class OpenCall:
         body: Json = {"id": self.call_id, "type": self.kind}
         if self.kind == "function":
             body["function"] = {"name": self.name, "arguments": text, "output": None}
+        elif self.kind == SEARCH:
+            body["file_search"] = self.search or {}
         else:
-            outputs = [{"type": "logs", "logs": self.logs}] if self.logs else []
+            outputs: list[Json] = [{"type": "logs", "logs": self.logs}] if self.logs else []
+            outputs += [{"type": "image", "image": {"file_id": image}} for image in self.images]
             body["code_interpreter"] = {"input": text, "outputs": outputs}
         return body
 
@@ -118,8 +142,12 @@ class Around:
 class OpenStep:
     """What the model has written so far in the step that is open."""
 
-    def __init__(self, step: Json, message: Json | None) -> None:
+    def __init__(
+        self, step: Json, message: Json | None, citations: Citations, images: Sequence[str] = ()
+    ) -> None:
         self.step = step
+        self.citations = citations
+        self.images = list(images)  # files in front of the text
         self.message_id: str | None = message["id"] if message else None
         self.text: list[str] = []
         self.around: Around | None = None
@@ -129,7 +157,18 @@ class OpenStep:
     def call_bodies(self) -> list[Json]:
         return [call.body() for call in self.calls]
 
+    def content(self) -> list[Json]:
+        """Return the content of the message."""
+        text = "".join(self.text)
+        images = [objects.image_content(file_id) for file_id in self.images]
+        if not text:
+            return images
+        return [*images, objects.text_content(text, self.citations.annotations)]
+
     def asides(self) -> dict[str, Json]:
+        for call in self.calls:
+            if call.kind == SEARCH:
+                call.aside["input"] = "".join(call.input)
         return {call.call_id: call.aside for call in self.calls if any(call.aside.values())}
 
 
@@ -149,6 +188,11 @@ class Worker:
         self._interruptible = False
         self._open: OpenStep | None = None
         self._saved_at = 0.0
+        self._sources: dict[tuple[int, int], str] = {}
+        self._written: dict[str, str] = {}  # files of its code, by their names
+        self._drawn: list[str] = []  # images of its code that no message has yet
+        files = (run["tool_resources"].get("code_interpreter") or {}).get("file_ids") or ()
+        self._workspace = Workspace(engine.desk, engine.sandbox, files)
 
     def start(self) -> None:
         self.task = asyncio.create_task(self._main(), name=self.run_id)
@@ -213,6 +257,7 @@ class Worker:
             logger.error("run %s could not be closed:\n%s", self.run_id, where(exc))
         finally:
             timer.cancel()
+            self._workspace.close()
             # No await since the last events were told: whoever reads them finds the run free.
             self.engine.forget(self)
             if self._disowned:
@@ -286,19 +331,22 @@ class Worker:
                 tool["type"] == "code_interpreter" for tool in run["tools"]
             ):
                 self.engine.say_no_code()
-            turn = build_turn(context, has_code=self.engine.has_code)
+            self._sources = sources_in(context.steps)
+            finds = await self._look_ahead(context)
+            turn = build_turn(context, has_code=self.engine.has_code, finds=finds)
             if turn is None:
                 return await self._finish("max_prompt_tokens")
             if turn.limit is not None and turn.limit <= 0:
                 return await self._finish("max_completion_tokens")
             answer = Answer(turn)
-            await self._respond(turn, answer)
+            await self._respond(await self._with_images(turn), answer)
             usage, stop, step = answer.usage, answer.stop, self._open
             if step is not None and step.message_id is not None:
                 await self._end_message(step, usage, stop)
             elif step is not None:
                 if stop is None:
                     await self._run_code(step)
+                    await self._search(step)
                     if any(call.kind == "function" for call in step.calls):
                         await self._await_outputs(step, usage)
                         return False
@@ -416,15 +464,17 @@ class Worker:
                 answer.written.append(step.text)
             if step.message_id is None:
                 raise BadPart("text after a tool call")
-            delta = objects.message_delta(step.message_id, part.piece, not step.text)
-            step.text.append(part.piece)
-            self.publish("thread.message.delta", delta)
-            if step.around is None:
+            self._say(step, step.citations.feed(part.piece))
+            if step.around is None and step.text and step.citations.is_idle:
                 step.around = Around(
                     "thread.message.delta",
-                    partial(objects.message_delta, step.message_id, first=False),
+                    partial(
+                        objects.message_delta, step.message_id, first=False, index=len(step.images)
+                    ),
                 )
         elif isinstance(part, Call):
+            if part.kind == "function" and part.name == SEARCH and has_search(self._run):
+                part = replace(part, kind=SEARCH, name="")
             if part.kind == "code_interpreter" and not self.engine.has_code:
                 raise BadPart("code, which this server does not run")
             if step is not None and step.message_id is not None:
@@ -450,6 +500,8 @@ class Worker:
                 call.aside["extra"] = part.extra
             if part.piece:
                 call.input.append(part.piece)
+                if call.kind == SEARCH:  # its query is not told
+                    return
                 key = "arguments" if call.kind == "function" else "input"
                 self._publish_call(step, call.index, call.kind, {key: part.piece})
                 if call.around is None:
@@ -459,6 +511,16 @@ class Worker:
                         "thread.run.step.delta",
                         lambda text: objects.step_delta(step_id, {**head, kind: {key: text}}),
                     )
+
+    def _say(self, step: OpenStep, pieces: Iterable[tuple[str, list[Json]]]) -> None:
+        for text, marks in pieces:
+            first = len(step.citations.annotations) - len(marks)
+            numbered = [{"index": first + n, **one} for n, one in enumerate(marks)]
+            delta = objects.message_delta(
+                step.message_id or "", text, not step.text, numbered, len(step.images)
+            )
+            step.text.append(text)
+            self.publish("thread.message.delta", delta)
 
     async def _open_message(self) -> OpenStep:
         step, message = await self._store(
@@ -470,8 +532,34 @@ class Worker:
                 ("thread.message.in_progress", made[1]),
             ],
         )
-        self._open = OpenStep(step, message)
+        images, self._drawn = self._drawn, []
+        self._open = OpenStep(step, message, self._citations(), images)
+        for index, file_id in enumerate(images):
+            part = {"index": index, **objects.image_content(file_id)}
+            self.publish("thread.message.delta", objects.content_delta(message["id"], part))
         return self._open
+
+    def _citations(self) -> Citations:
+        return Citations(self._sources, self._written)
+
+    async def _with_images(self, turn: Turn) -> Turn:
+        """Put the bytes of images that are files into a turn, for a model that reads them."""
+        if not getattr(self.engine.model, "reads_images", False):
+            return turn
+        history: list[Said | Round] = []
+        for item in turn.history:
+            if isinstance(item, Said) and any(isinstance(part, Image) for part in item.parts):
+                item = Said(item.role, tuple([await self._seen(part) for part in item.parts]))
+            history.append(item)
+        return replace(turn, history=tuple(history))
+
+    async def _seen(self, part: str | Image) -> str | Image:
+        if isinstance(part, str) or part.url or not part.file_id:
+            return part
+        try:
+            return replace(part, url=await image_url(self.engine.desk, part.file_id))
+        except (ApiError, FileNotFoundError):  # deleted since
+            return part
 
     async def _open_calls(self) -> OpenStep:
         step = await self._store(
@@ -481,13 +569,15 @@ class Worker:
                 ("thread.run.step.in_progress", step),
             ],
         )
-        self._open = OpenStep(step, None)
+        self._open = OpenStep(step, None, self._citations())
         return self._open
 
     def _begin_call(self, step: OpenStep, call: OpenCall) -> None:
         first: Json
         if call.kind == "function":
             first = {"name": call.name, "arguments": "", "output": None}
+        elif call.kind == SEARCH:
+            first = {}
         else:
             first = {"input": "", "outputs": []}
         self._publish_call(step, call.index, call.kind, first, call.call_id)
@@ -504,17 +594,65 @@ class Worker:
             if call.kind != "code_interpreter":
                 continue
             source = "".join(call.input)
-            call.logs = await self._wait(partial(self.engine.sandbox.run, source))
-            if call.logs:
-                output = {"index": 0, "type": "logs", "logs": call.logs}
-                self._publish_call(step, call.index, call.kind, {"outputs": [output]})
+            ran = await self._wait(partial(self._workspace.run, source))
+            call.logs, call.images = ran.logs, ran.images
+            self._drawn += ran.images
+            self._written.update(ran.files)
+            outputs = call.body()["code_interpreter"]["outputs"]
+            if outputs:
+                numbered = [{"index": n, **output} for n, output in enumerate(outputs)]
+                self._publish_call(step, call.index, call.kind, {"outputs": numbered})
+
+    async def _look_ahead(self, context: Context) -> bool:
+        """Say whether the stores have something on the question, for a model that asks for that."""
+        run = self._run
+        if not getattr(self.engine.model, "looks_ahead", False) or not has_search(run):
+            return True
+        if searches_in(context.steps):
+            return True
+        asked = [body for body in context.messages if body["role"] == "user"]
+        text = "\n".join(
+            part["text"]["value"]
+            for part in (asked[-1]["content"] if asked else ())
+            if part["type"] == "text"
+        )
+        return bool(await self._wait(lambda: self._hits([text], 1)))
+
+    async def _hits(self, queries: Sequence[str], most: int, threshold: float = 0) -> list[Hit]:
+        """Search the run's stores, once their files have been read or that has taken too long."""
+        desk, stores = self.engine.desk, stores_of(self._run)
+        queries = [query for query in queries if query.strip()]
+        if not stores or not queries:
+            return []
+        loop = asyncio.get_running_loop()
+        until = loop.time() + READING_PATIENCE
+        while loop.time() < until and await self.engine.transact(
+            lambda s: VectorStores(s).is_reading(stores)
+        ):
+            await desk.ingester.a_file_ends(min(1.0, max(0.01, until - loop.time())))
+        return await desk.search(stores, queries, most=most, threshold=threshold)
+
+    async def _search(self, step: OpenStep) -> None:
+        for call in step.calls:
+            if call.kind != SEARCH:
+                continue
+            most, ranking = options_of(self._run)
+            find = partial(
+                self._hits, queries_of("".join(call.input)), most, ranking["score_threshold"]
+            )
+            try:
+                hits = await self._wait(find)
+            except ApiError as exc:  # a store that has expired, or is gone
+                raise ModelError("server_error", exc.message) from None
+            call.search = {"ranking_options": ranking, "results": results_of(hits)}
 
     async def _end_message(self, step: OpenStep, usage: Json, stop: Stop | None) -> None:
-        text, message_id = "".join(step.text), step.message_id or ""
+        self._say(step, step.citations.end())
+        content, message_id = step.content(), step.message_id or ""
         cut = _CUT[stop.reason] if stop is not None else None
         told = "thread.message.incomplete" if cut else "thread.message.completed"
         await self._store(
-            lambda s: s.finish_message(step.step, message_id, text, usage, cut=cut),
+            lambda s: s.finish_message(step.step, message_id, content, usage, cut=cut),
             lambda done: [(told, done[0]), ("thread.run.step.completed", done[1])],
         )
         self._open = None
@@ -528,7 +666,13 @@ class Worker:
             lifecycle.keep_asides(self.run_id, asides)
             return lifecycle.finish_calls(step.step, calls, usage)
 
-        await self._store(end, lambda done: [(f"thread.run.step.{done['status']}", done)])
+        shown = self.run_id in self.engine.with_content
+        await self._store(
+            end,
+            lambda done: [
+                (f"thread.run.step.{done['status']}", objects.shown_step(done, content=shown))
+            ],
+        )
         self._open = None
 
     async def _await_outputs(self, step: OpenStep, usage: Json) -> None:
@@ -553,7 +697,7 @@ class Worker:
         if step is None:
             return
         if step.message_id is not None:
-            lifecycle.save_text(step.message_id, "".join(step.text))
+            lifecycle.save_content(step.message_id, step.content())
         else:
             lifecycle.save_calls(step.step["id"], step.call_bodies())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Sequence
 from typing import Any
 
 Json = dict[str, Any]
@@ -112,8 +113,12 @@ def _content(part: Json) -> Json:
     return {"type": kind, kind: {"detail": "auto", **part[kind]}}
 
 
-def text_content(value: str) -> Json:
-    return {"type": "text", "text": {"value": value, "annotations": []}}
+def text_content(value: str, annotations: Sequence[Json] = ()) -> Json:
+    return {"type": "text", "text": {"value": value, "annotations": list(annotations)}}
+
+
+def image_content(file_id: str) -> Json:
+    return {"type": "image_file", "image_file": {"file_id": file_id, "detail": "auto"}}
 
 
 def run_message(run: Json, now: int) -> Json:
@@ -238,13 +243,47 @@ def usage(prompt: int, completion: int, cached: int = 0, reasoning: int = 0) -> 
     }
 
 
-def message_delta(message_id: str, value: str, first: bool) -> Json:
+def message_delta(
+    message_id: str,
+    value: str,
+    first: bool,
+    annotations: Sequence[Json] = (),
+    index: int = 0,
+) -> Json:
+    """A piece of the text at `index`; `annotations` have the places that they get there."""
     text: Json = {"value": value, "annotations": []} if first else {"value": value}
+    if annotations:
+        text["annotations"] = list(annotations)
+    return content_delta(message_id, {"index": index, "type": "text", "text": text})
+
+
+def content_delta(message_id: str, part: Json) -> Json:
     return {
         "id": message_id,
         "object": "thread.message.delta",
-        "delta": {"content": [{"index": 0, "type": "text", "text": text}]},
+        "delta": {"content": [part]},
     }
+
+
+def shown_step(step: Json, *, content: bool = False) -> Json:
+    """Return a step as it is answered: the content of search results only where it is asked for."""
+    details = step["step_details"]
+    if content or not any(
+        call["type"] == "file_search" for call in details.get("tool_calls") or ()
+    ):
+        return step
+    calls = [_without_content(call) for call in details["tool_calls"]]
+    return {**step, "step_details": {**details, "tool_calls": calls}}
+
+
+def _without_content(call: Json) -> Json:
+    if call["type"] != "file_search" or "results" not in call["file_search"]:
+        return call
+    results = [
+        {name: value for name, value in result.items() if name != "content"}
+        for result in call["file_search"]["results"]
+    ]
+    return {**call, "file_search": {**call["file_search"], "results": results}}
 
 
 def step_delta(step_id: str, call: Json) -> Json:

@@ -7,6 +7,7 @@ import socket
 from urllib.parse import quote
 
 import pytest
+from documents import upload
 from server_helpers import BOTH, HEADERS, RAIN, WEATHER, Raw
 
 OK = {"assistant_id": "ASSISTANT"}
@@ -348,7 +349,7 @@ def test_settings_are_echoed(raw):
         "parallel_tool_calls": False,
         "reasoning_effort": "low",
     }
-    path = f"/threads/{thread}/runs?include[]=step_details.tool_calls[*].x"
+    path = f"/threads/{thread}/runs?include[]=step_details.tool_calls[*].file_search.results[*].content"
     run = raw("POST", path.replace("[", "%5B").replace("]", "%5D"), given).body
     for key, value in given.items():
         if not key.startswith("additional"):
@@ -362,13 +363,13 @@ def test_settings_are_echoed(raw):
 
 def test_kinds_of_content(raw):
     """Text, image file and image url parts, and attachments, are kept as they were sent."""
-    thread = raw.thread()
+    thread, image = raw.thread(), upload(raw, "a.png", b"x", "vision")
     content = [
         {"type": "text", "text": "Look 😀 \x00"},
-        {"type": "image_file", "image_file": {"file_id": "file-1", "detail": "low"}},
+        {"type": "image_file", "image_file": {"file_id": image, "detail": "low"}},
         {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
     ]
-    attachments = [{"file_id": "file-2", "tools": [{"type": "file_search"}]}]
+    attachments = [{"file_id": upload(raw, "a.txt", b"x"), "tools": [{"type": "file_search"}]}]
     body = {"role": "user", "content": content, "attachments": attachments}
     message = raw("POST", f"/threads/{thread}/messages", body).body
     read = raw("GET", f"/threads/{thread}/messages/{message['id']}").body
