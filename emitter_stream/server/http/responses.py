@@ -31,6 +31,7 @@ from .reading import cut_page, read_body, read_page
 _MOST_BEFORE = 1000  # responses in a chain
 _LOST = ApiError(500, "The server was stopped in the middle of this response.")
 _UNFINISHED = ("queued", "in_progress")
+_LOOK_EVERY = 0.5  # seconds, for the end of a response that another process is at work on
 
 
 class _Live:
@@ -70,7 +71,7 @@ class ResponsesApi:
         def begin(lifecycle: Lifecycle) -> Turn:
             turn = response_turn(params, [*_items_before(lifecycle, previous), *own])
             if keeps:
-                row = ResponseRow(id=body["id"], body=body, input=own, events=[])
+                row = ResponseRow(id=body["id"], body=body, input=own, events=[engine.me])
                 lifecycle.session.add(row)
             return turn
 
@@ -132,13 +133,33 @@ class ResponsesApi:
         live = self._at_work(response)
         if live is not None:
             return _streamed(live.work.follow(start))
-        row = await self.engine.transact(lambda s: s.find(ResponseRow, response))
+        body, events = await self._stored(response)
 
         async def again() -> AsyncIterator[bytes]:
-            for one in row.events[start:]:
+            nonlocal body, events
+            while body["status"] in _UNFINISHED:  # another process is at work on it
+                await asyncio.sleep(_LOOK_EVERY)
+                body, events = await self._stored(response)
+            for one in events[start:]:
                 yield one.encode(errors="backslashreplace")
 
         return _streamed(again())
+
+    async def _stored(self, response: str) -> tuple[Json, list[str]]:
+        """Return a response that nobody here is at work on, and its events once it is over.
+
+        Until then the process that is at work on it stands in their place.
+        """
+
+        def work(lifecycle: Lifecycle) -> tuple[Json, list[str]]:
+            row = lifecycle.find(ResponseRow, response)
+            if row.body["status"] not in _UNFINISHED:
+                return row.body, row.events
+            if row.events and lifecycle.is_alive(row.events[0]):
+                return row.body, []
+            return with_error(row.body, _LOST), []
+
+        return await self.engine.transact(work)
 
     async def delete(self, request: Request) -> Response:
         response = request.path_params["response_id"]
@@ -179,8 +200,7 @@ class ResponsesApi:
         live = self._at_work(response)
         if live is not None:
             return live.writer.body
-        body = (await self.engine.transact(lambda s: s.find(ResponseRow, response))).body
-        return with_error(body, _LOST) if body["status"] in _UNFINISHED else body
+        return (await self._stored(response))[0]
 
     def table(self) -> dict[str, dict[str, Callable[[Request], Awaitable[Response]]]]:
         """Return the handlers by path and method."""

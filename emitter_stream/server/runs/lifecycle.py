@@ -475,6 +475,10 @@ class Lifecycle(Equipped):
         for run_id in self.session.scalars(query).all():
             self._close_lost(run_id)
 
+    def is_alive(self, process: str) -> bool:
+        """Return whether another process is there, and renews its lease."""
+        return self.session.get(ProcessRow, process) is not None and process != self.process
+
     def orphans(self) -> list[str]:
         """Return runs whose process is gone: it did not renew its lease."""
         query = (

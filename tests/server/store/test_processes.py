@@ -118,6 +118,21 @@ def test_cancel_at_another(start, database):
     assert follower.all()[-3:] == ["thread.run.step.cancelled", "thread.run.cancelled", "done"]
 
 
+def test_a_response_elsewhere(start, database):
+    """A response in the background is in progress for every server; its events come at its end."""
+    gate = GatedModel()
+    one = start(db=database, model=gate)
+    near, far = Raw(one.base_url), Raw(start(db=database).base_url)
+    made = near("POST", "/responses", {"model": "m", "input": "Hello", "background": True}).body
+    assert gate.waiting.wait(PATIENCE)
+    assert far("GET", f"/responses/{made['id']}").body["status"] in ("queued", "in_progress")
+    gate.open()
+    told = far("GET", f"/responses/{made['id']}?stream=true&starting_after=1").raw
+    assert told == near("GET", f"/responses/{made['id']}?stream=true&starting_after=1").raw
+    assert b"response.completed" in told
+    assert far("GET", f"/responses/{made['id']}").body["status"] == "completed"
+
+
 def test_one_active_run(two):
     """Of many runs that are begun at once on one thread, at two servers, one is."""
     thread, assistant = two[0].thread(BOTH), two[0].assistant(tools=[WEATHER])
