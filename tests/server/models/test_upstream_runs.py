@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from canned import HELLO, KEY, STOP, Answer, called, delta, function, piece, sse
@@ -108,6 +109,19 @@ def test_the_key_is_not_kept(start, canned, tmp_path, caplog):
         events = raw.run("Hi").events() + raw.run("Hi", [WEATHER]).events()
     assert "***" in str(events) and KEY not in str(events) and KEY not in caplog.text
     assert not any(KEY.encode() in path.read_bytes() for path in tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the list of processes is read from /proc")
+def test_the_key_is_not_in_the_list_of_processes(canned, monkeypatch):
+    """Neither the server's command line nor its model's words show the key to who looks with `ps`."""
+    monkeypatch.setenv("EMITTER_STREAM_UPSTREAM_KEY", KEY)
+    model = Upstream(canned.url)
+    assert KEY not in repr(model) + model.words + str(vars(LocalServer(model=model)))
+    with Process("--upstream", canned.url) as process:
+        assert Raw(process.base_url).thread("Hi")
+        assert KEY.encode() not in Path(f"/proc/{process.popen.pid}/cmdline").read_bytes()
+        said = [process.popen.stdout.readline() for _ in range(4)]
+    assert said[0].startswith("model: ") and KEY not in str(said)
 
 
 def serve(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
