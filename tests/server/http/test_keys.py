@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from documents import form
 from server_helpers import BOTH, HEADERS, WEATHER, Raw, Reply, wait_for_run
 
 from emitter_stream import cli
@@ -238,11 +239,56 @@ def test_a_key_is_stored_nowhere(start, file, tmp_path, caplog):
 
 
 def test_every_table_has_an_owner():
-    """Each object belongs to somebody, by itself or by its thread."""
-    tables = [mapper.class_ for mapper in Base.registry.mappers]
-    objects = [table for table in tables if issubclass(table, Row)]
-    assert objects
-    assert [table for table in objects if not issubclass(table, (Owned, ThreadChild))] == []
+    """Each object belongs to somebody, by itself, by its thread or by what else it is a part of."""
+    objects = [m.class_ for m in Base.registry.mappers if issubclass(m.class_, Row)]
+    owned = {table.__tablename__ for table in objects if issubclass(table, Owned)}
+    assert {"threads", "files", "vector_stores"} <= owned
+    for table in objects:
+        parents = {key.column.table.name for key in table.__table__.foreign_keys}
+        assert issubclass(table, (Owned, ThreadChild)) or parents & owned, table
+
+
+def test_files_of_others(guarded):
+    """Files, uploads and vector stores, with all that is in them, are 404 for another."""
+    alice, bob = As(guarded, ALICE), As(guarded, BOB)
+    data = b"The whale is white."
+
+    def post(body: bytes, headers: dict[str, str]) -> Reply:
+        bearer = {"Authorization": f"Bearer {ALICE}"}
+        return alice("POST", "/files", body, {**headers, **bearer})
+
+    file = post(*form({"purpose": "assistants"}, "file", "whale.txt", data)).body["id"]
+    store = alice("POST", "/vector_stores", {"file_ids": [file]}).body["id"]
+    batch = alice("POST", f"/vector_stores/{store}/file_batches", {"file_ids": [file]}).body["id"]
+    asked = {"filename": "a.txt", "purpose": "assistants", "bytes": 3, "mime_type": "text/plain"}
+    upload = alice("POST", "/uploads", asked).body["id"]
+    inside = f"/vector_stores/{store}"
+    places = [
+        *(f"/files/{file}", f"/files/{file}/content", inside, f"{inside}/files"),
+        *(f"{inside}/files/{file}", f"{inside}/file_batches/{batch}"),
+        *(f"{inside}/file_batches/{batch}/files", f"{inside}/files/{file}/content"),
+    ]
+    for place in places:
+        assert alice("GET", place).status == 200, place
+        assert bob("GET", place).status == 404, place
+    assert not bob("GET", "/files").body["data"] and not bob("GET", "/vector_stores").body["data"]
+    changes: list[tuple[str, str, Any]] = [
+        ("POST", f"{inside}/search", {"query": "whale"}),
+        ("POST", inside, {"name": "mine"}),
+        ("POST", f"{inside}/files", {"file_id": file}),
+        ("POST", f"{inside}/files/{file}", {"attributes": {"a": "b"}}),
+        ("POST", f"{inside}/file_batches/{batch}/cancel", None),
+        ("POST", f"/uploads/{upload}/complete", {"part_ids": ["part_x"]}),
+        ("POST", f"/uploads/{upload}/cancel", None),
+        *(("DELETE", place, None) for place in (f"{inside}/files/{file}", inside, places[0])),
+    ]
+    for method, place, body in changes:
+        assert bob(method, place, body).status == 404, place
+    own = bob("POST", "/vector_stores", {}).body["id"]
+    assert bob("POST", f"/vector_stores/{own}/files", {"file_id": file}).status in (400, 404)
+    assert bob("POST", "/vector_stores", {"file_ids": [file]}).status in (400, 404)
+    for place in places:
+        assert alice("GET", place).status == 200, place
 
 
 def test_a_database_without_owners(start, tmp_path):
