@@ -291,19 +291,6 @@ def test_files_of_others(guarded):
         assert alice("GET", place).status == 200, place
 
 
-def test_a_database_without_owners(start, tmp_path):
-    """A database of before there were owners is opened, and its objects belong to nobody."""
-    db = str(tmp_path / "old.db")
-    first = start(db=db)
-    path = f"/assistants/{Raw(first.base_url).assistant()}"
-    first.stop()
-    with sqlite3.connect(db) as connection:
-        for table in ("assistants", "threads", "completions", "responses"):
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN owner")
-    connection.close()
-    assert Raw(start(db=db).base_url)("GET", path).status == 200
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [
