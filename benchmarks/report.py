@@ -90,6 +90,15 @@ def targets(runner: Runner, imported: dict[str, Any] | None) -> list[str]:
             add(what, target, ratio(section, label, "floor"), lambda v: v < 0.8)
     value = ratio("five listeners", "ours", "floor")
     add("five listeners", "at most 1.3 x the floor", value, lambda v: v <= 1.3)
+    ways = {
+        "for piece in stream.text_deltas": 0.5,
+        "for event in stream": 0.8,
+        "to_readable_stream()": 1.0,
+        "aio, one listener": 0.5,
+    }
+    for label, most in ways.items():
+        value = ratio("other ways to listen", label, "floor")
+        add(label, f"at most {most} x the floor", value, lambda v, most=most: v <= most)  # type: ignore[misc]
     for section in ("text 10,000", "text 40,000", "tool arguments"):
         for peer, least in (("Node SDK", 4), ("Python SDK", 25)):
             value = ratio(section, peer, "ours")

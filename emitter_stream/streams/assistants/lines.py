@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -32,25 +33,17 @@ class LineMaker:
     def __call__(self, args: tuple[Any, ...]) -> bytes:
         """Return the line of the event that an emission passed, as it came."""
         event, data = CODEC.of_emission(args)
-        if event != _DELTA or not self._tries:
-            return to_line(CODEC.to_object((event, data)))
-        try:
-            element = data["delta"]["content"][0]
-            piece = element["text"]["value"]
-            fits = type(piece) is str and type(element["index"]) is int
-        except (KeyError, IndexError, TypeError):
-            fits = False
-        if not fits:
-            return to_line(CODEC.to_object((event, data)))
-        self._text["value"] = piece
-        if self._data == data:
-            self._tries = _TRIES
-            try:
-                return f"{self._head}{_quoted(piece)}{self._tail}".encode()
-            except UnicodeEncodeError:  # half a character: only an escape can carry it
-                return to_line(CODEC.to_object((event, data)))
-        self._tries -= 1
-        self._remember(event, data)
+        piece = _piece_of(data) if event == _DELTA and self._tries else None
+        if piece is not None:
+            self._text["value"] = piece
+            if self._data == data:
+                self._tries = _TRIES
+                # Of half a character an escape is written, which the encoder knows how to do.
+                with contextlib.suppress(UnicodeEncodeError):
+                    return f"{self._head}{_quoted(piece)}{self._tail}".encode()
+            else:
+                self._tries -= 1
+                self._remember(event, data)
         return to_line(CODEC.to_object((event, data)))
 
     def _remember(self, event: str, data: Any) -> None:
@@ -66,6 +59,16 @@ class LineMaker:
         if len(parts) == 2:
             self._head, self._tail = parts
             self._data, self._text = copy, text
+
+
+def _piece_of(data: Any) -> str | None:
+    """Return the piece of the first text in a delta, ``None`` if there is none."""
+    try:
+        element = data["delta"]["content"][0]
+        piece = element["text"]["value"]
+        return piece if type(piece) is str and type(element["index"]) is int else None
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def _numbers_in(value: Any) -> int:
