@@ -178,3 +178,26 @@ def test_citations(start, visit):
         with page.expect_download() as download:
             page.click(link)
         assert download.value.suggested_filename == "list.csv"
+
+
+def test_a_search(start, visit):
+    """A search shows what it found; its citation, live and after a reload, opens the text found."""
+    page = visit(start())
+    page.click("#file-search")
+    text = "<b>The capital of France is Paris.</b> It lies on the Seine."
+    page.evaluate(DROP, ["#store", "facts.md", text])
+    page.wait_for_selector("#store-files .chip >> text=facts.md")
+    send(page, "What is the capital of France?")
+    for _ in ("live", "after a reload"):
+        page.wait_for_selector("#entries > .run[data-status=completed]")
+        assert page.inner_text(".call strong") == "File search"
+        page.click(".result summary")
+        assert "facts.md" in page.inner_text(".result summary")
+        assert page.inner_text(".result pre").strip() == text
+        assert "The capital of France is Paris" in page.inner_text(".message .text")
+        assert "\u3010" not in page.inner_text(".message .text")
+        page.click("button.cite")
+        page.wait_for_selector("#place-dialog[open]")
+        assert page.inner_text("#place-title") == "facts.md"
+        assert page.inner_text("#place-text").strip() == text
+        page.reload()
