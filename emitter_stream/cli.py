@@ -119,6 +119,11 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     upstream.add_argument("--model", metavar="NAME", help="sent instead of the run's model")
     upstream.add_argument(
+        "--embeddings",
+        metavar="NAME",
+        help="a model of the upstream's: files are searched by meaning too, not by words alone",
+    )
+    upstream.add_argument(
         "--upstream-header",
         action="append",
         default=[],
@@ -317,6 +322,7 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
         server = LocalServer(
             model=model,
             code_interpreter=args.code_interpreter,
+            embeddings=args.embeddings,
             db=args.db,
             files=args.files,
             host=args.host,

@@ -19,14 +19,17 @@ import uvicorn
 from .._open_streams import let_run_out
 from .cage import find_cage
 from .files.folder import Folder
+from .files.ingest import Embedder
 from .http.app import create_app
 from .http.connection import TimedConnection
 from .http.doors import Doors
 from .http.keys import Keys
 from .models.model import Model
 from .models.scripted import ScriptedModel
+from .models.upstream import Upstream
 from .runs.lifecycle import Lifecycle
 from .runs.runs import RunEngine
+from .search.embeddings import UpstreamEmbeddings
 from .store.schema import is_postgres, without_password
 from .store.store import Clock, Database, DatabaseUnusable
 
@@ -80,7 +83,8 @@ class LocalServer:
     `db` is a file, `:memory:`, or `postgresql://...`, which several servers can share; `tokens_per_second` is the scripted model's pace (0 or None: as
     fast as possible); `model` replaces that model: `Upstream(...)`, or one of your own.
     Uploaded files lie in the folder `files`, by default beside the database, or in a folder that goes
-    away with the server if that is in memory.
+    away with the server if that is in memory. With `embeddings`, the name of a model of the upstream's
+    (or an object with `embed`), files are also searched by what they mean.
     `code_interpreter` says whether code that the model writes is run: `local` does, on this machine,
     in the strongest cage that it has (see `interpreter.py`); `off`, the default with an upstream, does not offer that tool. The
     scripted model's own code is always run. `run_lifetime` is in seconds. `port` 0 takes a
@@ -96,6 +100,7 @@ class LocalServer:
         *,
         db: str = ":memory:",
         files: str | None = None,
+        embeddings: str | Embedder | None = None,
         tokens_per_second: float | None = None,
         model: Model | None = None,
         code_interpreter: CodeInterpreter | None = None,
@@ -111,6 +116,7 @@ class LocalServer:
         self._db_path = db
         self._files_path = files
         self._model: Model = ScriptedModel(tokens_per_second) if model is None else model
+        self._embedder = _embedder_of(self._model, embeddings)
         self._has_code = _runs_code(self._model, code_interpreter)
         if not host:
             raise ValueError("an empty host would listen on every address; name one")
@@ -252,7 +258,12 @@ class LocalServer:
         ready: threading.Event,
     ) -> None:
         engine = RunEngine(
-            database, self._model, self._lifetime, has_code=self._has_code, stored=stored
+            database,
+            self._model,
+            self._lifetime,
+            has_code=self._has_code,
+            stored=stored,
+            embedder=self._embedder,
         )
         await engine.desk.start()
         config = uvicorn.Config(
@@ -283,6 +294,14 @@ def _close_listeners() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_close_listeners)
+
+
+def _embedder_of(model: Model, asked: str | Embedder | None) -> Embedder | None:
+    if not isinstance(asked, str):
+        return asked
+    if not isinstance(model, Upstream):
+        raise ValueError("embeddings by name need an upstream that makes them")  # noqa: TRY004
+    return UpstreamEmbeddings(model, asked)
 
 
 def _runs_code(model: Model, asked: CodeInterpreter | None) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..http.errors import bad_request
+from ..search.embeddings import closeness, fused
 from ..search.filters import fits
 from ..search.sqlite import SqliteWords
 from ..search.words import WordSearch, find_by_words
@@ -169,6 +170,8 @@ class Desk:
         filters: Json | None = None,
     ) -> list[Hit]:
         """Return the best chunks for any of the queries, best first."""
+        if self.embedder is not None:
+            return await self._search_both(store_ids, queries, most, threshold, filters)
 
         def work(records: Records) -> list[Hit]:
             stores = VectorStores(records)
@@ -178,15 +181,57 @@ class Desk:
             allowed = None
             if filters is not None:
                 allowed = stores.chunks_of(store_ids, lambda given: fits(filters, given))
-            scores: dict[int, float] = {}
-            for query in queries:
-                session = records.session
-                found = find_by_words(self._words, session, store_ids, query, total, allowed)
-                for seq, score in found.items():
-                    scores[seq] = max(score, scores.get(seq, 0.0))
+            scores = self._by_words(records, store_ids, queries, total, allowed)
             return best(stores, scores, most, threshold)
 
         hits: list[Hit] = await self._transact(work)
+        return hits
+
+    def _by_words(
+        self,
+        records: Records,
+        store_ids: Sequence[str],
+        queries: Sequence[str],
+        total: int,
+        allowed: frozenset[int] | None,
+    ) -> dict[int, float]:
+        scores: dict[int, float] = {}
+        for query in queries:
+            session = records.session
+            found = find_by_words(self._words, session, store_ids, query, total, allowed)
+            for seq, score in found.items():
+                scores[seq] = max(score, scores.get(seq, 0.0))
+        return scores
+
+    async def _search_both(
+        self,
+        store_ids: Sequence[str],
+        queries: Sequence[str],
+        most: int,
+        threshold: float,
+        filters: Json | None,
+    ) -> list[Hit]:
+        """Search by words and by meaning; the vectors are compared beside the event loop."""
+        assert self.embedder is not None
+        asked = await self.embedder.embed(queries)
+
+        def work(records: Records) -> tuple[dict[int, float], list[tuple[int, bytes]]]:
+            stores = VectorStores(records)
+            for store_id in store_ids:
+                stores.live(store_id)
+            total = stores.count_chunks(store_ids)
+            allowed = None
+            if filters is not None:
+                allowed = stores.chunks_of(store_ids, lambda given: fits(filters, given))
+            words = self._by_words(records, store_ids, queries, total, allowed)
+            return words, stores.vectors(store_ids, allowed)
+
+        words, vectors = await self._transact(work)
+        meaning = await self.stored.call(lambda: closeness(asked, vectors))
+        scores = fused(words, meaning)
+        hits: list[Hit] = await self._transact(
+            lambda s: best(VectorStores(s), scores, most, threshold)
+        )
         return hits
 
 

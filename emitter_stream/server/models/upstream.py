@@ -189,6 +189,28 @@ class Upstream:
             await asyncio.sleep(FIRST_PAUSE * 2**retries if pause is None else pause)
             retries += 1
 
+    async def embed(self, model: str, texts: list[str]) -> list[list[float]]:
+        """Return the vectors of texts, by `/embeddings`. Raises `ModelError`."""
+        url = urlunsplit(self._base._replace(path=self._base.path + "/embeddings"))
+        body = {"model": model, "input": texts, "encoding_format": "float"}
+        headers = {**self._headers, "Accept": "application/json"}
+        try:
+            response = await self._client().post(url, content=json.dumps(body), headers=headers)
+        except httpx2.HTTPError as exc:
+            raise ModelError("server_error", str(self._unheard(exc))) from None
+        if not 200 <= response.status_code < 300:
+            raise read_failure(response.status_code, response.content, self._secrets).error()
+        try:
+            data = sorted(response.json()["data"], key=lambda one: one["index"])
+            vectors = [[float(value) for value in one["embedding"]] for one in data]
+        except (ValueError, KeyError, TypeError):
+            vectors = []
+        if len(vectors) != len(texts):
+            raise ModelError(
+                "server_error", "The upstream's embeddings are not what was asked for."
+            )
+        return vectors
+
     async def _ask(self, api: str, turn: Turn, body: Json) -> AsyncGenerator[list[Part], None]:
         """Ask once; yields what comes at once together. Raises `Failure` for an error that is told, `_Lost` if nothing was heard."""
         client = self._client()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ..answers.work import Work
 from ..files.desk import Desk
 from ..files.folder import Bytes, Folder
+from ..files.ingest import Embedder
 from ..http.errors import ApiError
 from ..http.keys import OWNER
 from ..interpreter import Sandbox
@@ -56,6 +57,7 @@ class RunEngine:
         *,
         has_code: bool = True,
         stored: Bytes | None = None,
+        embedder: Embedder | None = None,
     ) -> None:
         self.db = db
         # Where it is only one process's, nobody is to be told of anything.
@@ -71,6 +73,7 @@ class RunEngine:
             self.transact,
             Folder(None) if stored is None else stored,
             words=words,
+            embedder=embedder,
             is_alone=self._shared is None,
         )
         self.gatherer = Gatherer(self._store_pieces)

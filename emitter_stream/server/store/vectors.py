@@ -413,6 +413,19 @@ class VectorStores:
             found.update(self.session.scalars(query))
         return frozenset(found)
 
+    def vectors(
+        self, store_ids: Sequence[str], allowed: frozenset[int] | None
+    ) -> list[tuple[int, bytes]]:
+        """Return the vectors of chunks."""
+        query = select(ChunkRow.seq, ChunkRow.vector).where(
+            ChunkRow.store_id.in_(store_ids), ChunkRow.vector.is_not(None)
+        )
+        return [
+            (seq, vector)
+            for seq, vector in self.session.execute(query)
+            if vector is not None and (allowed is None or seq in allowed)
+        ]
+
     def look_up(self, seqs: Sequence[int]) -> dict[int, Found]:
         """Return those of the chunks whose file has been read to its end."""
         query = (

@@ -1,0 +1,56 @@
+"""Files searched by what they mean, with embeddings that a table makes."""
+
+from __future__ import annotations
+
+import json
+
+from canned import Answer, Canned
+from documents import found, store_of, upload
+from server_helpers import Raw
+
+from emitter_stream.server import Upstream
+
+MEANINGS = {"dog": 0, "puppy": 0, "train": 1, "railway": 1}
+
+
+class Table:
+    """Texts that speak of the same thing have the same vector."""
+
+    async def embed(self, texts):
+        return [
+            [float(any(w in t.lower() for w, at in MEANINGS.items() if at == n)) for n in (0, 1)]
+            for t in texts
+        ]
+
+
+def test_another_word_for_it_is_found(start):
+    """What words alone do not find is found by its meaning; what both find comes first."""
+    files = {
+        "pets.txt": b"Dogs may come on Fridays.",
+        "travel.txt": b"Train tickets are booked here.",
+    }
+    raw = Raw(start(embeddings=Table()).base_url)
+    store = store_of(raw, *(upload(raw, name, data) for name, data in files.items()))
+    assert found(raw, store, "my puppy")[0]["filename"] == "pets.txt"
+    assert found(raw, store, "a railway journey")[0]["filename"] == "travel.txt"
+    assert found(raw, store, "train tickets")[0]["score"] > found(raw, store, "railway")[0]["score"]
+    plain = Raw(start().base_url)
+    store = store_of(plain, *(upload(plain, name, data) for name, data in files.items()))
+    assert found(plain, store, "my puppy") == []
+
+
+def test_an_upstream_makes_them(start, canned: Canned):
+    """Chunks and questions are sent to the upstream's `/embeddings`, by the name that was given."""
+
+    def answer(*vectors):
+        data = [{"index": n, "embedding": vector} for n, vector in enumerate(vectors)]
+        return Answer(json.dumps({"data": data}), kind="application/json")
+
+    canned.answers += [answer([3, 4]), answer([4, 3])]
+    raw = Raw(start(model=Upstream(canned.url), embeddings="small").base_url)
+    store = store_of(raw, upload(raw, "a.txt", b"Dogs"))
+    (hit,) = found(raw, store, "puppy")
+    assert abs(hit["score"] - 0.7 * 0.96) < 1e-5
+    assert [body["model"] for body in canned.bodies] == ["small", "small"]
+    assert [body["input"] for body in canned.bodies] == [["Dogs"], ["puppy"]]
+    assert canned.paths == ["/v1/embeddings"] * 2
