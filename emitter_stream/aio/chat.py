@@ -41,7 +41,7 @@ class _Create(_Taken[Callable[..., Any]]):
     """``create``: an answer, or its chunks as they come."""
 
     def _adapt(self, plain: Callable[..., Any]) -> Any:
-        @functools.wraps(plain)
+        @functools.wraps(plain, updated=())  # not its signature, which has self
         async def create(*args: Any, **kwargs: Any) -> Any:
             answer = await in_thread(functools.partial(plain, *args, **kwargs))
             return AsyncStream(answer) if isinstance(answer, Stream) else answer

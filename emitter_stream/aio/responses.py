@@ -28,7 +28,7 @@ class _PlainOrStream(_Taken[Callable[..., Any]]):
     """A method whose answer is an object, or a plain stream of events."""
 
     def _adapt(self, plain: Callable[..., Any]) -> Any:
-        @functools.wraps(plain)
+        @functools.wraps(plain, updated=())  # not its signature, which has self
         async def call(*args: Any, **kwargs: Any) -> Any:
             answer = await in_thread(functools.partial(plain, *args, **kwargs))
             return AsyncStream(answer) if isinstance(answer, Stream) else answer

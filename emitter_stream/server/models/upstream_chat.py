@@ -145,7 +145,7 @@ class Reader(AnswerReader):
             try:
                 piece, end = scanstring(data, len(before), True)
             except ValueError:
-                piece = ""
+                piece, end = "", 0
             if piece and end == len(data) - len(behind):
                 self._credit = _MOST_CREDIT
                 yield from self._say(piece)
