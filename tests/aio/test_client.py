@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import threading
 
 import openai
@@ -187,7 +188,18 @@ def test_every_method_is_there():
     async def main():
         async with AsyncOpenAI("any") as client:
             with OpenAI("any") as plain_client:
-                return list(pairs(plain_client.beta, client.beta))
+                groups = (
+                    "beta",
+                    "chat",
+                    "responses",
+                    "models",
+                    "files",
+                    "uploads",
+                    "vector_stores",
+                )
+                both = (plain_client, client)
+                found = [pairs(*(getattr(one, group) for one in both)) for group in groups]
+                return list(itertools.chain(*found))
 
     def pairs(plain_group, group):
         for name in dir(plain_group):

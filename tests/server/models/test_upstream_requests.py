@@ -42,7 +42,7 @@ def test_a_full_request(canned):
     strict = function("weather", strict=True, description=None)
     canned.answers = [Answer(HELLO)]
     turn = question(
-        tools=(strict, function("clock", strict=False), {"type": "file_search"}),
+        tools=(strict, function("clock", strict=False)),
         tool_choice={"type": "function", "function": {"name": "clock"}},
         parallel_tool_calls=False,
         temperature=0.5,
