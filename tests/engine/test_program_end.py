@@ -24,15 +24,15 @@ ASKS = run(
 STARTS_NO_THREADS = (3, 12) <= sys.version_info < (3, 12, 3)  # once the main thread has ended
 
 BEGIN = """
-import socket, sys, threading, time
+import os, socket, sys, threading, time
 {before}
 from emitter_stream import AssistantStream, OpenAI
 from emitter_stream.engine import program_end
 say = lambda word: (sys.stdout.write(f"{{word}}\\n"), sys.stdout.flush())  # a line in one piece
 def tell_end():
     program_end.coming.wait()
-    say("main has ended")
-threading.Thread(target=tell_end).start()  # as a daemon, it would write while Python closes stdout
+    os.write(1, b"main has ended\\n")  # Python may be closing its stdout
+threading.Thread(target=tell_end, daemon=True).start()  # early 3.13 loses a Ctrl-C amid a join
 runs = OpenAI(base_url={url!r}, api_key="sk-test", max_retries=0).beta.threads.runs
 {place}
 sys.stdin.readline()
@@ -462,7 +462,7 @@ def test_who_waits_for_the_main_thread_sees_its_end(program):
     )
     child.go()
     status, said, err = child.outcome()
-    assert (status, said[-1], err) == (0, "abort", "")
+    assert (status, "abort" in said, err) == (0, True, "")
 
 
 def test_an_executors_thread_may_wait_for_a_stream(program):
