@@ -193,7 +193,7 @@ class ResponsesDialogue(Dialogue):
             given["instructions"] = self._settings.instructions
         for _ in range(MOST_ROUNDS):
             stream = self._client.responses.stream(**given, input=items, inline=True)
-            stream.on("response.output_text.delta", lambda event: self._hear(event.delta))
+            stream.on("event", self._hear_event)  # by which it is shown as well
             self._show(stream)
             response = stream.final_response()
             if response.status == "failed":
@@ -208,6 +208,10 @@ class ResponsesDialogue(Dialogue):
             if not outputs:
                 break
         self._kept = items
+
+    def _hear_event(self, event: Any) -> None:
+        if event.type == "response.output_text.delta":
+            self._hear(event.delta)
 
     def _output(self, call: Any) -> dict[str, Any]:
         if self._toolbox.functions:
