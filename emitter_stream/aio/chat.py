@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from ..engine.plain import Stream
 from ..resources import Models
 from ..resources.chat import CompletionMessages, Completions
 from ..streams.chat.aio_stream import (
@@ -15,9 +13,8 @@ from ..streams.chat.aio_stream import (
     AsyncChatCompletionStreamingRunner,
 )
 from ..types.chat import ChatCompletion, ChatCompletionChunk
-from .calls import in_thread
 from .plain import AsyncStream
-from .resources import _AsyncResource, _Call, _List, _Taken
+from .resources import _AsyncResource, _Call, _List, _PlainOrStream, _Taken
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -35,18 +32,6 @@ class AsyncChat(_AsyncResource):
     def completions(self) -> AsyncCompletions:
         """The answers."""
         return AsyncCompletions(self._plain.completions)
-
-
-class _Create(_Taken[Callable[..., Any]]):
-    """``create``: an answer, or its chunks as they come."""
-
-    def _adapt(self, plain: Callable[..., Any]) -> Any:
-        @functools.wraps(plain, updated=())  # not its signature, which has self
-        async def create(*args: Any, **kwargs: Any) -> Any:
-            answer = await in_thread(functools.partial(plain, *args, **kwargs))
-            return AsyncStream(answer) if isinstance(answer, Stream) else answer
-
-        return create
 
 
 class AsyncCompletions(_AsyncResource):
@@ -123,7 +108,7 @@ class AsyncCompletions(_AsyncResource):
         ) -> AsyncChatCompletionStreamingRunner: ...
         def run_tools(self, **params: Any) -> Any: ...
     else:
-        create = _Create(Completions.create)
+        create = _PlainOrStream(Completions.create)
         stream = _Taken(Completions.stream)
         run_tools = _Taken(Completions.run_tools)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -12,7 +11,7 @@ from ..resources._content import BinaryContent
 from ..resources.files import Files, Parts, Uploads
 from ..resources.vector_stores import FileBatches, VectorStoreFiles, VectorStores
 from .calls import in_thread
-from .resources import _AsyncResource, _Call, _List, _Taken
+from .resources import _AsyncResource, _Call, _List, _Turned
 
 __all__ = [
     "AsyncBinaryContent",
@@ -59,14 +58,11 @@ class AsyncBinaryContent(BinaryContent):
             raise
 
 
-class _Content(_Taken[Callable[..., Any]]):
-    def _adapt(self, plain: Callable[..., Any]) -> Any:
-        @functools.wraps(plain, updated=())
-        async def content(*args: Any, **kwargs: Any) -> AsyncBinaryContent:
-            found = await in_thread(functools.partial(plain, *args, **kwargs))
-            return AsyncBinaryContent(found._exchange)
+class _Content(_Turned):
+    """The method whose answer is what a file holds."""
 
-        return content
+    def _turn(self, answer: Any) -> AsyncBinaryContent:
+        return AsyncBinaryContent(answer._exchange)
 
 
 class AsyncFiles(_AsyncResource):

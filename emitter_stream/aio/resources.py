@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 import attrs
 
 from .._names import PythonNames
+from ..engine.plain import Stream
 from ..resources import Api, Assistants, Beta, CursorPage, Messages, Runs, Steps, Threads
 from ..streams.assistants.aio_handler import AsyncAssistantEventHandler, AsyncAssistantStreamManager
 from ..streams.assistants.aio_stream import AsyncAssistantStream
 from ..types import Model, Run
 from .calls import in_thread
 from .pages import AsyncPaginator
+from .plain import AsyncStream
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -94,6 +96,27 @@ class _Call(_Taken[Callable[_P, Coroutine[Any, Any, _R]]]):
             return await in_thread(functools.partial(plain, *args, **kwargs))
 
         return call
+
+
+class _Turned(_Taken[Callable[..., Any]]):
+    """A method as a coroutine, on a thread, whose answer has a counterpart for asyncio."""
+
+    def _adapt(self, plain: Callable[..., Any]) -> Any:
+        @functools.wraps(plain, updated=())  # not its signature, which has self
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return self._turn(await in_thread(functools.partial(plain, *args, **kwargs)))
+
+        return call
+
+    def _turn(self, answer: Any) -> Any:
+        raise NotImplementedError
+
+
+class _PlainOrStream(_Turned):
+    """A method whose answer is an object, or a plain stream of events."""
+
+    def _turn(self, answer: Any) -> Any:
+        return AsyncStream(answer) if isinstance(answer, Stream) else answer
 
 
 class _List(_Taken[Callable[_P, AsyncPaginator[_M]]]):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from ..engine.plain import Stream
 from ..resources.responses import InputItems, Responses
 from ..streams.responses.aio_stream import AsyncResponseStream
 from ..types.responses import Response, ResponseStreamEvent
-from .calls import in_thread
 from .plain import AsyncStream
-from .resources import _AsyncResource, _Call, _List, _Taken
+from .resources import _AsyncResource, _Call, _List, _PlainOrStream, _Taken
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -22,18 +19,6 @@ if TYPE_CHECKING:
     from ..resources._response_params import ResponseParams, ResponseStreamParams
 
 __all__ = ["AsyncInputItems", "AsyncResponses"]
-
-
-class _PlainOrStream(_Taken[Callable[..., Any]]):
-    """A method whose answer is an object, or a plain stream of events."""
-
-    def _adapt(self, plain: Callable[..., Any]) -> Any:
-        @functools.wraps(plain, updated=())  # not its signature, which has self
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            answer = await in_thread(functools.partial(plain, *args, **kwargs))
-            return AsyncStream(answer) if isinstance(answer, Stream) else answer
-
-        return call
 
 
 class AsyncResponses(_AsyncResource):
