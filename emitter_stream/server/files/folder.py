@@ -8,16 +8,13 @@ import errno
 import hashlib
 import io
 import os
-import queue
 import shutil
 import tempfile
-import threading
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from ..store.store import StorageFailed
+from ..store.store import StorageFailed, WorkThreads
 
 T = TypeVar("T")
 
@@ -68,43 +65,6 @@ class Writer(Protocol):
     async def discard(self) -> None: ...
 
 
-class _Thread:
-    """A thread that does what it is given, in order, until the interpreter is at its very end."""
-
-    def __init__(self, name: str) -> None:
-        self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None]
-        self._work = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    async def call(self, function: Callable[[], T]) -> T:
-        """Run `function`; what the disk does not do is `StorageFailed`."""
-        future: Future[T] = Future()
-        self._work.put((future, function))
-        try:
-            return await asyncio.wrap_future(future)
-        except FileNotFoundError:  # it was deleted meanwhile
-            raise
-        except OSError as exc:
-            full = exc.errno in (errno.ENOSPC, errno.EDQUOT)
-            reason = "the disk is full" if full else exc.strerror or type(exc).__name__
-            raise StorageFailed(reason) from exc
-
-    def stop(self) -> None:
-        self._work.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        while (item := self._work.get()) is not None:
-            future, function = item
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(function())
-            except BaseException as error:  # noqa: BLE001 - it belongs to who waits for the future
-                future.set_exception(error)
-
-
 class Folder:
     """Bytes in a folder; without a name one that goes away at the end.
 
@@ -117,7 +77,7 @@ class Folder:
             tempfile.mkdtemp(prefix="emitter-stream-files-") if path is None else path
         )
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._thread = _Thread("assistants-files")
+        self._thread = WorkThreads("assistants-files")
 
     def writer(self, name: str) -> FolderWriter:
         return FolderWriter(self, name)
@@ -151,7 +111,15 @@ class Folder:
         await self.call(remove)
 
     async def call(self, function: Callable[[], T]) -> T:
-        return await self._thread.call(function)
+        """Run `function` on the files' thread; what the disk does not do is `StorageFailed`."""
+        try:
+            return await asyncio.wrap_future(self._thread.submit(function))
+        except FileNotFoundError:  # it was deleted meanwhile
+            raise
+        except OSError as exc:
+            full = exc.errno in (errno.ENOSPC, errno.EDQUOT)
+            reason = "the disk is full" if full else exc.strerror or type(exc).__name__
+            raise StorageFailed(reason) from exc
 
     def place(self, name: str) -> Path:
         return self._path / name
