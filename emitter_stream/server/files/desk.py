@@ -174,15 +174,8 @@ class Desk:
             return await self._search_both(store_ids, queries, most, threshold, filters)
 
         def work(records: Records) -> list[Hit]:
-            stores = VectorStores(records)
-            for store_id in store_ids:
-                stores.live(store_id)
-            total = stores.count_chunks(store_ids)
-            allowed = None
-            if filters is not None:
-                allowed = stores.chunks_of(store_ids, lambda given: fits(filters, given))
-            scores = self._by_words(records, store_ids, queries, total, allowed)
-            return best(stores, scores, most, threshold)
+            scores, _ = self._by_words(records, store_ids, queries, filters)
+            return best(VectorStores(records), scores, most, threshold)
 
         hits: list[Hit] = await self._transact(work)
         return hits
@@ -192,16 +185,23 @@ class Desk:
         records: Records,
         store_ids: Sequence[str],
         queries: Sequence[str],
-        total: int,
-        allowed: frozenset[int] | None,
-    ) -> dict[int, float]:
+        filters: Json | None,
+    ) -> tuple[dict[int, float], frozenset[int] | None]:
+        """Return the scores of chunks that have words of a query; and which the filters let be found."""
+        stores = VectorStores(records)
+        for store_id in store_ids:
+            stores.live(store_id)
+        total = stores.count_chunks(store_ids)
+        allowed = None
+        if filters is not None:
+            allowed = stores.chunks_of(store_ids, lambda given: fits(filters, given))
         scores: dict[int, float] = {}
         for query in queries:
             session = records.session
             found = find_by_words(self._words, session, store_ids, query, total, allowed)
             for seq, score in found.items():
                 scores[seq] = max(score, scores.get(seq, 0.0))
-        return scores
+        return scores, allowed
 
     async def _search_both(
         self,
@@ -216,15 +216,8 @@ class Desk:
         asked = await self.embedder.embed(queries)
 
         def work(records: Records) -> tuple[dict[int, float], list[tuple[int, bytes]]]:
-            stores = VectorStores(records)
-            for store_id in store_ids:
-                stores.live(store_id)
-            total = stores.count_chunks(store_ids)
-            allowed = None
-            if filters is not None:
-                allowed = stores.chunks_of(store_ids, lambda given: fits(filters, given))
-            words = self._by_words(records, store_ids, queries, total, allowed)
-            return words, stores.vectors(store_ids, allowed)
+            words, allowed = self._by_words(records, store_ids, queries, filters)
+            return words, VectorStores(records).vectors(store_ids, allowed)
 
         words, vectors = await self._transact(work)
         meaning = await self.stored.call(lambda: closeness(asked, vectors))

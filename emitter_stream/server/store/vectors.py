@@ -46,6 +46,10 @@ class Found:
     attributes: Json
 
 
+def _no_files() -> dict[str, int]:
+    return dict.fromkeys((*_STATES, "total"), 0)
+
+
 class VectorStores:
     """What can be done with vector stores."""
 
@@ -123,9 +127,7 @@ class VectorStores:
     def shown(self, bodies: Sequence[Json]) -> list[Json]:
         """Return stores with what they say of their files."""
         ids = [body["id"] for body in bodies]
-        counts: dict[str, dict[str, int]] = {
-            store_id: dict.fromkeys((*_STATES, "total"), 0) for store_id in ids
-        }
+        counts = {store_id: _no_files() for store_id in ids}
         sizes = dict.fromkeys(ids, 0)
         query = (
             select(
@@ -283,7 +285,7 @@ class VectorStores:
     def get_batch(self, store_id: str, batch_id: str) -> Json:
         row = self._find_batch(store_id, batch_id)
         query = select(StoreFileRow.status, func.count()).where(StoreFileRow.batch_id == batch_id)
-        counts: dict[str, int] = dict.fromkeys((*_STATES, "total"), 0)
+        counts = _no_files()
         for status, count in self.session.execute(query.group_by(StoreFileRow.status)):
             counts[status] += count
             counts["total"] += count
