@@ -238,10 +238,14 @@ class ChatDialogue(Dialogue):
             stream = completions.run_tools(**given, tools=tools, stream=True, inline=True)
         else:
             stream = completions.stream(**given, inline=True)
-        stream.on("content", lambda delta: self._hear(delta))
+        stream.on("chunk", self._hear_chunk)  # by which it is shown as well
         self._show(stream)
         stream.until_done()
         self._kept = list(stream.messages)
+
+    def _hear_chunk(self, chunk: Any) -> None:
+        for choice in chunk.choices:
+            self._hear(getattr(choice.delta, "content", None) or "")
 
 
 class AssistantsDialogue(Dialogue):
