@@ -417,9 +417,8 @@ class Policy:
         if self._last is not None:
             return self._last
         with self.lock:
-            self.phase = (
-                Phase.CLOSING
-            )  # who attaches from now on is late, also if nothing came before
+            # Who attaches from now on is late, also if nothing came before.
+            self.phase = Phase.CLOSING
             self.error = error
         if self.recorder is not None:
             try:

@@ -70,9 +70,8 @@ class PostgresDatabase:
         self._url = _driver_url(url)
         self.shown = self._url.set(drivername="postgresql").render_as_string(hide_password=True)
         self._own_clock = clock
-        self._ahead = (
-            time.time() - time.monotonic()
-        )  # of the database's clock, of our monotonic one
+        # How far the database's clock is ahead of our monotonic one.
+        self._ahead = time.time() - time.monotonic()
         self._failing = ""
         self._at_work: dict[int, tuple[float, Any]] = {}  # by thread: since when, with what
         self._engine = create_engine(
