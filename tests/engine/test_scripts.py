@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 import threading
 
 import pytest
+import script_process
 from five_deltas import FIVE, HALF, Tap, gated
 from left_behind import stream_threads
 from parity.compare import PATIENCE
@@ -29,35 +28,9 @@ HEADER = textwrap.dedent("""
 """)
 
 
-@contextlib.contextmanager
 def script(server, text: str, **options):
     """Run a script against a server, in a process of its own."""
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-X", "dev", "-c", f"{HEADER}{textwrap.dedent(text)}", server.url],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            **options,
-        )
-        killer = threading.Timer(PATIENCE * 2, process.kill)
-        killer.start()
-        try:
-            with process.stdout:
-                yield process, errors
-        finally:
-            killer.cancel()
-            killer.join()
-            process.kill()
-            process.wait()
-
-
-def outcome(process, errors) -> tuple[int, str, str]:
-    """Wait for a script's end; give its exit code and what it still wrote."""
-    out = process.stdout.read()
-    code = process.wait()
-    errors.seek(0)
-    return code, out, errors.read()
+    return script_process.started(HEADER + textwrap.dedent(text), server.url, **options)
 
 
 def test_a_script_without_a_wait_runs_to_the_end_of_its_stream(serve):
@@ -72,7 +45,7 @@ def test_a_script_without_a_wait_runs_to_the_end_of_its_stream(serve):
         while "last line" not in lines or len(lines) < 3:
             lines.append(process.stdout.readline().strip())
         gate.set()
-        code, out, err = outcome(process, errors)
+        code, out, err = script_process.outcome(process, errors)
     lines += out.split()
     assert [line for line in lines if line != "last line"] == [*"abcde", "end"]
     assert (code, err) == (0, "")
@@ -82,7 +55,7 @@ def test_a_script_whose_last_line_attaches_a_listener(serve):
     """Attached on the very last line, a listener still hears everything, at any Python."""
     text = 'stream.on("textDelta", lambda d: say(d.value)).on("end", lambda: say("end"))'
     with script(serve(sse(encode(FIVE))), text) as (process, errors):
-        code, out, err = outcome(process, errors)
+        code, out, err = script_process.outcome(process, errors)
     assert (code, out.split(), err) == (0, [*"abcde", "end"], "")
 
 
@@ -98,7 +71,7 @@ def test_a_listener_attached_while_the_script_ends(serve):
     with script(serve(gated(FIVE[:HALF], FIVE[HALF:], gate)), text) as (process, errors):
         assert process.stdout.readline() == "first\n"
         gate.set()
-        code, out, err = outcome(process, errors)
+        code, out, err = script_process.outcome(process, errors)
     assert (code, out.split(), err) == (0, [*"bcde"], "")
 
 
@@ -109,7 +82,7 @@ def test_a_script_that_ends_with_an_error_nobody_hears_reports_it(serve):
         process,
         errors,
     ):
-        _, out, err = outcome(process, errors)
+        _, out, err = script_process.outcome(process, errors)
     assert out == ""
     assert "AuthenticationError" in err
     assert "who are you" in err
@@ -126,7 +99,7 @@ def test_a_script_whose_listener_raises_ends(serve):
 
     text = 'stream.on("textDelta", lambda: 1 / 0).on("end", lambda: say("end"))'
     with script(serve(endless), text) as (process, errors):
-        _, out, err = outcome(process, errors)
+        _, out, err = script_process.outcome(process, errors)
     assert out == "end\n"
     assert "ZeroDivisionError" in err
 
@@ -145,7 +118,7 @@ def test_a_stream_nobody_listened_to_does_not_hold_the_script_up(serve):
         sent.set()
 
     with script(serve(long), "say('last line')") as (process, errors):
-        code, out, err = outcome(process, errors)
+        code, out, err = script_process.outcome(process, errors)
     assert sent.wait(PATIENCE)
     assert (code, out, err) == (0, "last line\n", "")
 
@@ -153,7 +126,7 @@ def test_a_stream_nobody_listened_to_does_not_hold_the_script_up(serve):
 def test_a_stream_nobody_listened_to_still_reports_its_error(serve):
     """An error in a stream nobody listened to is reported when the script ends."""
     with script(serve(answer(401, {"error": {"message": "who are you"}})), "") as (process, errors):
-        _, _, err = outcome(process, errors)
+        _, _, err = script_process.outcome(process, errors)
     assert "AuthenticationError" in err
     assert "sk-test" not in err
 
@@ -215,7 +188,7 @@ def test_a_listener_that_a_worker_attaches_after_the_main_thread_has_ended(serve
         while "attached" not in lines and lines[-1]:
             lines.append(process.stdout.readline().strip())
         gate.set()
-        code, out, err = outcome(process, errors)
+        code, out, err = script_process.outcome(process, errors)
     lines += out.split()
     assert [line for line in lines if line != "attached"] == [*"abcde", "end"]
     assert (code, err) == (0, "")
@@ -236,7 +209,7 @@ def test_a_half_read_stream_that_a_worker_made_after_the_main_thread_has_ended(s
     """.strip()
     text = WORKER.format(body=body)
     with script(serve(sse(encode(FIVE))), text) as (process, errors):
-        code, out, err = outcome(process, errors)
+        code, out, err = script_process.outcome(process, errors)
     if STARTS_NO_THREADS:
         assert "No thread can be started" in out
     else:
@@ -272,7 +245,7 @@ def test_a_forked_child_ends_while_a_stream_runs_in_the_parent(serve):
     with script(serve(gated(FIVE[:HALF], FIVE[HALF:], gate)), text) as (process, errors):
         lines = [process.stdout.readline() for _ in range(3)]
         gate.set()
-        code, out, err = outcome(process, errors)
+        code, out, err = script_process.outcome(process, errors)
     assert lines == ["child\n", "0\n", "parent False\n"]
     assert (code, out, err) == (0, "", "")
 
@@ -317,7 +290,7 @@ def test_an_iterator_that_is_collected_while_a_listener_is_taken_away(serve):
     with script(serve(gated(FIVE[:2], FIVE[2:], gate)), text) as (process, errors):
         first = process.stdout.readline()
         gate.set()
-        code, out, err = outcome(process, errors)
+        code, out, err = script_process.outcome(process, errors)
     assert (code, first, out.split(), err) == (0, "attached\n", ["messageDone", "done"], "")
 
 
@@ -385,7 +358,7 @@ def test_ctrl_c_in_a_waiting_method(serve, wait):
 
     server = serve(endless)
     with script(server, INTERRUPT.format(wait=wait)) as (process, errors):
-        code, out, err = outcome(process, errors)
+        code, out, err = script_process.outcome(process, errors)
     assert (code, out, err) == (0, "interrupted\naborted True\n", "")
     assert server.client_closed.wait(PATIENCE)
 
@@ -402,7 +375,7 @@ def test_ctrl_c_that_nobody_catches_ends_the_process(serve):
     with script(server, 'stream.on("connect", lambda: say("up")).done()') as (process, errors):
         assert process.stdout.readline() == "up\n"
         os.kill(process.pid, signal.SIGINT)
-        code, _, err = outcome(process, errors)
+        code, _, err = script_process.outcome(process, errors)
     assert code != 0
     assert "KeyboardInterrupt" in err
     assert server.client_closed.wait(PATIENCE)

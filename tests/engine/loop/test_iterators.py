@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import select
 import threading
 
 import pytest
 from aio_streams import HEAD, LONG, PlainRecorder, hanging, nothing, turns, until
-from parity.transcripts import DONE, answered, encode, message, run, started, text_delta
+from five_deltas import flood
+from parity.transcripts import answered, encode
 from scripted_server import sse
 
 from emitter_stream import APIUserAbortError, OpenAIError
@@ -115,24 +115,6 @@ def test_the_ends_of_iterators(stream_of):
             [args async for args in others]
 
     asyncio.run(main())
-
-
-def flood(sent: list[int], held_back: threading.Event, pieces: int, size: int):
-    """Make a script that sends much, and says so when the client has stopped taking it."""
-
-    def script(exchange):
-        exchange.head(framing="close")
-        exchange.raw(encode([*started(), message(1, "created")]))
-        frame = encode([text_delta(1, "x"), run("queued", pad="x" * size)])
-        for _ in range(pieces):
-            if not select.select([], [exchange.sock], [], 0.3)[1]:
-                held_back.set()
-            exchange.raw(frame)
-            sent[0] += len(frame)
-        exchange.raw(encode([message(1, "completed"), run("completed"), DONE]))
-        exchange.finish()
-
-    return script
 
 
 @pytest.mark.parametrize("kind", ["nobody", "listener", "for", "events", "text_deltas"])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
-import tempfile
 import textwrap
 import threading
 
 import pytest
+import script_process
 from parity.compare import PATIENCE, Recorder
 from parity.transcripts import encode, run
 from rounds import ANSWERED, Broken, asking, echo, outputs
@@ -169,29 +168,11 @@ HEADER = textwrap.dedent("""
 
 def run_script(server, text: str, *, meanwhile=None) -> tuple[int, str, str]:
     """Run a script against a server in a process of its own; give exit code, output and errors."""
-    with tempfile.TemporaryFile("w+") as errors:
-        command = [sys.executable, "-X", "dev", "-W", "error", "-c"]
-        process = subprocess.Popen(
-            [*command, HEADER + textwrap.dedent(text), server.url],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        killer = threading.Timer(PATIENCE * 2, process.kill)
-        killer.start()
-        try:
-            with process.stdout:
-                if meanwhile is not None:
-                    meanwhile(process)
-                out = process.stdout.read()
-            code = process.wait()
-        finally:
-            killer.cancel()
-            killer.join()
-            process.kill()
-            process.wait()
-        errors.seek(0)
-        return code, out, errors.read()
+    whole = HEADER + textwrap.dedent(text)
+    with script_process.started(whole, server.url, "-W", "error") as (process, errors):
+        if meanwhile is not None:
+            meanwhile(process)
+        return script_process.outcome(process, errors)
 
 
 @pytest.mark.skipif(
