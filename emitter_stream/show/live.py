@@ -14,7 +14,8 @@ from ..streams.chat.stream import ChatCompletionStream
 from ..streams.responses.stream import ResponseStream
 from .drafts.assistants import input_of, outputs_of
 from .drafts.base import inside, listed
-from .drafts.responses import gave, given_to
+from .drafts.chat import TEXTS
+from .drafts.responses import GIVEN, SAID, gave, given_to
 from .text import text_of
 
 __all__ = ["replayed", "write_live"]
@@ -155,7 +156,7 @@ class _ChatWriter(_Lines):
 
     def _delta(self, choice: Any, delta: Any) -> None:
         more = f" {choice + 1}" if choice else ""
-        for field, title in _CHAT_TEXTS:
+        for field, title in TEXTS:
             piece = inside(delta, field)
             if isinstance(piece, str) and piece:
                 self.say((choice, field), f"{title}{more}", text_of(piece))
@@ -185,14 +186,6 @@ class _ChatWriter(_Lines):
             self.line(f"output > {text_of(message.get('content'))}")
 
 
-_CHAT_TEXTS = (
-    ("reasoning_content", "reasoning"),
-    ("reasoning", "reasoning"),
-    ("content", "assistant"),
-    ("refusal", "refusal"),
-)
-
-
 class _ResponseWriter(_Lines):
     """Writes the events of a response."""
 
@@ -203,10 +196,12 @@ class _ResponseWriter(_Lines):
     def event(self, event: dict[str, Any]) -> None:
         kind = text_of(event.get("type")).removeprefix("response.")
         place = event.get("output_index")
-        if kind in _SAID and isinstance(event.get("delta"), str):
+        what = kind.removesuffix(".delta")
+        is_delta = what != kind and isinstance(event.get("delta"), str)
+        if is_delta and what in SAID:
             part = event.get("content_index", event.get("summary_index"))
-            self.say((place, kind, part), _SAID[kind], text_of(event["delta"]))
-        elif kind in _GIVEN and isinstance(event.get("delta"), str):
+            self.say((place, kind, part), SAID[what], text_of(event["delta"]))
+        elif is_delta and what in GIVEN:
             self.say(place, self._tools.get(place, "tool"), text_of(event["delta"]))
         elif kind == "output_item.added":
             self._add(place, event["item"])
@@ -236,19 +231,6 @@ class _ResponseWriter(_Lines):
             self.line(f"output > {output}")
 
 
-_SAID = {
-    "output_text.delta": "assistant",
-    "refusal.delta": "refusal",
-    "reasoning_text.delta": "reasoning",
-    "reasoning_summary_text.delta": "reasoning",
-    "audio.transcript.delta": "assistant",
-}
-_GIVEN = (
-    "function_call_arguments.delta",
-    "mcp_call_arguments.delta",
-    "custom_tool_call_input.delta",
-    "code_interpreter_call_code.delta",
-)
 _WITH_DELTAS = ("function_call", "mcp_call", "custom_tool_call", "code_interpreter_call")
 _RESPONSE_ENDS = ("completed", "incomplete", "failed")
 

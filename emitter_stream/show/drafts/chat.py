@@ -14,14 +14,14 @@ from ..text import text_of
 from ..timeline import Call, Lane, Timeline
 from .base import Draft, inside, listed
 
-__all__ = ["ChatDraft"]
+__all__ = ["TEXTS", "ChatDraft"]
 
-# What a delta says, and the kind of the lane for it.
-_TEXTS = (
+# The fields of a delta, or a message, that are text: who says it.
+TEXTS = (
     ("reasoning_content", "reasoning"),
     ("reasoning", "reasoning"),
-    ("content", "message"),
-    ("refusal", "message"),
+    ("content", "assistant"),
+    ("refusal", "refusal"),
 )
 
 
@@ -66,11 +66,10 @@ class ChatDraft(Draft):
             self.tokens(self._tokens + tokens)
         for choice in chunk["choices"]:
             index, delta = choice.get("index"), choice.get("delta")
-            for field, kind in _TEXTS:
+            for field, who in TEXTS:
                 piece = inside(delta, field)
                 if isinstance(piece, str) and piece:
-                    label = "refusal" if field == "refusal" else "assistant"
-                    self._say(kind, index, piece, label if kind == "message" else "")
+                    self._say(who, index, piece)
             for call in listed(inside(delta, "tool_calls")):
                 self._call_piece(index, call)
             if choice.get("finish_reason"):
@@ -81,10 +80,11 @@ class ChatDraft(Draft):
         timeline.id = text_of(document.get("id")) or timeline.id
         timeline.model = text_of(document.get("model")) or timeline.model
 
-    def _say(self, kind: str, index: int, piece: str, label: str, start: Any = None) -> None:
+    def _say(self, who: str, index: int, piece: str, start: Any = None) -> None:
+        kind, label = ("reasoning", "") if who == "reasoning" else ("message", who)
         lane = self._lanes.get((kind, index))
         if lane is None:
-            if kind == "message" and index:
+            if label and index:
                 label = f"{label}, choice {index + 1}"
             lane = self._lanes[kind, index] = self.lane(kind, None, label, start)
         lane.pieces.append(self.now)
@@ -146,10 +146,10 @@ class ChatDraft(Draft):
         begun = 0.0 if self._request is None else self._request.start
         for index, choice in enumerate(completion["choices"]):
             message = inside(choice, "message")
-            for field, kind in _TEXTS:
+            for field, who in TEXTS:
                 text = inside(message, field)
                 if isinstance(text, str) and text:
-                    self._say(kind, index, text, "assistant" if kind == "message" else "", begun)
+                    self._say(who, index, text, begun)
             for number, call in enumerate(listed(inside(message, "tool_calls"))):
                 self._call_piece(index, {**call, "index": number})
             self._finish(index, text_of(inside(choice, "finish_reason")) or "stop")

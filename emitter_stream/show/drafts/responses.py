@@ -11,13 +11,20 @@ from ..text import text_of
 from ..timeline import Call, Lane, Timeline
 from .base import Draft, inside, listed
 
-__all__ = ["ResponseDraft", "gave", "given_to"]
+__all__ = ["GIVEN", "SAID", "ResponseDraft", "gave", "given_to"]
 
 _STATUSES = ("queued", "in_progress", "completed", "failed", "incomplete", "cancelled")
 
-# The deltas that say something: what they add to.
-_SAID = ("output_text", "refusal", "reasoning_text", "reasoning_summary_text", "audio.transcript")
-_GIVEN = (
+# The deltas that say something, without `.delta`: who says it.
+SAID = {
+    "output_text": "assistant",
+    "refusal": "refusal",
+    "reasoning_text": "reasoning",
+    "reasoning_summary_text": "reasoning",
+    "audio.transcript": "assistant",
+}
+# Those that are a tool's input.
+GIVEN = (
     "function_call_arguments",
     "mcp_call_arguments",
     "custom_tool_call_input",
@@ -90,10 +97,10 @@ class ResponseDraft(Draft):
         row, piece = self._items.get(event.get("output_index")), event.get("delta")
         if row is None or not isinstance(piece, str) or not piece:
             return
-        if isinstance(row, Lane) and what in _SAID:
+        if isinstance(row, Lane) and what in SAID:
             row.pieces.append(self.now)
             row.text += text_of(piece)
-        elif isinstance(row, Call) and what in _GIVEN:
+        elif isinstance(row, Call) and what in GIVEN:
             row.pieces.append(self.now)
             row.input += text_of(piece)
 
