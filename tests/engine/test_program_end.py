@@ -74,14 +74,17 @@ PLACES = {
         say("under way")
     """,
     "iterator": """
+        taken = threading.Event()
         def events():
             for number in range(1_000):
                 yield {"event": "thread.run.created", "data": {"id": "run_1"}}
+                taken.wait()  # while next() waits, the reader is not held back
             say("read to its end")
             time.sleep(600)
         stream = AssistantStream.from_events(events())
         kept = iter(stream)
         next(kept)
+        taken.set()
         say("under way")
     """,
 }
