@@ -36,6 +36,7 @@ from ..exceptions import (
 )
 from . import sockets
 from .errors import SHOWS_HEADERS, chain_of, mapped_error
+from .floods import Flood, peek
 from .form import FormBody
 from .retries import is_worth_retrying, pause, same_server_target
 from .secrets import mask, secrets_in
@@ -128,11 +129,11 @@ class Exchange:
                 f"{kind or 'no content type'} instead of an event stream: {facts.text[:200]!r}",
                 response=facts,
             )
-        self._read1 = _reader_of(response)
+        self._read1 = _reader_of(response, self._socket)
 
     def open_content(self) -> None:
         """Send the request, again where that helps, until there is a body of any kind to be read."""
-        self._read1 = _reader_of(self._send())
+        self._read1 = _reader_of(self._send(), self._socket)
 
     def ready(self, seconds: float) -> bool:
         """Wait until there are bytes to be read, or the end; return whether it came to that.
@@ -160,7 +161,7 @@ class Exchange:
         # What http.client has read ahead is not in the socket any more, and TLS has bytes of its
         # own there; so both are asked before and, TLS, after each wait.
         try:
-            while not (found := self._peek(raw._original_response, connection)):
+            while not (found := peek(raw._original_response, connection)):
                 left = max(0.0, until - time.monotonic())
                 if not urllib3.util.wait_for_read(connection, left):
                     return False
@@ -169,28 +170,6 @@ class Exchange:
         except (AttributeError, OSError, ValueError):  # it was closed: the read will tell
             pass
         return True
-
-    def _peek(self, body: Any, connection: socket.socket) -> bool | None:
-        """Return whether there is something to be read without a wait, as far as that shows.
-
-        ``None`` where nothing at all has come, ``False`` where it is a part of a chunk's framing,
-        behind which more cannot be peeked at.
-        """
-        patience = connection.gettimeout()
-        connection.settimeout(0)
-        try:
-            found = body.fp.peek(1)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return None
-        finally:
-            connection.settimeout(patience)
-        if not found:  # the end, to TLS; a plain socket says the same of nothing yet
-            return True if isinstance(connection, ssl.SSLSocket) else None
-        if not body.chunked or body.chunk_left:
-            return True
-        # Before the data comes the size in a line of its own, before that the end of the last chunk.
-        line_end = found.find(b"\n", 0 if body.chunk_left is None else 2)
-        return 0 <= line_end < len(found) - 1 or sockets.has_pending(connection)
 
     def read(self) -> bytes:
         """Wait for the next bytes of the body and return them; ``b""`` at its end."""
@@ -499,7 +478,9 @@ class Exchange:
         return pause(headers, self._retries_done)
 
 
-def _reader_of(response: requests.Response) -> Callable[[int], bytes]:
+def _reader_of(
+    response: requests.Response, connection: socket.socket | None
+) -> Callable[[int], bytes]:
     """Return what reads what has arrived of a body, up to a number of bytes.
 
     That is urllib3's ``read1``; but for a plain chunked body http.client's own does the same, for
@@ -511,7 +492,7 @@ def _reader_of(response: requests.Response) -> Callable[[int], bytes]:
     is_plain = "content-encoding" not in response.headers and getattr(plain, "chunked", False)
     if plain is not None and is_plain:
         read1: Callable[[int], bytes] = plain.read1
-        return read1
+        return read1 if connection is None else Flood(plain, connection).read1
     return functools.partial(raw.read1, decode_content=True)
 
 
