@@ -35,7 +35,8 @@ from .exceptions import OpenAIError
 from .http.transport import Exchange, Transport
 from .recordings import Entry, FilePath, Player, Recording, check_speed, dumps
 from .sse import MAX_EVENT_BYTES
-from .streams.assistants.core import EVENTS, RAW_EVENTS
+from .streams.assistants.core import RAW_EVENTS
+from .streams.assistants.events import SIGNATURES as ASSISTANT_EVENTS
 from .streams.chat.core import ChatCore
 from .streams.chat.events import RUNNER_SIGNATURES, SIGNATURES
 from .streams.chat.runner import RunnerCore
@@ -60,7 +61,7 @@ Call = tuple[str, tuple[Any, ...]]
 
 NAMES = (
     "connect",
-    *(name for name in EVENTS if name not in RAW_EVENTS),
+    *(name for name in ASSISTANT_EVENTS if name not in RAW_EVENTS),
     *(name for name in BASE_EVENTS if name != "connect"),
 )
 """The Node SDK's event names of Assistants streams."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 from ..exceptions import OpenAIError
@@ -23,9 +24,9 @@ class Iteration(Generic[_T]):
     """An iteration over the events of a stream; it listens from the moment it is made.
 
     Being dropped ends it early: that detaches it, and aborts the stream if ``abort_on_leave``.
-    ``convert`` makes what it gives of an event's arguments; ``skip_empty`` leaves out what is empty then.
-    ``at_once`` has it made when the event is delivered, and nothing empty kept.
-    ``quiet`` is the class of the error that it does not raise at the end.
+    ``convert`` makes what it gives of an event's arguments; without, the event has one, which it gives.
+    ``skip_empty`` leaves out what is empty. ``quiet`` is the class of the error that it does not raise at
+    the end.
     """
 
     _buffer: Any = None  # there before all else: __del__ looks at it
@@ -35,23 +36,22 @@ class Iteration(Generic[_T]):
         delivery: Policy,
         buffer: Any,
         event: str,
-        convert: Callable[[Args], _T],
+        convert: Callable[[Args], _T] | None,
         abort: Callable[[], None],
         *,
         abort_on_leave: bool = False,
         quiet: type[OpenAIError] | None = None,
         skip_empty: bool = False,
-        at_once: bool = False,
     ) -> None:
         self._delivery = delivery
-        self._convert = None if at_once else convert
+        self._convert = convert
         self._abort = abort
         self._abort_on_leave = abort_on_leave
         self._quiet = quiet
         self._skip_empty = skip_empty
         delivery.refuse_elsewhere()
-        buffer.make = convert if at_once else None
-        self._registration = delivery.emitter.register(event, buffer.push)
+        push = buffer.push_one if convert is None else buffer.push
+        self._registration = delivery.emitter.register(event, push)
         buffer.open()
         self._buffer = buffer
         delivery.attach(self._registration, stacklevel=5)
@@ -108,34 +108,37 @@ class EventIterator(Iteration[_T]):
         items, convert = buffer.items, self._convert
         if buffer.last_only:
             items.clear()
-        first: Any = None
+        is_back = False  # whether an item was taken and put back
         try:
-            while items or buffer.wait():
-                try:
-                    first = items[0]
-                    item: _T = first if convert is None else convert(first)
-                    if (taken := items.popleft()) is not first:  # another thread was faster
-                        first = taken
-                        item = first if convert is None else convert(first)
-                except IndexError:  # it took the last one
-                    if items:
-                        raise
-                    first = None
-                    continue
-                if buffer.is_full:
+            while True:
+                if buffer.is_full and len(items) < BUFFER_ROOM:
                     buffer.make_room()
-                if item or not self._skip_empty:
-                    return item
-                first = None
+                # From taking an item to what follows Python looks for no signals, so none is lost.
+                try:
+                    if convert is None:
+                        for taken in buffer.taken:
+                            return taken  # type: ignore[no-any-return]
+                    else:
+                        for taken in buffer.taken:
+                            try:
+                                item = convert(taken)
+                            except BaseException:  # a signal's, say: the next call gives it
+                                is_back = True
+                                items.appendleft(taken)
+                                raise
+                            if item or not self._skip_empty:
+                                return item
+                except IndexError:
+                    if is_back:
+                        raise
+                if not items and not buffer.wait():
+                    break
         except KeyboardInterrupt:
             self._abort()
             self._detach()
             raise
         except BaseException as raised:
-            if first is not None:  # a signal's handler raised: the next call gives it
-                if not items or items[0] is not first:
-                    items.appendleft(first)
-            elif self._delivery.settled() and (self._delivery.error or not items):
+            if not is_back and self._delivery.settled() and (self._delivery.error or not items):
                 self._detach()  # it ended in this, inline
             passed = passed_for_no_end(raised, StopIteration)
             if passed is not raised:
@@ -155,19 +158,27 @@ class EventIterator(Iteration[_T]):
 
 
 class Ready:
-    """What lies ready for an iterator: the arguments of events, or what ``make`` has made of them.
+    """What lies ready for an iterator: the arguments of events, of some the only one.
 
     The stream knows this and not the iterator, so that an iterator that is left is freed.
     """
 
     is_full = False
-    make: Callable[[Args], Any] | None = None
 
     def __init__(self, *, last_only: bool = False) -> None:
         self.items: deque[Any] = deque()
-        self.last_only = (
-            last_only  # it goes on from where an inline stream is, whoever moved it there
-        )
+        # Takes them, and raises IndexError where there are none.
+        self.taken: Iterator[Any] = map(deque.popleft, itertools.repeat(self.items))
+        # It goes on from where an inline stream is, whoever moved it there.
+        self.last_only = last_only
+
+    def push(self, *args: Any) -> None:
+        """Take an event's arguments (a listener)."""
+        self.push_one(args)
+
+    def push_one(self, item: Any) -> None:
+        """Take the one argument of an event (a listener)."""
+        raise NotImplementedError
 
 
 class Buffer(Ready):
@@ -178,11 +189,8 @@ class Buffer(Ready):
         self._delivery = delivery
         self._waiters: list[object] = []  # one for each thread in wait()
 
-    def push(self, *args: Any) -> None:
-        """Take an event's arguments (a listener)."""
-        items, item = self.items, args
-        if self.make is not None and not (item := self.make(args)):
-            return
+    def push_one(self, item: Any) -> None:
+        items = self.items
         items.append(item)
         count = len(items)
         # The consumer is counted before it looks at `items`, so one of us sees the other. Behind the
@@ -190,9 +198,7 @@ class Buffer(Ready):
         if count == 1:
             if self._waiters:
                 self._delivery.notify()
-        elif (
-            count == BUFFER_BOUND
-        ):  # and not behind that: whoever lifts the bound says when he goes
+        elif count == BUFFER_BOUND:  # and not behind: whoever lifts the bound says when he goes
             self.is_full = self._delivery.attention = True
 
     def open(self) -> None:
@@ -204,10 +210,9 @@ class Buffer(Ready):
         self._delivery.close_buffer(self)
 
     def make_room(self) -> None:
-        """Let the reader go on once there is room again."""
-        if len(self.items) < BUFFER_ROOM:
-            self.is_full = False
-            self._delivery.notify()
+        """Let the reader go on."""
+        self.is_full = False
+        self._delivery.notify()
 
     def wait(self) -> bool:
         """Wait for an item; return ``False`` when the stream has ended without one."""
@@ -228,12 +233,8 @@ class InlineBuffer(Ready):
         super().__init__(last_only=last_only)
         self._driver = driver
 
-    def push(self, *args: Any) -> None:
-        """Take an event's arguments (a listener)."""
-        if self.make is None:
-            self.items.append(args)
-        elif item := self.make(args):
-            self.items.append(item)
+    def push_one(self, item: Any) -> None:
+        self.items.append(item)
         self._driver.wake_others()
 
     def open(self) -> None:

@@ -249,7 +249,7 @@ class EventStream(PythonNames):
         self,
         kind: type[EventIterator[_T]],
         event: str,
-        convert: Callable[[tuple[Any, ...]], _T],
+        convert: Callable[[tuple[Any, ...]], _T] | None,
         *,
         last_only: bool = False,
         **options: Any,

@@ -8,7 +8,7 @@ import json
 import threading
 
 import pytest
-from deltas import MESSAGE, STEP, call_delta, frame_of, message_delta, plain
+from deltas import MESSAGE, STEP, call_delta, frame_of, message_delta, plain, plain_call
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from parity.compare import VECTORS, Recorder, difference, load_golden
@@ -19,7 +19,8 @@ from emitter_stream.engine.growth import GROWTH, GrowthMatcher
 from emitter_stream.engine.wire import loads
 from emitter_stream.exceptions import OpenAIError
 from emitter_stream.sse import EventSource
-from emitter_stream.streams.assistants.core import EVENTS, RAW_EVENTS, AssistantCore
+from emitter_stream.streams.assistants.core import RAW_EVENTS, AssistantCore
+from emitter_stream.streams.assistants.events import SIGNATURES
 from emitter_stream.types import Model
 
 LIVE = {"messageCreated", "runStepCreated", "textCreated", "toolCallCreated", "toolCallDone"}
@@ -49,7 +50,7 @@ def spoil(value: object) -> None:
 
 def add_vandals(stream: AssistantStream) -> None:
     """Spoil all that is passed and does not grow."""
-    for name in EVENTS:
+    for name in SIGNATURES:
         if name in ("event", "run", *RAW_EVENTS):
             stream.on(name, spoil)
         elif name.endswith("Delta") or name in ("messageDone", "runStepDone"):
@@ -96,7 +97,7 @@ def test_what_is_written_shows_to_no_late_listener(stream_of, tmp_path, name):
     wait_for_end(stream)
     recorded = stream.record(tmp_path / "recording.jsonl")
     heard: dict[str, list] = {}
-    for event in EVENTS:
+    for event in SIGNATURES:
         if event not in LIVE | INNER:
             heard[event] = []
             stream.on(event, functools.partial(keep, heard[event]))
@@ -131,7 +132,7 @@ def play(events, write, *, by_bytes=False, by_shape=False) -> list:
 
     def take(name, data) -> None:
         for event, args in core.feed(name, data):
-            calls.append((event, [plain(arg) for arg in args]))
+            calls.append((event, plain_call(event, args)))
             write(core, event, args)
 
     for event in events:

@@ -28,7 +28,7 @@ class AsyncEventIterator(Iteration[_T]):
         self,
         delivery: LoopDelivery,
         event: str,
-        convert: Callable[[Args], _T],
+        convert: Callable[[Args], _T] | None,
         abort: Callable[[], None],
         *,
         last_only: bool = False,
@@ -44,12 +44,12 @@ class AsyncEventIterator(Iteration[_T]):
         buffer: Buffer | None = self._buffer
         if buffer is None:
             raise StopAsyncIteration
-        self._delivery.check_not_the_task()
-        items = buffer.items
+        items, convert = buffer.items, self._convert
         if buffer.last_only:
             items.clear()
         while True:
             if not buffer.has_item():
+                self._delivery.check_not_the_task()
                 try:
                     await buffer.wait()
                 except asyncio.CancelledError:
@@ -58,10 +58,10 @@ class AsyncEventIterator(Iteration[_T]):
                     raise
                 if not buffer.has_item():
                     break
-            args = items.popleft()
+            taken = items.popleft()
             if len(items) == BUFFER_ROOM - 1:
                 self._delivery.made_room()
-            item: _T = args if self._convert is None else self._convert(args)
+            item: _T = taken if convert is None else convert(taken)
             if item or not self._skip_empty:
                 return item
         if self._buffer is None:  # left meanwhile
@@ -87,19 +87,14 @@ class Buffer(Ready):
         self._delivery = delivery
         self._left = False
 
-    def push(self, *args: Any) -> None:
-        """Take an event's arguments (a listener)."""
-        items, delivery, item = self.items, self._delivery, args
-        if self.make is not None and not (item := self.make(args)):
-            return
+    def push_one(self, item: Any) -> None:
+        items, delivery = self.items, self._delivery
         items.append(item)
         count = len(items)
         if count == 1:
             if delivery.waiters and not delivery.calling:
                 delivery.notify()
-        elif (
-            count == BUFFER_BOUND
-        ):  # and not behind that: whoever lifts the bound says when he goes
+        elif count == BUFFER_BOUND:  # and not behind: whoever lifts the bound says when he goes
             delivery.attention = True
 
     def open(self) -> None:

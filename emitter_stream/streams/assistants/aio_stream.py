@@ -18,7 +18,8 @@ from ...types import (
 from ..aio_base import AsyncApiStream
 from .aio_listeners import AsyncAssistantListeners
 from .core import AssistantCore
-from .stream import API, passed_event, passed_piece
+from .events import EACH, PIECE
+from .stream import API, made_event
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -92,19 +93,17 @@ class AsyncAssistantStream(AsyncAssistantListeners, AsyncApiStream):
     def iterate(self, *, abort_on_leave: bool) -> AsyncEventIterator[AssistantStreamEvent]:
         """Return an iterator over every event, which aborts the request when left, or not."""
         return AsyncEventIterator(
-            self._delivery, "event", passed_event, self.abort, abort_on_leave=abort_on_leave
+            self._delivery, EACH, made_event, self.abort, abort_on_leave=abort_on_leave
         )
 
     def iterate_on(self) -> AsyncEventIterator[AssistantStreamEvent]:
         """Return an iterator over every event of an inline stream, from where that is each time."""
-        return AsyncEventIterator(self._delivery, "event", passed_event, self.abort, last_only=True)
+        return AsyncEventIterator(self._delivery, EACH, made_event, self.abort, last_only=True)
 
     @property
     def text_deltas(self) -> AsyncEventIterator[str]:
         """The pieces of text as they arrive, from now on. Leaving early only detaches."""
-        return AsyncEventIterator(
-            self._delivery, "textDelta", passed_piece, self.abort, at_once=True
-        )
+        return AsyncEventIterator(self._delivery, PIECE, None, self.abort)
 
     # Finals
 

@@ -8,7 +8,8 @@ from ...engine.codec import WireEvent
 from ...engine.sources import plain
 from ...engine.wire import check_error, is_heartbeat, loads
 from ...exceptions import OpenAIError, shown
-from ...types._model import received
+from .events import EACH
+from .growth import TextGrowth, ToolCallGrowth
 
 __all__ = ["CODEC"]
 
@@ -19,7 +20,7 @@ class _AssistantCodec:
     """See ``engine.codec.Codec``."""
 
     api = "assistants"
-    whole = "event"
+    whole = EACH
     padding = ""
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:
@@ -45,8 +46,12 @@ class _AssistantCodec:
         return value["event"], plain(value.get("data"))
 
     def of_emission(self, args: tuple[Any, ...]) -> WireEvent:
-        document = received(args[0])  # whatever a listener wrote to the event
-        return document["event"], document["data"]
+        event, data = args
+        if isinstance(
+            event, (TextGrowth, ToolCallGrowth)
+        ):  # as a tuple: it is asked for each delta
+            return event.event, event.data(data)
+        return args
 
     def to_object(self, event: WireEvent) -> Any:
         return {"event": event[0], "data": event[1]}

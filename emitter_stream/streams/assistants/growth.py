@@ -28,6 +28,7 @@ from ...types import (
 from ...types._model import GrowingText, _new, _set_data, _set_views, shared_view
 from ...types.assistants.event import EventView
 from .delta import growing
+from .events import EACH, PIECE
 
 __all__ = ["Growth", "TextGrowth", "ToolCallGrowth"]
 
@@ -40,7 +41,7 @@ class TextGrowth:
 
     event: ClassVar[str] = "thread.message.delta"
     path: ClassVar[Path] = ("delta", "content", 0, "text", "value")
-    names: ClassVar[tuple[str, ...]] = ("event", event, "messageDelta", "textDelta")
+    names: ClassVar[tuple[str, ...]] = (EACH, "event", event, "messageDelta", PIECE, "textDelta")
     counted: ClassVar[int] = 3  # the names without the API's own
 
     pattern: dict[str, Any]  # the data of the last event that came whole
@@ -96,20 +97,28 @@ class TextGrowth:
 
     def is_heard(self, listened: Container[str]) -> bool:
         """Return whether anybody listens to one of ``calls``."""
-        return "textDelta" in listened or "messageDelta" in listened
+        return "textDelta" in listened or "messageDelta" in listened or PIECE in listened
 
-    def bare(self, piece: str) -> Emission:
-        """Return the call for those who want the text and nothing else: most do."""
-        # Here, where most deltas are made, without the call of a function to make it.
-        delta = _new(TextDelta)
-        alone = len(self.template) == 1
-        _set_data(delta, {"value": piece} if alone else {**self.template, "value": piece})
-        _set_views(delta, None)
-        return "textDelta", (delta, self.snapshot)
+    def bare(self, piece: str, listened: Container[str]) -> list[Emission]:
+        """Return the calls for those who want the text and nothing else: most do."""
+        calls: list[Emission] = []
+        if EACH in listened:
+            calls.append((EACH, (self, piece)))
+        if PIECE in listened and piece:
+            calls.append((PIECE, (piece,)))
+        if "textDelta" in listened:
+            # Here, where most deltas are made, without the call of a function to make it.
+            delta = _new(TextDelta)
+            alone = len(self.template) == 1
+            _set_data(delta, {"value": piece} if alone else {**self.template, "value": piece})
+            _set_views(delta, None)
+            calls.append(("textDelta", (delta, self.snapshot)))
+        return calls
 
     def again(self, piece: str) -> Iterator[Emission]:
         """Yield every call that the event led to, for a listener that came late."""
         data = self.data(piece)
+        yield EACH, (self, piece)
         yield "event", (EventView({"event": self.event, "data": data}),)
         yield self.event, (shared_view(event_data_class(self.event), data),)
         yield from self.calls(data)
@@ -122,7 +131,9 @@ class TextGrowth:
         _set_views(whole, None)
         _set_data(text, delta["content"][0]["text"])
         _set_views(text, None)
-        return ("messageDelta", (whole, self.message)), ("textDelta", (text, self.snapshot))
+        deltas = ("messageDelta", (whole, self.message)), ("textDelta", (text, self.snapshot))
+        piece = text._data["value"]
+        return (deltas[0], (PIECE, (piece,)), deltas[1]) if piece else deltas
 
 
 @attrs.define
@@ -130,7 +141,7 @@ class ToolCallGrowth:
     """The arguments, or the code, of a tool call that grow."""
 
     event: ClassVar[str] = "thread.run.step.delta"
-    names: ClassVar[tuple[str, ...]] = ("event", event, "toolCallDelta", "runStepDelta")
+    names: ClassVar[tuple[str, ...]] = (EACH, "event", event, "toolCallDelta", "runStepDelta")
     counted: ClassVar[int] = 3  # the names without the API's own
 
     pattern: dict[str, Any]  # the data of the last event that came whole
@@ -184,10 +195,13 @@ class ToolCallGrowth:
         """Return whether anybody listens to one of ``calls``."""
         return "toolCallDelta" in listened or "runStepDelta" in listened
 
-    def bare(self, piece: str) -> Emission:
-        """Return the call for those who want the tool call and nothing else."""
-        call = self.data(piece)["delta"]["step_details"]["tool_calls"][0]
-        return "toolCallDelta", (ToolCallDelta(call), self.snapshot)
+    def bare(self, piece: str, listened: Container[str]) -> list[Emission]:
+        """Return the calls for those who want the tool call and nothing else."""
+        calls: list[Emission] = [(EACH, (self, piece))] if EACH in listened else []
+        if "toolCallDelta" in listened:
+            call = self.data(piece)["delta"]["step_details"]["tool_calls"][0]
+            calls.append(("toolCallDelta", (ToolCallDelta(call), self.snapshot)))
+        return calls
 
     def behind(self, piece: str) -> Emission:
         """Return the call that comes after the bare one."""
@@ -196,6 +210,7 @@ class ToolCallGrowth:
     def again(self, piece: str) -> Iterator[Emission]:
         """Yield every call that the event led to, for a listener that came late."""
         data = self.data(piece)
+        yield EACH, (self, piece)
         yield "event", (EventView({"event": self.event, "data": data}),)
         yield self.event, (shared_view(event_data_class(self.event), data),)
         yield from self.calls(data)

@@ -40,7 +40,7 @@ class AttachedCore(AssistantCore):
         super().__init__()
         self._untold = after
 
-    def feed(self, event: Any, data: Any) -> Iterator[Emission]:
+    def feed(self, event: Any, data: Any) -> Iterable[Emission]:
         """Take an event; see ``AssistantCore.feed``."""
         emissions = super().feed(event, data)
         if self._untold <= 0:
@@ -48,7 +48,7 @@ class AttachedCore(AssistantCore):
         self._untold -= 1
         for _ in emissions:
             pass
-        return iter(())
+        return ()
 
 
 class RunResumption:

@@ -9,7 +9,7 @@ core takes each exchange for what the Node SDK would take it for, a stream of it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from ...engine.core import Emission
@@ -21,7 +21,8 @@ from ...tools.crew import Crew, in_own_context
 from ...tools.functions import Call, Toolbox, call_directly
 from ...types import Run
 from ...types._model import Model
-from .core import _RUN_ENDS, EVENTS, AssistantCore
+from .core import _RUN_ENDS, AssistantCore
+from .events import EVENTS
 
 __all__ = ["FunctionCall", "OnToolError", "ToolLoopCore", "ToolLoopSource"]
 
@@ -72,15 +73,15 @@ class ToolLoopCore(AssistantCore):
         self._earlier: set[str] = set()  # the steps and messages of earlier rounds
         self._carried: str | None = None  # the step that the round before left open
 
-    def feed(self, event: Any, data: Any) -> Iterator[Emission]:
+    def feed(self, event: Any, data: Any) -> Iterable[Emission]:
         """Take an event of the API or of the loop; see ``AssistantCore.feed``."""
         if event is CALL:
-            return iter(((str(CALL), (FunctionCall(data),)),))
+            return ((str(CALL), (FunctionCall(data),)),)
         if event is RESULT:
-            return iter(((str(RESULT), (data,)),))
+            return ((str(RESULT), (data,)),)
         if event is NEXT_ROUND:
             self._next_round()
-            return iter(())
+            return ()
         return super().feed(event, data)
 
     def _next_round(self) -> None:

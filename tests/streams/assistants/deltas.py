@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from emitter_stream.streams.assistants.codec import CODEC
+from emitter_stream.streams.assistants.events import EACH
 from emitter_stream.types._model import ListView, Model
 
 
@@ -32,3 +34,8 @@ def frame_of(event: tuple[str, dict]) -> bytes:
 
 def plain(value: object) -> object:
     return value.to_dict() if isinstance(value, Model | ListView) else value
+
+
+def plain_call(name: str, args: tuple) -> list:
+    """Give the arguments of an emission as JSON, whichever way it took."""
+    return list(CODEC.of_emission(args)) if name == EACH else [*map(plain, args)]

@@ -12,7 +12,7 @@ import json
 import operator
 
 import pytest
-from deltas import MESSAGE, STEP, call_delta, frame_of, message_delta, plain
+from deltas import MESSAGE, STEP, call_delta, frame_of, message_delta, plain, plain_call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parity.transcripts import DONE, encode, message, run, started
@@ -66,7 +66,7 @@ def play(
         for event, args in core.feed(name, data):
             if wanted is None or event in wanted:
                 state = (core.current_event, core.current_message, core.current_run_step)
-                calls.append((event, [*map(plain, args)], [*map(plain, state)]))
+                calls.append((event, plain_call(event, args), [*map(plain, state)]))
 
     for event in events:
         frame = frame_of(event)
