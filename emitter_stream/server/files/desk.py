@@ -15,11 +15,11 @@ from ..search.filters import fits
 from ..search.sqlite import SqliteWords
 from ..search.words import WordSearch, find_by_words
 from ..store import objects
-from ..store.files import Files, shown_upload
+from ..store.files import FileRecords, shown_upload
 from ..store.objects import Json
 from ..store.records import Records
 from ..store.store import StorageFailed
-from ..store.vectors import Found, VectorStores
+from ..store.vectors import Found, StoreRecords
 from .folder import Bytes, Writer
 from .ingest import LOOK_EVERY, Embedder, Ingester
 from .reading import Reader
@@ -64,9 +64,9 @@ class Desk:
     async def start(self) -> None:
         """Take up what a server that was killed has left."""
         if self._is_alone:
-            names: set[str] = await self._transact(lambda s: Files(s).names())
+            names: set[str] = await self._transact(lambda s: FileRecords(s).names())
             await self.stored.sweep(names.__contains__)
-            await self._transact(lambda s: VectorStores(s).release_claims())
+            await self._transact(lambda s: StoreRecords(s).release_claims())
         self.ingester.start()
         self._sweeper = asyncio.create_task(self._sweep(), name="expire files")
 
@@ -91,7 +91,7 @@ class Desk:
             await writer.commit()
             size = writer.size
             body: Json = await self._transact(
-                lambda s: Files(s).add(
+                lambda s: FileRecords(s).add(
                     file_id, name, params["purpose"], size, params.get("expires_after")
                 )
             )
@@ -108,12 +108,12 @@ class Desk:
         return await self.keep(writer, file_id, name, {"purpose": purpose})
 
     async def delete(self, file_id: str) -> Json:
-        body: Json = await self._transact(lambda s: Files(s).delete(file_id), frees=True)
+        body: Json = await self._transact(lambda s: FileRecords(s).delete(file_id), frees=True)
         await self.stored.delete(file_id)
         return body
 
     async def content(self, file_id: str) -> tuple[Json, AsyncIterator[bytes]]:
-        file: Json = await self._transact(lambda s: Files(s).find(file_id).body)
+        file: Json = await self._transact(lambda s: FileRecords(s).find(file_id).body)
         return file, self.stored.read(file_id)
 
     # uploads
@@ -122,7 +122,9 @@ class Desk:
         try:
             await writer.commit()
             size = writer.size
-            body: Json = await self._transact(lambda s: Files(s).add_part(upload_id, part_id, size))
+            body: Json = await self._transact(
+                lambda s: FileRecords(s).add_part(upload_id, part_id, size)
+            )
         except BaseException:
             await writer.discard()
             raise
@@ -130,7 +132,7 @@ class Desk:
 
     async def complete(self, upload_id: str, part_ids: Sequence[str], md5: str | None) -> Json:
         """Put the parts of an upload together."""
-        await self._transact(lambda s: Files(s).check_parts(upload_id, part_ids) and None)
+        await self._transact(lambda s: FileRecords(s).check_parts(upload_id, part_ids) and None)
         file_id = new_file_id()
         writer = self.stored.writer(file_id)
         try:
@@ -143,7 +145,7 @@ class Desk:
                     "The MD5 of the parts is not the one that was given.", "md5", "invalid_value"
                 )
             upload, file = await self._transact(
-                lambda s: Files(s).complete(upload_id, part_ids, file_id)
+                lambda s: FileRecords(s).complete(upload_id, part_ids, file_id)
             )
         except BaseException:
             await writer.discard()
@@ -154,7 +156,7 @@ class Desk:
 
     async def cancel_upload(self, upload_id: str) -> Json:
         body: Json
-        body, gone = await self._transact(lambda s: Files(s).cancel(upload_id), frees=True)
+        body, gone = await self._transact(lambda s: FileRecords(s).cancel(upload_id), frees=True)
         await self.stored.delete(*gone)
         return body
 
@@ -175,7 +177,7 @@ class Desk:
 
         def work(records: Records) -> list[Hit]:
             scores, _ = self._by_words(records, store_ids, queries, filters)
-            return best(VectorStores(records), scores, most, threshold)
+            return best(StoreRecords(records), scores, most, threshold)
 
         hits: list[Hit] = await self._transact(work)
         return hits
@@ -188,7 +190,7 @@ class Desk:
         filters: Json | None,
     ) -> tuple[dict[int, float], frozenset[int] | None]:
         """Return the scores of chunks that have words of a query; and which the filters let be found."""
-        stores = VectorStores(records)
+        stores = StoreRecords(records)
         for store_id in store_ids:
             stores.live(store_id)
         total = stores.count_chunks(store_ids)
@@ -217,18 +219,18 @@ class Desk:
 
         def work(records: Records) -> tuple[dict[int, float], list[tuple[int, bytes]]]:
             words, allowed = self._by_words(records, store_ids, queries, filters)
-            return words, VectorStores(records).vectors(store_ids, allowed)
+            return words, StoreRecords(records).vectors(store_ids, allowed)
 
         words, vectors = await self._transact(work)
         meaning = await self.stored.call(lambda: closeness(asked, vectors))
         scores = fused(words, meaning)
         hits: list[Hit] = await self._transact(
-            lambda s: best(VectorStores(s), scores, most, threshold)
+            lambda s: best(StoreRecords(s), scores, most, threshold)
         )
         return hits
 
 
-def best(stores: VectorStores, scores: dict[int, float], most: int, threshold: float) -> list[Hit]:
+def best(stores: StoreRecords, scores: dict[int, float], most: int, threshold: float) -> list[Hit]:
     """Return the chunks with the best scores that can be found; each text of a file once."""
     # A few more than asked for: some may be of files that are still being read.
     wanted = heapq.nsmallest(4 * most, scores, key=lambda seq: (-scores[seq], seq))
@@ -246,5 +248,5 @@ def new_file_id() -> str:
 
 
 def _drop_expired(records: Records) -> list[str]:
-    VectorStores(records).drop_expired()
-    return Files(records).drop_expired()
+    StoreRecords(records).drop_expired()
+    return FileRecords(records).drop_expired()

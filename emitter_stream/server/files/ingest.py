@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from ..store.records import Records
 from ..store.store import StorageFailed
-from ..store.vectors import Reading, VectorStores
+from ..store.vectors import Reading, StoreRecords
 from .extract import Unreadable
 from .reading import Reader
 
@@ -136,7 +136,7 @@ class Ingester:
         rest = last or []
         vectors = await self._vectors(rest)
 
-        def finish(stores: VectorStores) -> None:
+        def finish(stores: StoreRecords) -> None:
             if stores.add_chunks(reading, first, rest, vectors):
                 stores.finish(reading)
 
@@ -151,6 +151,6 @@ class Ingester:
             return [None] * len(texts)
         return [array("f", vector).tobytes() for vector in await self._embedder.embed(texts)]
 
-    async def _call(self, work: Callable[[VectorStores], T]) -> T:
-        answer: T = await self._transact(lambda records: work(VectorStores(records)))  # type: ignore[assignment]
+    async def _call(self, work: Callable[[StoreRecords], T]) -> T:
+        answer: T = await self._transact(lambda records: work(StoreRecords(records)))  # type: ignore[assignment]
         return answer

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from ..files.desk import MAX_FILE, MAX_PART, new_file_id
 from ..runs.runs import RunEngine
 from ..store import objects
-from ..store.files import Files
+from ..store.files import FileRecords
 from ..store.objects import Json
 from . import bodies, file_bodies
 from .multipart import Form, read_form
@@ -77,7 +77,7 @@ class FilesApi:
 
     async def add_part(self, request: Request) -> Response:
         upload_id = request.path_params["upload_id"]
-        await self.engine.transact(lambda s: Files(s).check_room(upload_id, 0))
+        await self.engine.transact(lambda s: FileRecords(s).check_room(upload_id, 0))
         part_id = objects.new_id("part")
         writer = self.desk.stored.writer(part_id)
         try:
@@ -98,8 +98,8 @@ class FilesApi:
         await read_body(request, bodies.Empty)
         return JSONResponse(await self.desk.cancel_upload(request.path_params["upload_id"]))
 
-    async def _answer(self, work: Callable[[Files], Json]) -> Response:
-        return JSONResponse(await self.engine.transact(lambda s: work(Files(s))))
+    async def _answer(self, work: Callable[[FileRecords], Json]) -> Response:
+        return JSONResponse(await self.engine.transact(lambda s: work(FileRecords(s))))
 
     def table(self) -> dict[str, dict[str, Handler]]:
         upload = "/v1/uploads/{upload_id}"

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from ..runs.runs import RunEngine
 from ..store.objects import Json
-from ..store.vectors import VectorStores
+from ..store.vectors import StoreRecords
 from . import bodies, file_bodies
 from .errors import bad_request, shorten
 from .reading import read_body, read_page
@@ -109,7 +109,7 @@ class VectorStoresApi:
     async def file_content(self, request: Request) -> Response:
         store, file = request.path_params["store_id"], request.path_params["file_id"]
 
-        def work(stores: VectorStores) -> Json:
+        def work(stores: StoreRecords) -> Json:
             return {
                 "object": "vector_store.file_content.page",
                 "data": [{"type": "text", "text": text} for text in stores.content(store, file)],
@@ -142,12 +142,12 @@ class VectorStoresApi:
 
     async def _answer(
         self,
-        work: Callable[[VectorStores], Json],
+        work: Callable[[StoreRecords], Json],
         headers: Mapping[str, str] | None = None,
         *,
         frees: bool = False,
     ) -> Response:
-        body = await self.engine.transact(lambda s: work(VectorStores(s)), frees=frees)
+        body = await self.engine.transact(lambda s: work(StoreRecords(s)), frees=frees)
         return JSONResponse(body, headers=headers)
 
     def table(self) -> dict[str, dict[str, Handler]]:

@@ -37,7 +37,7 @@ from ..models.model import (
 from ..store import objects
 from ..store.objects import Json
 from ..store.store import StorageFailed
-from ..store.vectors import VectorStores
+from ..store.vectors import StoreRecords
 from .citations import Citations
 from .feed import Feed, frame
 from .lifecycle import Context, Disowned, Ending, Event, Interrupted, Lifecycle
@@ -627,7 +627,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         until = loop.time() + READING_PATIENCE
         while loop.time() < until and await self.engine.transact(
-            lambda s: VectorStores(s).is_reading(stores)
+            lambda s: StoreRecords(s).is_reading(stores)
         ):
             await desk.ingester.a_file_ends(min(1.0, max(0.01, until - loop.time())))
         return await desk.search(stores, queries, most=most, threshold=threshold)

@@ -28,7 +28,7 @@ def base_name(name: str) -> str:
     return plain if len(plain) <= _MAX_NAME else plain[:200] + plain[-50:]
 
 
-class Files:
+class FileRecords:
     """What can be done with files and uploads."""
 
     def __init__(self, records: Records) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .files import Files
+from .files import FileRecords
 from .objects import Json
 from .records import Records
 from .store import Row, ThreadRow
-from .vectors import THREAD_STORE, VectorStores
+from .vectors import THREAD_STORE, StoreRecords
 
 
 class Equipped(Records):
@@ -41,11 +41,11 @@ class Equipped(Records):
         given = params.get("tool_resources")
         if not given:
             return params
-        Files(self).check((given.get("code_interpreter") or {}).get("file_ids") or ())
+        FileRecords(self).check((given.get("code_interpreter") or {}).get("file_ids") or ())
         search = given.get("file_search")
         if not search:
             return params
-        stores = VectorStores(self)
+        stores = StoreRecords(self)
         ids = list(search.get("vector_store_ids") or ())
         stores.check(ids)
         ids += [stores.create(new)["id"] for new in search.get("vector_stores") or ()]
@@ -55,7 +55,7 @@ class Equipped(Records):
         return {**params, "tool_resources": {**given, "file_search": kept}}
 
     def _attach(self, thread_id: str, params: Json) -> None:
-        files = Files(self)
+        files = FileRecords(self)
         if not isinstance(params["content"], str):
             images = [part for part in params["content"] if part["type"] == "image_file"]
             files.check(part["image_file"]["file_id"] for part in images)
@@ -82,7 +82,7 @@ class Equipped(Records):
         row = self.find(ThreadRow, thread_id)
         resources = row.body["tool_resources"]
         ids: Sequence[str] = (resources.get("file_search") or {}).get("vector_store_ids") or ()
-        stores = VectorStores(self)
+        stores = StoreRecords(self)
         if not ids:
             ids = [stores.create({"expires_after": THREAD_STORE})["id"]]
             search = {"vector_store_ids": list(ids)}

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, select, update
 from ..http.errors import bad_request
 from . import objects
 from .file_rows import BatchRow, ChunkRow, FileRow, StoreFileRow, StoreRow
-from .files import Files
+from .files import FileRecords
 from .objects import Json
 from .records import Page, Records
 
@@ -50,14 +50,14 @@ def _no_files() -> dict[str, int]:
     return dict.fromkeys((*_STATES, "total"), 0)
 
 
-class VectorStores:
+class StoreRecords:
     """What can be done with vector stores."""
 
     def __init__(self, records: Records) -> None:
         self.records = records
         self.session = records.session
         self.now = records.now
-        self.files = Files(records)
+        self.files = FileRecords(records)
 
     # stores
 
