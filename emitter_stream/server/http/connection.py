@@ -17,11 +17,13 @@ from .errors import ApiError
 
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 120.0
+BODY_BYTES = 1024 * 1024  # of a body, in each of these times: a slow upload gets on, too
 
 
 class TimedConnection(H11Protocol):
     """Allows `HEAD_SECONDS` for a request's head, from the connection or the head's first byte on,
-    and `BODY_SECONDS` for the body behind it, read or not; then it answers 408 and closes.
+    and `BODY_SECONDS` for each `BODY_BYTES` of the body behind it, read or not; then it answers 408
+    and closes.
 
     The states are h11's of the client: IDLE is a head that is due, SEND_BODY a body. All others
     are a request that is there as a whole; then it is the server's turn.
@@ -29,6 +31,7 @@ class TimedConnection(H11Protocol):
 
     _limit: asyncio.TimerHandle | None = None
     _awaited: Any = None
+    _came = 0  # bytes, since the limit was set
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -36,6 +39,7 @@ class TimedConnection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        self._came += len(data)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -59,10 +63,16 @@ class TimedConnection(H11Protocol):
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
-        self._awaited = awaited
+        self._awaited, self._came = awaited, 0
         if awaited is not None:
             seconds = HEAD_SECONDS if awaited[0] is h11.IDLE else BODY_SECONDS
-            self._limit = self.loop.call_later(seconds, self._too_late)
+            self._limit = self.loop.call_later(seconds, self._time_is_over)
+
+    def _time_is_over(self) -> None:
+        if self._awaited[0] is h11.SEND_BODY and self._came >= BODY_BYTES:
+            self._await(self._awaited)
+        else:
+            self._too_late()
 
     def _too_late(self) -> None:
         """Answer, if a request has begun and no answer has, and close."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
 
 import pytest
+import uvicorn
 from server_helpers import HEADERS, PATIENCE, Raw
+from uvicorn.server import ServerState
 
 from emitter_stream import cli
 from emitter_stream.server import LocalServer
+from emitter_stream.server.http.connection import BODY_BYTES, TimedConnection
 
 
 def status_for(raw: Raw, host: str, **headers: str) -> int:
@@ -214,6 +221,63 @@ def test_a_refused_body_is_not_waited_for(patient):
         connection.sendall(refused)
         answer = read_all(connection)
     assert answer.count(b"HTTP/1.1 ") == 1 and b" 400 " in answer
+
+
+class Hand:
+    """An event loop whose time is over when the test says so."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._limits: list[tuple[mock.Mock, Callable[[], None]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def call_later(self, seconds: float, function: Callable[[], None]) -> mock.Mock:
+        handle = mock.Mock(is_cancelled=False)
+        handle.cancel.side_effect = lambda: setattr(handle, "is_cancelled", True)
+        self._limits.append((handle, function))
+        return handle
+
+    def let_time_pass(self) -> None:
+        due, self._limits = self._limits, []
+        for handle, function in due:
+            if not handle.is_cancelled:
+                function()
+
+
+def test_a_slow_upload_gets_on():
+    """A body has its time for each piece of it; when too little comes in one, it is given up."""
+    seen: list[bool] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (message := await receive())["type"] == "http.request" and message["more_body"]:
+            pass
+        seen.append(message["type"] == "http.disconnect")
+
+    async def talk() -> None:
+        loop: Any = Hand(asyncio.get_running_loop())
+        transport = mock.Mock(**{"is_closing.return_value": False})
+        config = uvicorn.Config(app, log_config=None)
+        config.load()
+        server = TimedConnection(config, ServerState(), {}, loop)
+        server.connection_made(transport)
+        server.data_received(HEAD + b"Content-Length: 99999999\r\n\r\n")
+        for _ in range(3):
+            for _ in range(16):
+                server.data_received(b"x" * (BODY_BYTES // 16))
+                await asyncio.sleep(0)  # the application's turn
+            loop.let_time_pass()
+            transport.close.assert_not_called()
+        server.data_received(b"x" * (BODY_BYTES - 1))
+        loop.let_time_pass()
+        transport.close.assert_called_once()
+        assert transport.write.call_args[0][0].startswith(b"HTTP/1.1 408 ")
+        await asyncio.gather(*server.tasks)
+        server.connection_lost(None)
+
+    asyncio.run(talk())
+    assert seen == [True]
 
 
 def test_a_long_answer_has_no_limit(start, gate, monkeypatch):
