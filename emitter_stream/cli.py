@@ -95,7 +95,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="database file, :memory:, or postgresql://..., which several servers can share",
     )
     serve.add_argument(
-        "--files", metavar="DIR", help="where uploaded files lie; beside the database if not given"
+        "--files",
+        metavar="DIR",
+        help="where uploaded files lie; beside the SQLite database or in PostgreSQL if not given",
     )
     serve.add_argument(
         "--tokens-per-second",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import threading
@@ -18,7 +17,7 @@ import uvicorn
 
 from .._open_streams import let_run_out
 from .cage import find_cage
-from .files.folder import Folder
+from .files.folder import Bytes, Folder
 from .files.ingest import Embedder
 from .http.app import create_app
 from .http.connection import TimedConnection
@@ -34,11 +33,10 @@ from .store.schema import is_postgres, without_password
 from .store.store import Clock, Database, DatabaseUnusable
 
 if TYPE_CHECKING:
+    from .files.large import LargeObjects
     from .store.postgres import PostgresDatabase
 
 CodeInterpreter = Literal["off", "local"]
-
-logger = logging.getLogger("emitter_stream.server")
 
 GRACE = 2  # seconds for the streams' clients to read the end
 
@@ -82,8 +80,8 @@ class LocalServer:
 
     `db` is a file, `:memory:`, or `postgresql://...`, which several servers can share; `tokens_per_second` is the scripted model's pace (0 or None: as
     fast as possible); `model` replaces that model: `Upstream(...)`, or one of your own.
-    Uploaded files lie in the folder `files`, by default beside the database, or in a folder that goes
-    away with the server if that is in memory. With `embeddings`, the name of a model of the upstream's
+    Uploaded files lie in the folder `files`, by default beside the database, in PostgreSQL itself, or in
+    a folder that goes away with the server if the database is in memory. With `embeddings`, the name of a model of the upstream's
     (or an object with `embed`), files are also searched by what they mean.
     `code_interpreter` says whether code that the model writes is run: `local` does, on this machine,
     in the strongest cage that it has (see `interpreter.py`); `off`, the default with an upstream, does not offer that tool. The
@@ -153,7 +151,7 @@ class LocalServer:
             listener.close()
             raise
         try:
-            stored = _open_folder(self._files_path, self._db_path)
+            stored = _open_files(self._files_path, self._db_path, database)
         except BaseException:
             listener.close()
             database.close()
@@ -237,7 +235,7 @@ class LocalServer:
         self,
         listener: socket.socket,
         database: Database | PostgresDatabase,
-        stored: Folder,
+        stored: Bytes,
         ready: threading.Event,
     ) -> None:
         try:
@@ -254,7 +252,7 @@ class LocalServer:
         self,
         listener: socket.socket,
         database: Database | PostgresDatabase,
-        stored: Folder,
+        stored: Bytes,
         ready: threading.Event,
     ) -> None:
         engine = RunEngine(
@@ -332,15 +330,16 @@ def _open_database(path: str, clock: Clock) -> Database | PostgresDatabase:
     return database
 
 
-def _open_folder(path: str | None, database: str) -> Folder:
-    """Open the folder of files: the one named, else the one beside the database."""
-    if path is None and is_postgres(database):
-        logger.warning(
-            "uploaded files are this server's own, and go with it: name a folder that all servers "
-            "share (--files)"
-        )
-    elif path is None and database not in ("", ":memory:"):
-        path = f"{database}-files"
+def _open_files(
+    path: str | None, name: str, database: Database | PostgresDatabase
+) -> Folder | LargeObjects:
+    """Open where files lie: the folder named, else the one beside the database, or PostgreSQL itself."""
+    if path is None and not isinstance(database, Database):
+        from .files.large import LargeObjects
+
+        return LargeObjects(database)
+    if path is None and name not in ("", ":memory:"):
+        path = f"{name}-files"
     try:
         return Folder(path)
     except OSError as exc:

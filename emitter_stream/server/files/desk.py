@@ -21,13 +21,16 @@ from ..store.records import Records
 from ..store.store import StorageFailed
 from ..store.vectors import Found, StoreRecords
 from .folder import Bytes, Writer
-from .ingest import LOOK_EVERY, Embedder, Ingester
+from .ingest import Embedder, Ingester
 from .reading import Reader
 
 T = TypeVar("T")
 
 MAX_FILE = 512 * 1024 * 1024  # bytes
 MAX_PART = 64 * 1024 * 1024
+EXPIRE_EVERY = 60.0  # seconds
+LEFT_AFTER = 3600.0  # seconds after which nobody goes on with bytes that have no row
+SWEEP_ROUNDS = 30  # between two looks for these, where other servers may have left them
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,7 @@ class Desk:
     async def start(self) -> None:
         """Take up what a server that was killed has left."""
         if self._is_alone:
-            names: set[str] = await self._transact(lambda s: FileRecords(s).names())
-            await self.stored.sweep(names.__contains__)
+            await self._drop_unknown(0)
             await self._transact(lambda s: StoreRecords(s).release_claims())
         self.ingester.start()
         self._sweeper = asyncio.create_task(self._sweep(), name="expire files")
@@ -77,11 +79,20 @@ class Desk:
             await asyncio.gather(self._sweeper, return_exceptions=True)
 
     async def _sweep(self) -> None:
+        rounds = 0
         while True:
             with contextlib.suppress(StorageFailed):  # logged by the database
                 gone: list[str] = await self._transact(_drop_expired, frees=True)
                 await self.stored.delete(*gone)
-            await asyncio.sleep(LOOK_EVERY)
+                if not self._is_alone and rounds % SWEEP_ROUNDS == 0:
+                    await self._drop_unknown(LEFT_AFTER)
+            rounds += 1
+            await asyncio.sleep(EXPIRE_EVERY)
+
+    async def _drop_unknown(self, age: float) -> None:
+        """Remove bytes without a row. The names are asked for first: what comes later is younger."""
+        names: set[str] = await self._transact(lambda s: FileRecords(s).names())
+        await self.stored.sweep(names.__contains__, age)
 
     # files
 

@@ -10,6 +10,7 @@ import io
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -33,8 +34,8 @@ class Bytes(Protocol):
         """Stream the bytes of a file; `FileNotFoundError` if there is none."""
         ...
 
-    async def path(self, name: str) -> Path:
-        """Return where another process can read the file."""
+    def local(self, name: str) -> contextlib.AbstractAsyncContextManager[Path]:
+        """Give, for a `with`, where another process can read the file."""
         ...
 
     async def call(self, function: Callable[[], T]) -> T:
@@ -45,8 +46,8 @@ class Bytes(Protocol):
         """Remove files; those that are not there are gone already."""
         ...
 
-    async def sweep(self, keep: Callable[[str], bool]) -> None:
-        """Remove what nobody knows."""
+    async def sweep(self, keep: Callable[[str], bool], age: float = 0.0) -> None:
+        """Remove what nobody knows and nobody has written to for so many seconds."""
         ...
 
     def close(self) -> None: ...
@@ -90,8 +91,9 @@ class Folder:
         finally:
             file.close()
 
-    async def path(self, name: str) -> Path:
-        return self._path / name
+    @contextlib.asynccontextmanager
+    async def local(self, name: str) -> AsyncIterator[Path]:
+        yield self._path / name
 
     async def delete(self, *names: str) -> None:
         def remove() -> None:
@@ -101,12 +103,13 @@ class Folder:
 
         await self.call(remove)
 
-    async def sweep(self, keep: Callable[[str], bool]) -> None:
+    async def sweep(self, keep: Callable[[str], bool], age: float = 0.0) -> None:
         def remove() -> None:
             for entry in os.scandir(self._path):
                 if entry.is_file(follow_symlinks=False) and not keep(entry.name):
-                    with contextlib.suppress(OSError):
-                        os.unlink(entry.path)
+                    with contextlib.suppress(OSError):  # another server may be quicker
+                        if not age or entry.stat().st_mtime <= time.time() - age:
+                            os.unlink(entry.path)
 
         await self.call(remove)
 

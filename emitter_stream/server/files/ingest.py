@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from ..store.records import Records
 from ..store.store import StorageFailed
-from ..store.vectors import Reading, StoreRecords
+from ..store.vectors import CLAIM, Reading, StoreRecords
 from .extract import Unreadable
 from .reading import Reader
 
@@ -23,7 +23,7 @@ logger = logging.getLogger("emitter_stream.server")
 AT_ONCE = 2  # files that are read, each in a process of its own if it is not small
 CLAIMED = 16  # files that are taken from the database at a time
 RETRY_EVERY = 1.0  # seconds, while the disk or the database fails
-LOOK_EVERY = 60.0  # seconds, for what another process has left
+LOOK_EVERY = 15.0  # seconds, for what another process has left
 
 
 class Embedder(Protocol):
@@ -94,13 +94,22 @@ class Ingester:
                 self._unread.remove(reading)
 
         takers = [asyncio.create_task(take_turns()) for _ in range(min(AT_ONCE, len(readings)))]
+        holder = asyncio.create_task(self._hold())
         try:
             await asyncio.gather(*takers)
         finally:
-            for taker in takers:
-                taker.cancel()
-            await asyncio.gather(*takers, return_exceptions=True)
+            for task in (holder, *takers):
+                task.cancel()
+            await asyncio.gather(holder, *takers, return_exceptions=True)
         return bool(readings)
+
+    async def _hold(self) -> None:
+        """Renew the claims, as long as this process reads on."""
+        while True:
+            await asyncio.sleep(CLAIM / 3)
+            mine = [reading.seq for reading in self._unread]
+            with contextlib.suppress(StorageFailed):  # logged by the database
+                await self._call(lambda s, mine=mine: s.renew_claims(mine))  # type: ignore[misc]
 
     async def _read(self, reading: Reading) -> None:
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import extract
 from .extract import Unreadable
-from .folder import Bytes, Folder
+from .folder import Bytes
 
 SMALL = 256 * 1024  # bytes of a text that needs no process of its own
 AT_A_TIME = 64  # chunks
@@ -42,14 +42,13 @@ class Reader:
     async def chunks(
         self, file_id: str, name: str, size: int, overlap: int
     ) -> AsyncIterator[list[str]]:
-        path = await self._stored.path(file_id)
-        if isinstance(self._stored, Folder):
+        async with self._stored.local(file_id) as path:
             small = await self._stored.call(lambda: self._read_small(path, name, size, overlap))
             if small is not None:
                 yield small
                 return
-        async for some in self._in_child(path, name, size, overlap):
-            yield some
+            async for some in self._in_child(path, name, size, overlap):
+                yield some
 
     def _read_small(self, path: Path, name: str, size: int, overlap: int) -> list[str] | None:
         if os.path.getsize(path) > SMALL or extract.kind_of(str(path), name) != "text":

@@ -83,9 +83,10 @@ class Workspace:
     async def _lay_out(self, path: str) -> None:
         for file_id in self._file_ids:
             stored = self._desk.stored
-            source, target = await stored.path(file_id), os.path.join(path, file_id)
+            target = os.path.join(path, file_id)
             with contextlib.suppress(FileNotFoundError):  # deleted: the program will say so
-                await stored.call(partial(shutil.copyfile, source, target))
+                async with stored.local(file_id) as source:
+                    await stored.call(partial(shutil.copyfile, source, target))
         self._known = dict(self._look(path))
 
     def _look(self, path: str) -> Mapping[str, tuple[int, int]]:

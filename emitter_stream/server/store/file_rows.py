@@ -1,6 +1,6 @@
 """The tables of files, uploads, vector stores and the chunks in them.
 
-The bytes of files are not in here: see `..files.folder`.
+The bytes of files are not in here: see `..files.folder` and `..files.large`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,19 @@ class FileRow(Owned):
     purpose: Mapped[str] = mapped_column(index=True)
     size: Mapped[int] = mapped_column(BigInteger)
     expires_at: Mapped[int | None] = mapped_column(index=True)
+
+
+class BytesRow(Base):
+    """Where PostgreSQL has the bytes of a file or a part: `number` is a large object's.
+
+    `touched_at` is when something was last written, in unix seconds.
+    """
+
+    __tablename__ = "file_bytes"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+    touched_at: Mapped[int]
 
 
 class UploadRow(Owned):

@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from .store import Base, DatabaseUnusable
 
-HEAD = "0004"  # the last of the migrations
+HEAD = "0005"  # the last of the migrations
 _VERSIONS = "alembic_version"
 
 

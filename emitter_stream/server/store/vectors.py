@@ -18,7 +18,7 @@ from .records import Page, Records
 DAY = 86_400
 DEFAULT_CHUNKS = {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}
 THREAD_STORE = {"anchor": "last_active_at", "days": 7}
-CLAIM = 300  # seconds in which a file must be read, or another process may begin
+CLAIM = 60  # seconds after which another process may read a file, unless the claim is renewed
 _STATES = ("in_progress", "completed", "failed", "cancelled")
 
 
@@ -333,6 +333,11 @@ class StoreRecords:
             name = file["filename"]
             found.append(Reading(row.seq, row.store_id, row.file_id, name, size, overlap))
         return found
+
+    def renew_claims(self, seqs: Sequence[int]) -> None:
+        """Go on reading what was claimed."""
+        mine = update(StoreFileRow).where(StoreFileRow.seq.in_(seqs))
+        self.session.execute(mine.values(claimed_until=self.now + CLAIM))
 
     def release_claims(self) -> None:
         """Let what a killed server began to read be begun anew."""
