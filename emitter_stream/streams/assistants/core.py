@@ -181,32 +181,32 @@ class AssistantCore:
     def _grow(self, growth: Growth, piece: str) -> Iterable[Emission]:
         """Take an event that brings the next piece of a text, and nothing else."""
         listened = self.listened
+        if growth.wants_whole(listened):
+            return self._grow_whole(growth, piece)
         # What comes of most deltas: without a generator, for two thirds of the time.
-        if (
-            self.wanted is listened
-            and type(growth) is TextGrowth
-            and not growth.wants_whole(listened)
-            and growth.text.append(piece)
-        ):
+        is_text = type(growth) is TextGrowth and self.wanted is listened
+        if is_text and growth.text.append(piece):
             self._last = (growth, piece)
             return growth.bare(piece, listened)
-        return self._calls_of(growth, piece)
+        return self._grow_bare(growth, piece)
 
-    def _calls_of(self, growth: Growth, piece: str) -> Iterator[Emission]:
-        """Take such an event, whoever listens to what of it."""
+    def _grow_bare(self, growth: Growth, piece: str) -> Iterator[Emission]:
+        """Take such an event for those who want no more of it than the text or the call."""
         listened = self.listened
-        if not growth.wants_whole(listened):
-            self._last = (growth, piece)
-            if self.wanted is not listened:
-                yield KEEP, (growth, piece)
-            if not growth.text.append(piece):
-                yield from self._grow_again(growth, piece)
-                return
-            yield from growth.bare(piece, listened)
-            # A listener that was just called may have attached one for what comes behind it.
-            if "runStepDelta" in listened and isinstance(growth, ToolCallGrowth):
-                yield growth.behind(piece)
+        self._last = (growth, piece)
+        if self.wanted is not listened:
+            yield KEEP, (growth, piece)
+        if not growth.text.append(piece):
+            yield from self._grow_again(growth, piece)
             return
+        yield from growth.bare(piece, listened)
+        # A listener that was just called may have attached one for what comes behind it.
+        if "runStepDelta" in listened and isinstance(growth, ToolCallGrowth):
+            yield growth.behind(piece)
+
+    def _grow_whole(self, growth: Growth, piece: str) -> Iterator[Emission]:
+        """Take such an event for those who want it as well."""
+        listened = self.listened
         event, data = growth.event, growth.data(piece)
         self._last = last = (event, data)
         if self.wanted is not listened:
@@ -222,8 +222,15 @@ class AssistantCore:
             yield event, (shared_view(event_data_class(event), data),)
         # As in Node, after `event` and before the others.
         if growth.text.append(piece):
+            has_piece = PIECE in listened and piece and type(growth) is TextGrowth
             if growth.is_heard(listened):
-                yield from growth.calls(data)
+                first, second = growth.calls(data)
+                yield first
+                if has_piece:
+                    yield PIECE, (piece,)
+                yield second
+            elif has_piece:
+                yield PIECE, (piece,)
         else:
             yield from self._grow_again(growth, piece)
 

@@ -97,22 +97,22 @@ class TextGrowth:
 
     def is_heard(self, listened: Container[str]) -> bool:
         """Return whether anybody listens to one of ``calls``."""
-        return "textDelta" in listened or "messageDelta" in listened or PIECE in listened
+        return "textDelta" in listened or "messageDelta" in listened
 
-    def bare(self, piece: str, listened: Container[str]) -> list[Emission]:
+    def bare(self, piece: str, listened: Container[str]) -> tuple[Emission, ...]:
         """Return the calls for those who want the text and nothing else: most do."""
-        calls: list[Emission] = []
-        if EACH in listened:
-            calls.append((EACH, (self, piece)))
-        if PIECE in listened and piece:
-            calls.append((PIECE, (piece,)))
+        calls: tuple[Emission, ...] = ()
         if "textDelta" in listened:
             # Here, where most deltas are made, without the call of a function to make it.
             delta = _new(TextDelta)
             alone = len(self.template) == 1
             _set_data(delta, {"value": piece} if alone else {**self.template, "value": piece})
             _set_views(delta, None)
-            calls.append(("textDelta", (delta, self.snapshot)))
+            calls = (("textDelta", (delta, self.snapshot)),)
+        if PIECE in listened and piece:
+            calls = ((PIECE, (piece,)), *calls)
+        if EACH in listened:
+            calls = ((EACH, (self, piece)), *calls)
         return calls
 
     def again(self, piece: str) -> Iterator[Emission]:
@@ -121,7 +121,11 @@ class TextGrowth:
         yield EACH, (self, piece)
         yield "event", (EventView({"event": self.event, "data": data}),)
         yield self.event, (shared_view(event_data_class(self.event), data),)
-        yield from self.calls(data)
+        whole, text = self.calls(data)
+        yield whole
+        if piece:
+            yield PIECE, (piece,)
+        yield text
 
     def calls(self, data: dict[str, Any]) -> tuple[Emission, ...]:
         """Return the calls that the event leads to, behind those for the event itself."""
@@ -131,9 +135,7 @@ class TextGrowth:
         _set_views(whole, None)
         _set_data(text, delta["content"][0]["text"])
         _set_views(text, None)
-        deltas = ("messageDelta", (whole, self.message)), ("textDelta", (text, self.snapshot))
-        piece = text._data["value"]
-        return (deltas[0], (PIECE, (piece,)), deltas[1]) if piece else deltas
+        return ("messageDelta", (whole, self.message)), ("textDelta", (text, self.snapshot))
 
 
 @attrs.define
@@ -195,13 +197,13 @@ class ToolCallGrowth:
         """Return whether anybody listens to one of ``calls``."""
         return "toolCallDelta" in listened or "runStepDelta" in listened
 
-    def bare(self, piece: str, listened: Container[str]) -> list[Emission]:
+    def bare(self, piece: str, listened: Container[str]) -> tuple[Emission, ...]:
         """Return the calls for those who want the tool call and nothing else."""
-        calls: list[Emission] = [(EACH, (self, piece))] if EACH in listened else []
-        if "toolCallDelta" in listened:
-            call = self.data(piece)["delta"]["step_details"]["tool_calls"][0]
-            calls.append(("toolCallDelta", (ToolCallDelta(call), self.snapshot)))
-        return calls
+        each: tuple[Emission, ...] = ((EACH, (self, piece)),) if EACH in listened else ()
+        if "toolCallDelta" not in listened:
+            return each
+        call = self.data(piece)["delta"]["step_details"]["tool_calls"][0]
+        return (*each, ("toolCallDelta", (ToolCallDelta(call), self.snapshot)))
 
     def behind(self, piece: str) -> Emission:
         """Return the call that comes after the bare one."""
