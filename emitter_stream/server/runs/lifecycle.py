@@ -6,28 +6,25 @@ sent to a client is always stored already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import or_, select
 
-from ..http.errors import bad_request
+from ..http.errors import bad_request, not_found
 from ..models.model import count_tokens
 from ..store import objects
 from ..store.file_rows import FileRow
 from ..store.objects import Json
 from ..store.resources import Equipped
+from ..store.run_rows import Log, Run, Step
 from ..store.store import (
     ACTIVE,
     AssistantRow,
-    MessageRow,
-    ModelCallRow,
     ProcessRow,
-    RunEventsRow,
     RunLogRow,
     RunRow,
-    StepRow,
     ThreadRow,
     Transaction,
 )
@@ -108,7 +105,8 @@ class Lifecycle(Equipped):
         self._at_work = at_work  # the runs that have a worker here, which closes them itself
         self.told: list[Told] = []
         self.over: list[Json] = []
-        self._logs: dict[str, RunLogRow | None] = {}
+        self._logs: dict[str, Log | None] = {}
+        self._runs: dict[str, Run] = {}  # that this transaction has locked
 
     def delete_thread(self, thread_id: str) -> Json:
         """Delete a thread and all in it; whoever follows a run there has heard its end."""
@@ -118,18 +116,22 @@ class Lifecycle(Equipped):
 
     # who works on a run, and what it tells
 
-    def log(self, run_id: str) -> RunLogRow | None:
+    def log(self, run_id: str) -> Log | None:
         """Return a run's log, which nobody else may change until this transaction is over."""
         if run_id not in self._logs:
-            self._logs[run_id] = self.session.get(
-                RunLogRow, run_id, with_for_update=True, populate_existing=True
-            )
+            self._logs[run_id] = self.run_rows.log(run_id)
         return self._logs[run_id]
 
-    def _locked(self, run_id: str, **scope: Any) -> RunRow:
+    def _locked(self, run_id: str, thread_id: str | None = None) -> Run:
         """Return a run as it is now; nobody else changes it until this transaction is over."""
-        self.log(run_id)  # in one order, the log first, or two might wait for each other
-        return self.find(RunRow, run_id, lock=True, **scope)
+        run = self._runs.get(run_id)
+        if run is None:
+            self.log(run_id)  # in one order, the log first, or two might wait for each other
+            run = self.run_rows.run(run_id, thread_id)
+            if run is None:
+                raise not_found("run", run_id)
+            self._runs[run_id] = run
+        return run
 
     def own(self, run_id: str) -> None:
         """Make sure that the run is still this process's; raises `Disowned`."""
@@ -145,42 +147,37 @@ class Lifecycle(Equipped):
             return
         first = log.last + 1
         log.last += len(frames)
-        self.session.flush()  # the log before its events
-        self.session.add(RunEventsRow(run_id=run_id, first=first, frames=b"".join(frames)))
+        self.run_rows.save_log(log)
+        self.run_rows.add_events(run_id, first, frames)
         self.told.append(Told(run_id, first, frames, log.ended_at is not None))
 
-    def _take(self, row: RunRow) -> None:
+    def _take(self, run: Run) -> None:
         """Make a run this process's."""
-        log = self.log(row.id)
-        if log is None:  # it was made before there were logs
-            log = self._logs[row.id] = RunLogRow(run_id=row.id, thread_id=row.thread_id, last=0)
-            self.session.add(log)
-        log.process = self.process
-        self.session.flush()
+        log = self.log(run.id)
+        if log is None:  # it is new, or was made before there were logs
+            log = self._logs[run.id] = Log(run.id, run.thread_id, self.process)
+            self.run_rows.add_log(log)
+        else:
+            log.process = self.process
+            self.run_rows.save_log(log)
 
     # beginnings
 
     def create_run(self, thread_id: str, params: Json, lifetime: int) -> Json:
         thread = self.find(ThreadRow, thread_id, lock=True)
         assistant = self.find(AssistantRow, params["assistant_id"])
-        active = self.active_run(thread_id)
+        active = self.run_rows.active_run(thread_id)
         if active is not None:
-            raise bad_request(f"Thread {thread_id} already has an active run {active.id}.")
+            raise bad_request(f"Thread {thread_id} already has an active run {active}.")
         # First: what is attached to them may give the thread a store.
         self.add_messages(thread_id, params.get("additional_messages") or [])
         params = self.settled(params)
         body = objects.run(thread.body, assistant.body, params, self.now, lifetime)
         check_tool_choice(body["tool_choice"], body["tools"])
-        row = RunRow(
-            id=body["id"],
-            thread_id=thread_id,
-            status=body["status"],
-            expires_at=body["expires_at"],
-            body=body,
-        )
-        self.session.add(row)
-        self.session.flush()
-        self._take(row)
+        run = Run(body["id"], thread_id, body["status"], body["expires_at"], body)
+        self.run_rows.add_run(run)
+        self._logs[run.id], self._runs[run.id] = None, run
+        self._take(run)
         return body
 
     def create_thread_and_run(self, params: Json, lifetime: int) -> tuple[Json, Json]:
@@ -188,58 +185,56 @@ class Lifecycle(Equipped):
         thread = self.create_thread(given, {"code_interpreter": {"file_ids": []}})
         return thread, self.create_run(thread["id"], params, lifetime)
 
-    def set_status(self, row: RunRow, status: str, **fields: Any) -> Json:
-        row.status = status
-        log = self.log(row.id)
+    def set_status(self, run: Run, status: str, **fields: Any) -> Json:
+        log = self.log(run.id)
         if log is not None and (status == "requires_action" or status not in ACTIVE):
             log.process = None
             log.ended_at = None if status in ACTIVE else self.now
-        body = self.change(row, status=status, **fields)
+            self.run_rows.save_log(log)
+        run.status, run.body = status, {**run.body, "status": status, **fields}
+        self.run_rows.save_run(run)
         if status not in ACTIVE:
-            self.over.append(body)
-        return body
+            self.over.append(run.body)
+        return run.body
 
-    def _working(self, run_id: str) -> RunRow:
+    def _working(self, run_id: str) -> Run:
         """Return a run that may go on; a cancel that came in between stops the worker here."""
-        row = self._locked(run_id)
-        if row.status not in ("queued", "in_progress"):
+        run = self._locked(run_id)
+        if run.status not in ("queued", "in_progress"):
             raise Interrupted
-        return row
+        return run
 
-    def start_run(self, run_id: str) -> Json:
-        return self.set_status(self._working(run_id), "in_progress", started_at=self.now)
+    def start_run(self, run_id: str) -> Context:
+        """Let a queued run begin, or go on; returns what it begins with."""
+        run = self._working(run_id)
+        is_new = run.body["started_at"] is None
+        self.set_status(run, "in_progress", started_at=self.now)
+        return self.context(run_id, is_new=is_new)
 
-    def context(self, run_id: str) -> Context:
-        row = self._working(run_id)
+    def context(self, run_id: str, *, is_new: bool = False) -> Context:
+        """Return what a run is asked with; one that `is_new` has done nothing yet."""
+        run, rows = self._working(run_id), self.run_rows
+        steps = [] if is_new else rows.steps(run_id)
         return Context(
-            run=row.body,
-            messages=self._readable(row),
-            own=[message.body for message in self.rows(MessageRow, run_id=run_id)],
-            steps=[step.body for step in self.rows(StepRow, run_id=run_id)],
-            used=self._usage(run_id),
-            asides={row.id: row.body for row in self.rows(ModelCallRow, run_id=run_id)},
-            files=self._code_files(row.body),
+            run=run.body,
+            messages=self._readable(run),
+            own=[] if is_new else rows.messages(run_id),
+            steps=[step.body for step in steps],
+            used=_usage(step.usage for step in steps),
+            asides={} if is_new else rows.calls(run_id),
+            files=self._code_files(run.body),
         )
 
-    def _readable(self, row: RunRow) -> list[Json]:
+    def _readable(self, run: Run) -> list[Json]:
         """Return the thread's messages as far back as the run may read, oldest first.
 
         From the newest on, so that what it does not read costs nothing, however long the thread is.
         """
-        strategy, limit = row.body["truncation_strategy"], row.body["max_prompt_tokens"]
+        strategy, limit = run.body["truncation_strategy"], run.body["max_prompt_tokens"]
         most = strategy["last_messages"] if strategy["type"] == "last_messages" else None
-        query = (
-            select(MessageRow.body)
-            .where(
-                MessageRow.thread_id == row.thread_id,
-                or_(MessageRow.run_id.is_(None), MessageRow.run_id != row.id),
-            )
-            .order_by(MessageRow.seq.desc())
-        )
         bodies: list[Json] = []
         count = tokens = 0
-        found = self.session.execute(query.execution_options(yield_per=100))
-        for body in found.scalars():
+        for body in self.run_rows.others(run.thread_id, run.id):
             bodies.append(body)
             texts = [part["text"]["value"] for part in body["content"] if part["type"] == "text"]
             count += bool(body["content"])  # an empty one is left out
@@ -247,12 +242,13 @@ class Lifecycle(Equipped):
                 tokens += sum(map(count_tokens, texts))
             # One more than fits: it is dropped as the API does.
             if count == most or (limit is not None and tokens > limit):
-                found.close()
                 break
         return bodies[::-1]
 
     def _code_files(self, run: Json) -> tuple[tuple[str, str], ...]:
         ids = (run["tool_resources"].get("code_interpreter") or {}).get("file_ids") or ()
+        if not ids:
+            return ()
         query = select(FileRow).where(FileRow.id.in_(ids)).order_by(FileRow.seq)
         return tuple((row.id, row.body["filename"]) for row in self.session.scalars(query))
 
@@ -266,9 +262,7 @@ class Lifecycle(Equipped):
             "type": "message_creation",
             "message_creation": {"message_id": message["id"]},
         }
-        self.session.add(
-            MessageRow(id=message["id"], thread_id=run["thread_id"], run_id=run_id, body=message)
-        )
+        self.run_rows.add_message(run["thread_id"], run_id, message)
         return self._open_step(run, details), message
 
     def open_calls(self, run_id: str) -> Json:
@@ -277,71 +271,77 @@ class Lifecycle(Equipped):
 
     def _open_step(self, run: Json, details: Json) -> Json:
         step = objects.step(run, self.now, details)
-        self.session.add(
-            StepRow(id=step["id"], thread_id=run["thread_id"], run_id=run["id"], body=step)
-        )
+        self.run_rows.add_step(step)
         return step
 
     def save_content(self, message_id: str, content: list[Json]) -> None:
-        """Keep what has been written so far, so that a killed server loses little of it."""
-        self.change(self.find(MessageRow, message_id, lock=True), content=content)
+        """Keep what has been written so far, for who reads it."""
+        self._change_message(message_id, content=content)
 
-    def save_calls(self, step_id: str, calls: list[Json]) -> None:
-        details = {"type": "tool_calls", "tool_calls": calls}
-        self.change(self.find(StepRow, step_id), step_details=details)
+    def _change_message(self, message_id: str, **fields: Any) -> Json:
+        body = self.run_rows.message(message_id)
+        if body is None:
+            raise not_found("message", message_id)
+        body.update(fields)
+        self.run_rows.save_message(body)
+        return body
+
+    def save_calls(self, step_id: str, calls: list[Json], usage: Json | None = None) -> None:
+        """Keep what a tool step holds so far; `usage` is what the answer cost, once that is known."""
+        self._change_step(self._step(step_id), usage, step_details=_details(calls))
+
+    def _step(self, step_id: str) -> Step:
+        step = self.run_rows.step(step_id)
+        if step is None:
+            raise not_found("run step", step_id)
+        return step
+
+    def _change_step(self, step: Step, cost: Json | None, **fields: Any) -> Json:
+        step.usage = cost or step.usage
+        step.body = {**step.body, **fields}
+        self.run_rows.save_step(step)
+        return step.body
 
     def keep_asides(self, run_id: str, asides: Mapping[str, Json]) -> None:
         """Keep what the model wants back with its calls, by the calls' ids."""
-        thread_id = self.find(RunRow, run_id).thread_id
+        thread_id = self._locked(run_id).thread_id
         for call_id, aside in asides.items():
-            self.session.add(
-                ModelCallRow(id=call_id, thread_id=thread_id, run_id=run_id, body=aside)
-            )
+            self.run_rows.add_call(thread_id, run_id, call_id, aside)
 
     def finish_message(
         self, step: Json, message_id: str, content: list[Json], usage: Json, *, cut: str | None
     ) -> tuple[Json, Json]:
         """End a message, whole or cut off for the reason `cut`; returns the message and the step."""
         self._working(step["run_id"])
-        self.save_content(message_id, content)
-        row = self.find(MessageRow, message_id, lock=True)
+        ended: Json = {"status": "completed", "completed_at": self.now}
         if cut is not None:
-            message = self.change(
-                row,
-                status="incomplete",
-                incomplete_details={"reason": cut},
-                incomplete_at=self.now,
-            )
-        else:
-            message = self.change(row, status="completed", completed_at=self.now)
-        return message, self._finish_step(step["id"], usage)
+            ended = {"status": "incomplete", "incomplete_details": {"reason": cut}}
+            ended["incomplete_at"] = self.now
+        message = self._change_message(message_id, content=content, **ended)
+        return message, self._finish_step(self._step(step["id"]), usage)
 
     def finish_calls(self, step: Json, calls: list[Json], usage: Json) -> Json:
         """End a tool step whose calls all have their outputs."""
         self._working(step["run_id"])
-        self.save_calls(step["id"], calls)
-        return self._finish_step(step["id"], usage)
+        return self._finish_step(self._step(step["id"]), usage, step_details=_details(calls))
 
     def cut_calls(self, step: Json, calls: list[Json], usage: Json) -> Json:
         """End a tool step that was cut off: its calls are not whole and must not be used."""
         self._working(step["run_id"])
-        self.save_calls(step["id"], calls)
-        row = self.find(StepRow, step["id"])
-        row.usage = usage
-        return self.change(row, status="cancelled", cancelled_at=self.now, usage=usage)
+        ended = {"status": "cancelled", "cancelled_at": self.now, "usage": usage}
+        details = _details(calls)
+        return self._change_step(self._step(step["id"]), usage, step_details=details, **ended)
 
-    def _finish_step(self, step_id: str, usage: Json | None) -> Json:
-        row = self.find(StepRow, step_id)
-        row.usage = usage
-        return self.change(row, status="completed", completed_at=self.now, usage=usage)
+    def _finish_step(self, step: Step, usage: Json | None, **fields: Any) -> Json:
+        ended = {"status": "completed", "completed_at": self.now, "usage": usage}
+        return self._change_step(step, usage, **fields, **ended)
 
     # function calls
 
     def await_outputs(self, step: Json, calls: list[Json], usage: Json) -> Json:
         """Leave the step open until the client has sent its outputs; returns the run."""
         run = self._working(step["run_id"])
-        self.save_calls(step["id"], calls)
-        self.find(StepRow, step["id"]).usage = usage
+        self.save_calls(step["id"], calls, usage)
         wanted = [
             {
                 "id": call["id"],
@@ -362,7 +362,7 @@ class Lifecycle(Equipped):
 
     def submit_outputs(self, thread_id: str, run_id: str, outputs: list[Json]) -> tuple[Json, Json]:
         """Give a waiting run all its outputs; returns the step and the run, queued again."""
-        run = self._locked(run_id, thread_id=thread_id)
+        run = self._locked(run_id, thread_id)
         if run.status != "requires_action":
             raise bad_request(f'Runs in status "{run.status}" do not accept tool outputs.')
         wanted = run.body["required_action"]["submit_tool_outputs"]["tool_calls"]
@@ -379,70 +379,74 @@ class Lifecycle(Equipped):
             else call
             for call in step.body["step_details"]["tool_calls"]
         ]
-        self.save_calls(step.id, calls)
-        done = self._finish_step(step.id, step.usage)
+        done = self._finish_step(step, step.usage, step_details=_details(calls))
         self._take(run)
         return done, self.set_status(run, "queued", required_action=None)
 
     # ends
 
-    def finish_run(self, run_id: str, incomplete: str | None, also: Json | None) -> Event:
+    def finish_run(self, run_id: str, incomplete: str | None, also: Json | None = None) -> Event:
         """End a run by itself; `incomplete` is the limit that it ran into.
 
         `also` is the usage of an answer that left no step.
         """
-        row = self._working(run_id)
-        fields: Json = {"expires_at": None, "usage": self._usage(run_id, also)}
+        run = self._working(run_id)
+        used = _usage([*(step.usage for step in self.run_rows.steps(run_id)), also])
+        fields: Json = {"expires_at": None, "usage": used}
         if incomplete is not None:
             fields["incomplete_details"] = {"reason": incomplete}
-            return "thread.run.incomplete", self.set_status(row, "incomplete", **fields)
-        run = self.set_status(row, "completed", completed_at=self.now, **fields)
-        return "thread.run.completed", run
+            return "thread.run.incomplete", self.set_status(run, "incomplete", **fields)
+        ended = self.set_status(run, "completed", completed_at=self.now, **fields)
+        return "thread.run.completed", ended
 
     def mark_cancelling(self, thread_id: str, run_id: str) -> Json:
-        row = self._locked(run_id, thread_id=thread_id)
-        if row.status not in ACTIVE:
-            raise bad_request(f"Cannot cancel run with status '{row.status}'.")
-        if row.status == "requires_action":
-            self._take(row)
-        run = self.set_status(row, "cancelling", required_action=None)
-        self.tell(run_id, [("thread.run.cancelling", run)])
-        return run
+        run = self._locked(run_id, thread_id)
+        if run.status not in ACTIVE:
+            raise bad_request(f"Cannot cancel run with status '{run.status}'.")
+        if run.status == "requires_action":
+            self._take(run)
+        body = self.set_status(run, "cancelling", required_action=None)
+        self.tell(run_id, [("thread.run.cancelling", body)])
+        return body
 
     def close_run(self, run_id: str, ending: Ending, before: Sequence[bytes] = ()) -> bool:
         """End a run and all that is open in it, and tell it behind the frames `before`.
 
         Return False if it is over already.
         """
-        row = self._locked(run_id)
-        if row.status not in ACTIVE:
+        run = self._locked(run_id)
+        if run.status not in ACTIVE:
             return False
         events: list[Event] = []
-        for message in self.rows(MessageRow, run_id=run_id):
-            if message.body["status"] == "in_progress":
-                closed = self.change(
-                    message,
+        for message in self.run_rows.messages(run_id):
+            if message["status"] == "in_progress":
+                closed = self._change_message(
+                    message["id"],
                     status="incomplete",
                     incomplete_details={"reason": f"run_{ending.status}"},
                     incomplete_at=self.now,
                 )
                 events.append(("thread.message.incomplete", closed))
         times = {f"{ending.status}_at": self.now}
-        for step in self._open_steps(run_id):
-            closed = self.change(step, status=ending.status, last_error=ending.step_error, **times)
-            events.append((f"thread.run.step.{ending.status}", objects.shown_step(closed)))
+        steps = self.run_rows.steps(run_id)
+        for step in steps:
+            if step.body["status"] == "in_progress":
+                closed = self._change_step(
+                    step, None, status=ending.status, last_error=ending.step_error, **times
+                )
+                events.append((f"thread.run.step.{ending.status}", objects.shown_step(closed)))
         if ending.status == "expired":
             times = {}  # a run, unlike a step, has no expired_at
-        run = self.set_status(
-            row,
+        body = self.set_status(
+            run,
             ending.status,
             last_error=ending.error,
             required_action=None,
             expires_at=None,
-            usage=self._usage(run_id),
+            usage=_usage(step.usage for step in steps),
             **times,
         )
-        events.append((f"thread.run.{ending.status}", run))
+        events.append((f"thread.run.{ending.status}", body))
         self.tell(run_id, events, before)
         return True
 
@@ -510,37 +514,41 @@ class Lifecycle(Equipped):
 
     def _close_lost(self, run_id: str) -> None:
         """Close a run whose process is gone; what it told of a message belongs to that."""
-        row = self._locked(run_id)
+        run = self._locked(run_id)
         ending = Ending("failed", "The server was stopped in the middle of this run.")
-        if row.status == "cancelling":
+        if run.status == "cancelling":
             ending = Ending("cancelled")
-        elif row.expires_at <= self.now:
+        elif run.expires_at <= self.now:
             ending = Ending("expired")
         texts = told_texts(self.session, run_id)
-        for message in self.rows(MessageRow, run_id=run_id):
-            if message.body["status"] == "in_progress" and message.id in texts:
-                kept = message.body["content"]
+        for message in self.run_rows.messages(run_id):
+            if message["status"] == "in_progress" and message["id"] in texts:
+                kept = message["content"]
                 images = [part for part in kept if part["type"] != "text"]
                 marks = [m for p in kept if p["type"] == "text" for m in p["text"]["annotations"]]
-                text = texts[message.id]
+                text = texts[message["id"]]
                 said = [objects.text_content(text, marks)] if text else []
-                self.save_content(message.id, [*images, *said])
+                self.save_content(message["id"], [*images, *said])
         self.close_run(run_id, ending)
 
-    def _open_steps(self, run_id: str) -> list[StepRow]:
-        steps = self.rows(StepRow, run_id=run_id)
+    def _open_steps(self, run_id: str) -> list[Step]:
+        steps = self.run_rows.steps(run_id)
         return [step for step in steps if step.body["status"] == "in_progress"]
 
-    def _usage(self, run_id: str, also: Json | None = None) -> Json:
-        """Add up the steps' usage, and `also`."""
-        parts = [step.usage for step in self.rows(StepRow, run_id=run_id) if step.usage]
-        parts += [also] if also else []
-        return objects.usage(
-            sum(part["prompt_tokens"] for part in parts),
-            sum(part["completion_tokens"] for part in parts),
-            sum(part["prompt_token_details"]["cached_tokens"] for part in parts),
-            sum(part["completion_tokens_details"]["reasoning_tokens"] for part in parts),
-        )
+
+def _details(calls: list[Json]) -> Json:
+    return {"type": "tool_calls", "tool_calls": calls}
+
+
+def _usage(used: Iterable[Json | None]) -> Json:
+    """Add up what answers cost."""
+    parts = [part for part in used if part]
+    return objects.usage(
+        sum(part["prompt_tokens"] for part in parts),
+        sum(part["completion_tokens"] for part in parts),
+        sum(part["prompt_token_details"]["cached_tokens"] for part in parts),
+        sum(part["completion_tokens_details"]["reasoning_tokens"] for part in parts),
+    )
 
 
 def check_tool_choice(choice: Any, tools: list[dict[str, Any]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
-from ..store.store import RunEventsRow, RunLogRow
+from ..store.store import RunEventsRow, RunLogRow, Transaction
 from .tails import Told
 
 EVENTS_KEPT = 3600  # seconds after a run's end
@@ -54,16 +55,17 @@ class Events:
 
 
 def store_pieces(
-    session: Session, process: str, pieces: Mapping[str, Sequence[bytes]]
+    session: Transaction, process: str, pieces: Mapping[str, Sequence[bytes]]
 ) -> list[Told]:
     """Store frames of runs that belong to a process; the others' are left out of what is returned."""
     if not pieces:
         return []
-    connection = session.connection()
-    store = _store_in_one if connection.dialect.name == "postgresql" else _store_in_three
-    return [
-        Told(run_id, first, pieces[run_id]) for run_id, first in store(connection, process, pieces)
-    ]
+    direct = session.direct
+    if direct is not None:
+        stored = _store_in_three(direct, process, pieces)
+    else:
+        stored = _store_in_one(session.connection(), process, pieces)
+    return [Told(run_id, first, pieces[run_id]) for run_id, first in stored]
 
 
 def _store_in_one(
@@ -76,20 +78,17 @@ def _store_in_one(
 
 
 def _store_in_three(
-    connection: Connection, process: str, pieces: Mapping[str, Sequence[bytes]]
+    connection: sqlite3.Connection, process: str, pieces: Mapping[str, Sequence[bytes]]
 ) -> list[tuple[str, int]]:
-    stored = []
+    stored: list[tuple[str, int]] = []
     for start in range(0, len(pieces), _MOST):
         run_ids = list(pieces)[start : start + _MOST]
-        lasts = connection.exec_driver_sql(
-            _LASTS % ", ".join("?" * len(run_ids)), (process, *run_ids)
-        ).all()
-        if not lasts:
-            continue
+        query = _LASTS % ", ".join("?" * len(run_ids))
+        lasts = connection.execute(query, (process, *run_ids)).fetchall()
         counts = [(last + len(pieces[run_id]), run_id) for run_id, last in lasts]
-        connection.exec_driver_sql(_COUNT, counts)
+        connection.executemany(_COUNT, counts)
         added = [(run_id, last + 1, b"".join(pieces[run_id])) for run_id, last in lasts]
-        connection.exec_driver_sql(_INSERT, added)
+        connection.executemany(_INSERT, added)
         stored += [(run_id, last + 1) for run_id, last in lasts]
     return stored
 

@@ -296,6 +296,11 @@ class RunEngine:
             if worker is not None:
                 worker.interrupt(Ending("cancelled"))
 
+    @property
+    def at_work(self) -> int:
+        """How many runs are at work here."""
+        return len(self._workers)
+
     def knows(self, run_id: str) -> bool:
         """Return whether somebody here works on a run, or tries to close it."""
         return run_id in self._workers or run_id in self._closing

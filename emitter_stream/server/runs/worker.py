@@ -65,7 +65,9 @@ logger = logging.getLogger("emitter_stream.server")
 
 MAX_ROUNDS = 32
 _STORAGE_FAILED = Ending("failed", "The server's storage failed.")
+# The text of a message is kept for who reads it while it grows: as events it is stored anyway.
 SAVE_EVERY = 0.5  # seconds
+MOST_SAVES = 100  # a second, of all runs together
 AT_A_TIME = 0.002  # seconds for one run, until others get on
 CLOSING = 5.0  # seconds for a model to let go of what it holds
 
@@ -165,6 +167,19 @@ class OpenStep:
             return images
         return [*images, objects.text_content(text, self.citations.annotations)]
 
+    def say(self, pieces: Iterable[tuple[str, list[Json]]]) -> list[Event]:
+        """Take pieces of its text, each with the marks that end in it; returns what tells them."""
+        events: list[Event] = []
+        for text, marks in pieces:
+            first = len(self.citations.annotations) - len(marks)
+            numbered = [{"index": first + n, **one} for n, one in enumerate(marks)]
+            delta = objects.message_delta(
+                self.message_id or "", text, not self.text, numbered, len(self.images)
+            )
+            self.text.append(text)
+            events.append(("thread.message.delta", delta))
+        return events
+
     def asides(self) -> dict[str, Json]:
         for call in self.calls:
             if call.kind == SEARCH:
@@ -187,7 +202,7 @@ class Worker:
         self._ending: Ending | None = None
         self._interruptible = False
         self._open: OpenStep | None = None
-        self._saved_at = 0.0
+        self._save_at = 0.0
         self._sources: dict[tuple[int, int], str] = {}
         self._written: dict[str, str] = {}  # files of its code, by their names
         self._drawn: list[str] = []  # images of its code that no message has yet
@@ -322,15 +337,17 @@ class Worker:
         """Work until the run's end; or, then return False, until the client is needed."""
         if self._ending is not None:
             raise Interrupted
-        run = await self._store(
-            lambda s: s.start_run(self.run_id), lambda run: [("thread.run.in_progress", run)]
+        context = await self._store(
+            lambda s: s.start_run(self.run_id),
+            lambda context: [("thread.run.in_progress", context.run)],
         )
-        for _ in range(MAX_ROUNDS):
-            context = await self.engine.transact(lambda s: s.context(self.run_id))
-            if not self.engine.has_code and any(
-                tool["type"] == "code_interpreter" for tool in run["tools"]
-            ):
-                self.engine.say_no_code()
+        if not self.engine.has_code and any(
+            tool["type"] == "code_interpreter" for tool in context.run["tools"]
+        ):
+            self.engine.say_no_code()
+        for rounds in range(MAX_ROUNDS):
+            if rounds:
+                context = await self.engine.transact(lambda s: s.context(self.run_id))
             self._sources = sources_in(context.steps)
             finds = await self._look_ahead(context)
             turn = build_turn(context, has_code=self.engine.has_code, finds=finds)
@@ -342,8 +359,9 @@ class Worker:
             await self._respond(await self._with_images(turn), answer)
             usage, stop, step = answer.usage, answer.stop, self._open
             if step is not None and step.message_id is not None:
-                await self._end_message(step, usage, stop)
-            elif step is not None:
+                await self._end_message(step, usage, stop, ends=True)
+                return True
+            if step is not None:
                 if stop is None:
                     await self._run_code(step)
                     await self._search(step)
@@ -353,8 +371,7 @@ class Worker:
                 await self._end_calls(step, usage, stop)
                 if stop is None:
                     continue
-            incomplete = _INCOMPLETE[stop.reason] if stop is not None else None
-            return await self._finish(incomplete, usage if step is None else None)
+            return await self._finish(_reason(stop), usage if step is None else None)
         raise RuntimeError(f"the model made {MAX_ROUNDS} rounds of tool calls without an answer")
 
     async def _respond(self, turn: Turn, answer: Answer) -> None:
@@ -460,16 +477,21 @@ class Worker:
         step = self._open
         if isinstance(part, (Text, Refusal)):
             if step is None:
-                step = await self._open_message()
+                step = await self._open_message(part.piece)
                 answer.written.append(step.text)
-            if step.message_id is None:
+            elif step.message_id is None:
                 raise BadPart("text after a tool call")
-            self._say(step, step.citations.feed(part.piece))
+            else:
+                for event in step.say(step.citations.feed(part.piece)):
+                    self.publish(*event)
             if step.around is None and step.text and step.citations.is_idle:
                 step.around = Around(
                     "thread.message.delta",
                     partial(
-                        objects.message_delta, step.message_id, first=False, index=len(step.images)
+                        objects.message_delta,
+                        step.message_id or "",
+                        first=False,
+                        index=len(step.images),
                     ),
                 )
         elif isinstance(part, Call):
@@ -479,7 +501,7 @@ class Worker:
                 raise BadPart("code, which this server does not run")
             if step is not None and step.message_id is not None:
                 # What the answer costs is not known yet: it stands in its last step.
-                await self._end_message(step, objects.usage(0, 0), None)
+                await self._end_message(step, objects.usage(0, 0))
                 step = None
             if step is None:
                 step = await self._open_calls()
@@ -512,32 +534,27 @@ class Worker:
                         lambda text: objects.step_delta(step_id, {**head, kind: {key: text}}),
                     )
 
-    def _say(self, step: OpenStep, pieces: Iterable[tuple[str, list[Json]]]) -> None:
-        for text, marks in pieces:
-            first = len(step.citations.annotations) - len(marks)
-            numbered = [{"index": first + n, **one} for n, one in enumerate(marks)]
-            delta = objects.message_delta(
-                step.message_id or "", text, not step.text, numbered, len(step.images)
-            )
-            step.text.append(text)
-            self.publish("thread.message.delta", delta)
+    async def _open_message(self, piece: str) -> OpenStep:
+        """Begin a message; its first piece is told in the transaction that makes it."""
 
-    async def _open_message(self) -> OpenStep:
-        step, message = await self._store(
-            lambda s: s.open_message(self.run_id),
-            lambda made: [
-                ("thread.run.step.created", made[0]),
-                ("thread.run.step.in_progress", made[0]),
-                ("thread.message.created", made[1]),
-                ("thread.message.in_progress", made[1]),
-            ],
-        )
-        images, self._drawn = self._drawn, []
-        self._open = OpenStep(step, message, self._citations(), images)
-        for index, file_id in enumerate(images):
-            part = {"index": index, **objects.image_content(file_id)}
-            self.publish("thread.message.delta", objects.content_delta(message["id"], part))
-        return self._open
+        def open_message(lifecycle: Lifecycle) -> tuple[OpenStep, list[Event]]:
+            step, message = lifecycle.open_message(self.run_id)
+            opened = OpenStep(step, message, self._citations(), self._drawn)
+            events = [
+                ("thread.run.step.created", step),
+                ("thread.run.step.in_progress", step),
+                ("thread.message.created", message),
+                ("thread.message.in_progress", message),
+            ]
+            for index, file_id in enumerate(self._drawn):
+                part = {"index": index, **objects.image_content(file_id)}
+                delta = objects.content_delta(message["id"], part)
+                events.append(("thread.message.delta", delta))
+            return opened, [*events, *opened.say(opened.citations.feed(piece))]
+
+        opened, _ = await self._store(open_message, lambda made: made[1])
+        self._open, self._drawn = opened, []
+        return opened
 
     def _citations(self) -> Citations:
         return Citations(self._sources, self._written)
@@ -646,15 +663,24 @@ class Worker:
                 raise ModelError("server_error", exc.message) from None
             call.search = {"ranking_options": ranking, "results": results_of(hits)}
 
-    async def _end_message(self, step: OpenStep, usage: Json, stop: Stop | None) -> None:
-        self._say(step, step.citations.end())
+    async def _end_message(
+        self, step: OpenStep, usage: Json, stop: Stop | None = None, *, ends: bool = False
+    ) -> None:
+        """End the message that is open; `ends`: and the run, in the same transaction."""
+        for event in step.say(step.citations.end()):
+            self.publish(*event)
         content, message_id = step.content(), step.message_id or ""
         cut = _CUT[stop.reason] if stop is not None else None
         told = "thread.message.incomplete" if cut else "thread.message.completed"
-        await self._store(
-            lambda s: s.finish_message(step.step, message_id, content, usage, cut=cut),
-            lambda done: [(told, done[0]), ("thread.run.step.completed", done[1])],
-        )
+
+        def end(lifecycle: Lifecycle) -> list[Event]:
+            message, done = lifecycle.finish_message(step.step, message_id, content, usage, cut=cut)
+            events = [(told, message), ("thread.run.step.completed", done)]
+            if ends:
+                events.append(lifecycle.finish_run(self.run_id, _reason(stop)))
+            return events
+
+        await self._store(end, lambda events: events)
         self._open = None
 
     async def _end_calls(self, step: OpenStep, usage: Json, stop: Stop | None) -> None:
@@ -703,14 +729,20 @@ class Worker:
 
     async def _save_now_and_then(self) -> None:
         now = asyncio.get_running_loop().time()
-        if now - self._saved_at > SAVE_EVERY:
-            self._saved_at = now
-            await self._store(self._save)
+        if now > self._save_at:
+            if self._save_at:  # not at its beginning
+                await self._store(self._save)
+            self._save_at = now + SAVE_EVERY + self.engine.at_work / MOST_SAVES
 
 
 async def _others() -> None:
     """Let the event loop do what else there is to do."""
     await asyncio.sleep(0)
+
+
+def _reason(stop: Stop | None) -> str | None:
+    """Return why a run is incomplete whose answer stopped so."""
+    return _INCOMPLETE[stop.reason] if stop is not None else None
 
 
 def _stream_error() -> Json:

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from ..http.errors import bad_request, not_found, shorten
 from . import file_rows, objects
 from .objects import Json
+from .run_rows import RunRows
 from .store import (
-    ACTIVE,
     AssistantRow,
     CompletionRow,
     MessageRow,
@@ -63,6 +63,7 @@ class Records:
         self.session = session
         self.now = now
         session.owner = owner
+        self.run_rows = RunRows(session)
         self.wants_reading = False  # whether files were put into a vector store
 
     def find(self, table: type[R], object_id: str, *, lock: bool = False, **scope: Any) -> R:
@@ -170,11 +171,9 @@ class Records:
 
     def create_message(self, thread_id: str, params: Json) -> Json:
         self.find(ThreadRow, thread_id, lock=True)
-        active = self.active_run(thread_id)
+        active = self.run_rows.active_run(thread_id)
         if active is not None:
-            raise bad_request(
-                f"Can't add messages to {thread_id} while a run {active.id} is active."
-            )
+            raise bad_request(f"Can't add messages to {thread_id} while a run {active} is active.")
         return self.add_messages(thread_id, [params])[0]
 
     def delete_message(self, thread_id: str, message_id: str) -> Json:
@@ -188,7 +187,3 @@ class Records:
     def find_run(self, thread_id: str, run_id: str) -> RunRow:
         self.find(ThreadRow, thread_id)
         return self.find(RunRow, run_id, thread_id=thread_id)
-
-    def active_run(self, thread_id: str) -> RunRow | None:
-        query = select(RunRow).where(RunRow.thread_id == thread_id, RunRow.status.in_(ACTIVE))
-        return self.session.scalars(query).first()
