@@ -15,7 +15,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from ..store.store import StorageFailed, WorkThreads
+from ..store.store import StorageFailed
+from ..store.threads import WorkThreads
 
 T = TypeVar("T")
 
@@ -116,7 +117,7 @@ class Folder:
     async def call(self, function: Callable[[], T]) -> T:
         """Run `function` on the files' thread; what the disk does not do is `StorageFailed`."""
         try:
-            return await asyncio.wrap_future(self._thread.submit(function))
+            return await self._thread.call(function)
         except FileNotFoundError:  # it was deleted meanwhile
             raise
         except OSError as exc:

@@ -164,15 +164,18 @@ class Lifecycle(Equipped):
     # beginnings
 
     def create_run(self, thread_id: str, params: Json, lifetime: int) -> Json:
-        thread = self.find(ThreadRow, thread_id, lock=True)
-        assistant = self.find(AssistantRow, params["assistant_id"])
+        thread = self.body(ThreadRow, thread_id, lock=True)
+        assistant = self.body(AssistantRow, params["assistant_id"])
         active = self.run_rows.active_run(thread_id)
         if active is not None:
             raise bad_request(f"Thread {thread_id} already has an active run {active}.")
-        # First: what is attached to them may give the thread a store.
-        self.add_messages(thread_id, params.get("additional_messages") or [])
+        messages = params.get("additional_messages")
+        if messages:
+            self.add_messages(thread_id, messages)
+            # What is attached to them may have given the thread a store.
+            thread = self.body(ThreadRow, thread_id)
         params = self.settled(params)
-        body = objects.run(thread.body, assistant.body, params, self.now, lifetime)
+        body = objects.run(thread, assistant, params, self.now, lifetime)
         check_tool_choice(body["tool_choice"], body["tools"])
         run = Run(body["id"], thread_id, body["status"], body["expires_at"], body)
         self.run_rows.add_run(run)

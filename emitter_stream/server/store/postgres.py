@@ -10,7 +10,6 @@ holds nobody else back, and one whose network does not loses no thread of its ow
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
@@ -41,8 +40,8 @@ from .store import (
     DatabaseUnusable,
     StorageFailed,
     Transaction,
-    WorkThreads,
 )
+from .threads import WorkThreads
 
 logger = logging.getLogger("emitter_stream.server")
 
@@ -125,7 +124,7 @@ class PostgresDatabase:
         It may be run again if it meets another transaction. Raises `StorageFailed`, and logs one
         line when that begins and one when it ends.
         """
-        return await asyncio.wrap_future(self._threads.submit(lambda: self._transact(work)))
+        return await self._threads.call(lambda: self._transact(work))
 
     def call_now(self, work: Callable[[Transaction], T]) -> T:
         """The same for a caller outside the event loop, which is blocked and told, not the log."""

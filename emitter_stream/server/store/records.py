@@ -16,6 +16,7 @@ from .store import (
     AssistantRow,
     CompletionRow,
     MessageRow,
+    Owned,
     ResponseRow,
     Row,
     RunRow,
@@ -82,6 +83,13 @@ class Records:
         if row is None:
             raise not_found(KINDS[table], object_id)
         return row
+
+    def body(self, table: type[Owned], object_id: str, *, lock: bool = False) -> Json:
+        """Return what such a row has as its body; `lock`, and what is raised, as in `find`."""
+        body = self.run_rows.owned(table, object_id, lock=lock)
+        if body is None:
+            raise not_found(KINDS[table], object_id)
+        return body
 
     def rows(self, table: type[R], **scope: Any) -> list[R]:
         """Return all rows within `scope`, oldest first."""
@@ -170,7 +178,7 @@ class Records:
         return bodies
 
     def create_message(self, thread_id: str, params: Json) -> Json:
-        self.find(ThreadRow, thread_id, lock=True)
+        self.body(ThreadRow, thread_id, lock=True)
         active = self.run_rows.active_run(thread_id)
         if active is not None:
             raise bad_request(f"Can't add messages to {thread_id} while a run {active} is active.")

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .objects import Json
-from .store import IS_ACTIVE, Transaction
+from .store import IS_ACTIVE, Owned, Transaction
 
 _LOG = "SELECT thread_id, process, last, ended_at FROM run_logs WHERE run_id = ?"
 _RUN = "SELECT thread_id, status, expires_at, body FROM runs WHERE id = ?"
 _OWNED = " AND EXISTS (SELECT 1 FROM threads WHERE threads.id = runs.thread_id AND owner = ?)"
+_BODY = "SELECT body FROM %s WHERE id = ?"
 _ACTIVE_RUN = f"SELECT id FROM runs WHERE thread_id = ? AND {IS_ACTIVE}"
 _PART_OF = "SELECT body FROM messages WHERE id = ?"
 _MESSAGES = "SELECT id, body FROM messages WHERE run_id = ? ORDER BY seq"
@@ -63,6 +64,16 @@ class RunRows:
     def __init__(self, session: Transaction) -> None:
         self._session = session
         self._sql = session.sql
+
+    def owned(self, table: type[Owned], object_id: str, *, lock: bool = False) -> Json | None:
+        """Return the body of a thread or an assistant, one of the owner's."""
+        if "\0" in object_id:
+            return None
+        query, given = _BODY % table.__tablename__, [object_id]
+        if self._session.owner is not None:
+            query, given = f"{query} AND owner = ?", [object_id, self._session.owner]
+        found = self._sql(self._session.locking(query) if lock else query, *given)
+        return _read(found[0][0]) if found else None
 
     def log(self, run_id: str) -> Log | None:
         """Return a run's log, which nobody else may change until this transaction is over."""

@@ -11,15 +11,11 @@ long as the server runs, because a second server would close the first one's run
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
-import queue
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -47,6 +43,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.pool import StaticPool
 
 from .reserve import LOG_PAGES, Reserve
+from .threads import WorkThreads
 
 logger = logging.getLogger("emitter_stream.server")
 
@@ -290,45 +287,6 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-class WorkThreads:
-    """Threads that do what they are given, in order as far as there is one only.
-
-    Not an executor: these take no more work once the interpreter waits for its threads, and a
-    stream that runs on at the end of a script still needs its in-process server.
-    """
-
-    def __init__(self, name: str, count: int = 1) -> None:
-        self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None]
-        self._work = queue.SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._run, name=name, daemon=True) for _ in range(count)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def submit(self, function: Callable[[], T]) -> Future[T]:
-        future: Future[T] = Future()
-        self._work.put((future, function))
-        return future
-
-    def stop(self) -> None:
-        """Do what was given before, then end the threads."""
-        for _ in self._threads:
-            self._work.put(None)
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self) -> None:
-        while (item := self._work.get()) is not None:
-            future, function = item
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(function())
-            except BaseException as error:  # noqa: BLE001 - it belongs to who waits for the future
-                future.set_exception(error)
-
-
 class Database:
     """An open database. Units: `clock` gives unix seconds.
 
@@ -370,8 +328,7 @@ class Database:
         `frees`: it deletes, and may use what is kept in reserve for that when the disk is full.
         Raises `StorageFailed`, and logs one line when that begins and one when it ends.
         """
-        submitted = self._thread.submit(lambda: self._transact(work, frees))
-        return await asyncio.wrap_future(submitted)
+        return await self._thread.call(lambda: self._transact(work, frees))
 
     def call_now(self, work: Callable[[Transaction], T]) -> T:
         """The same for a caller outside the event loop, which is blocked and told, not the log."""
