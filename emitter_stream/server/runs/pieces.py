@@ -8,11 +8,18 @@ hear of them when they are stored, so that nobody knows more than the database.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from ..journal import where
 from ..store.store import StorageFailed
 
+logger = logging.getLogger("emitter_stream.server")
+
 EVERY = 0.02  # seconds between two transactions for pieces, at least
+# And for each run in the last one: what it took, and to send them. Else, of hundreds of runs at
+# once, each piece would be sent by itself, and the work would grow with the load.
+EVERY_RUN = 0.0003
 
 Store = Callable[[Mapping[str, Sequence[bytes]]], Awaitable[set[str]]]
 
@@ -72,6 +79,7 @@ class Gatherer:
         self._store = store
         self._waiting: dict[str, Pieces] = {}
         self._task: asyncio.Task[None] | None = None
+        self._not_before = 0.0  # by the loop's clock
 
     def add(self, pieces: Pieces) -> None:
         self._waiting[pieces.run_id] = pieces
@@ -82,11 +90,17 @@ class Gatherer:
         loop = asyncio.get_running_loop()
         while self._waiting:
             begun = loop.time()
+            if begun < self._not_before:
+                await asyncio.sleep(self._not_before - begun)
+                begun = loop.time()
             batch, self._waiting = self._waiting, {}
+            self._not_before = begun + max(EVERY, EVERY_RUN * len(batch))
             away = {run_id: pieces.leave() for run_id, pieces in batch.items()}
             try:
                 lost = await self._store({run: frames for run, frames in away.items() if frames})
-            except StorageFailed:
+            except Exception as exc:  # noqa: BLE001  (the runs fail, and the next are stored)
+                if not isinstance(exc, StorageFailed):
+                    logger.error("events could not be stored:\n%s", where(exc))
                 for run_id, pieces in batch.items():
                     pieces.put_back(away[run_id])
                     pieces.failed()
@@ -96,5 +110,4 @@ class Gatherer:
             finally:
                 for pieces in batch.values():
                     pieces.arrived()
-            await asyncio.sleep(max(0.0, begun + EVERY - loop.time()))
         self._task = None
