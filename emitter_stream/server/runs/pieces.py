@@ -19,7 +19,7 @@ logger = logging.getLogger("emitter_stream.server")
 EVERY = 0.02  # seconds between two transactions for pieces, at least
 # And for each run in the last one: what it took, and to send them. Else, of hundreds of runs at
 # once, each piece would be sent by itself, and the work would grow with the load.
-EVERY_RUN = 0.0003
+EVERY_RUN = 0.0002
 
 Store = Callable[[Mapping[str, Sequence[bytes]]], Awaitable[set[str]]]
 

@@ -24,6 +24,7 @@ from ..store.store import Database, StorageFailed, ThreadRow, Transaction
 from .feed import Feed
 from .lifecycle import Disowned, Ending, Lifecycle
 from .logs import EVENTS_KEPT, Events, forget_events, read_events, store_pieces
+from .pace import Pace
 from .peers import Peers
 from .pieces import Gatherer
 from .tails import Tails, Told
@@ -78,6 +79,7 @@ class RunEngine:
         )
         self.gatherer = Gatherer(self._store_pieces)
         self.tails = Tails()
+        self.pace = Pace(lambda: db.is_busy)
         self._peers: Peers | None = None
         self._keeper: asyncio.Task[None] | None = None
         self.with_content: set[str] = set()  # runs whose events have the content of search results

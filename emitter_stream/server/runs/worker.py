@@ -384,7 +384,7 @@ class Worker:
             while True:
                 if now() >= turn_ends:
                     # A model that never waits must still let the other runs and requests get on.
-                    await self._wait(_others)
+                    await self._wait(_others if self._open is None else self.engine.pace.turn)
                     await self._save_now_and_then()
                     turn_ends = now() + AT_A_TIME
                 if self._ending is not None:

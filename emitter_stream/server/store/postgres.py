@@ -64,6 +64,7 @@ class PostgresDatabase:
     """
 
     shared = True
+    is_busy = False  # with what would need this process's interpreter for long
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self._url = _driver_url(url)

@@ -330,6 +330,11 @@ class Database:
         """
         return await self._thread.call(lambda: self._transact(work, frees))
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for a transaction."""
+        return self._thread.pending > 0
+
     def call_now(self, work: Callable[[Transaction], T]) -> T:
         """The same for a caller outside the event loop, which is blocked and told, not the log."""
         return self._thread.submit(lambda: self._once(work)).result()

@@ -25,6 +25,7 @@ class WorkThreads:
     def __init__(self, name: str, count: int = 1) -> None:
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._answers: _Answers | None = None
+        self.pending = 0  # what event loops wait for
         self._threads = [
             threading.Thread(target=self._run, name=name, daemon=True) for _ in range(count)
         ]
@@ -44,7 +45,11 @@ class WorkThreads:
             answers = self._answers = _Answers(loop)
         waiting: asyncio.Future[T] = loop.create_future()
         self._work.put(partial(answers.find, waiting, function))
-        return await waiting
+        self.pending += 1
+        try:
+            return await waiting
+        finally:
+            self.pending -= 1
 
     def stop(self) -> None:
         """Do what was given before, then end the threads."""
