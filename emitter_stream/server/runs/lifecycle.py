@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from ..http.errors import bad_request, not_found
 from ..models.model import count_tokens
@@ -460,13 +460,7 @@ class Lifecycle(Equipped):
 
         They wait for tool outputs, or their worker could not store their end.
         """
-        query = (
-            select(RunRow.id, RunRow.status)
-            .outerjoin(RunLogRow, RunLogRow.run_id == RunRow.id)
-            .where(RunRow.status.in_(ACTIVE), RunRow.expires_at <= self.now)
-            .where(or_(RunLogRow.process.is_(None), RunLogRow.process == self.process))
-        )
-        over = self.session.execute(query).all()
+        over = self.run_rows.due(self.now, self.process)
         for run_id, status in over:
             if not self._at_work(run_id):
                 found.append(run_id)

@@ -19,7 +19,11 @@ _RUN = "SELECT thread_id, status, expires_at, body FROM runs WHERE id = ?"
 _OWNED = " AND EXISTS (SELECT 1 FROM threads WHERE threads.id = runs.thread_id AND owner = ?)"
 _BODY = "SELECT body FROM %s WHERE id = ?"
 _ACTIVE_RUN = f"SELECT id FROM runs WHERE thread_id = ? AND {IS_ACTIVE}"
-_PART_OF = "SELECT body FROM messages WHERE id = ?"
+_DUE = (
+    "SELECT runs.id, runs.status FROM runs LEFT JOIN run_logs ON run_logs.run_id = runs.id "
+    f"WHERE {IS_ACTIVE} AND expires_at <= ? AND (process IS NULL OR process = ?)"
+)
+_MESSAGE = "SELECT body FROM messages WHERE id = ?"
 _MESSAGES = "SELECT id, body FROM messages WHERE run_id = ? ORDER BY seq"
 _OTHERS = (
     "SELECT seq, body FROM messages WHERE thread_id = ? AND (run_id IS NULL OR run_id <> ?) "
@@ -144,9 +148,13 @@ class RunRows:
         found = self._sql(_ACTIVE_RUN, thread_id)
         return found[0][0] if found else None
 
+    def due(self, now: int, process: str) -> list[tuple[str, str]]:
+        """Return the ids and statuses of runs whose time is over: a process's, and nobody's."""
+        return [(run_id, status) for run_id, status in self._sql(_DUE, now, process)]
+
     def message(self, message_id: str) -> Json | None:
         """Return a message's body, locked."""
-        found = self._sql(self._session.locking(_PART_OF), message_id)
+        found = self._sql(self._session.locking(_MESSAGE), message_id)
         return _read(found[0][0]) if found else None
 
     def messages(self, run_id: str) -> list[Json]:

@@ -225,7 +225,7 @@ class Transaction(Session):
 
         What the session has not flushed yet goes first. It knows nothing of what is changed here.
         """
-        if self.new or self.dirty or self.deleted:
+        if self.in_transaction():
             self.flush()
         if self.direct is not None:
             return self.direct.execute(statement, given).fetchall()
