@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from ..store.file_rows import BytesRow
 from ..store.postgres import PostgresDatabase
-from ..store.store import StorageFailed, WorkThreads
+from ..store.store import StorageFailed
+from ..store.threads import WorkThreads
 
 T = TypeVar("T")
 
@@ -98,7 +99,7 @@ class LargeObjects:
     async def call(self, function: Callable[[], T]) -> T:
         """Run `function` on the files' thread; what the disk does not do is `StorageFailed`."""
         try:
-            return await asyncio.wrap_future(self._thread.submit(function))
+            return await self._thread.call(function)
         except FileNotFoundError:
             raise
         except OSError as exc:
