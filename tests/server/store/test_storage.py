@@ -43,11 +43,12 @@ def disk(monkeypatch) -> Disk:
     """Give the databases of the servers that are started in this test."""
     made = Disk()
 
-    def open_database(*args: object) -> Database:
-        made.databases.append(Database(*args))
-        return made.databases[-1]
+    class Known(Database):
+        def __init__(self, *args: object) -> None:
+            super().__init__(*args)
+            made.databases.append(self)
 
-    monkeypatch.setattr("emitter_stream.server.local.Database", open_database)
+    monkeypatch.setattr("emitter_stream.server.local.Database", Known)
     monkeypatch.setattr("emitter_stream.server.runs.runs.RETRY_EVERY", 0.05)
     return made
 
