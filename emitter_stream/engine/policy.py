@@ -32,6 +32,8 @@ the stream. An error is *heard* if there is a listener of ``error``, an open ite
 who waits; one that is not heard is reported. Of an inline stream whoever waits is told, and what
 a listener raised leaves the wait as it is.
 
+Longer than 500 lines: the rules of one state, which each of them reads and changes.
+
 A step marked *token* may only be taken by who delivers, one at a time. The others may come at any
 moment, from any thread; each is whole, under a lock that nobody waits or calls a listener with.
 """

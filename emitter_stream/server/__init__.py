@@ -1,4 +1,4 @@
-"""An embedded Assistants v2 server, for examples, tests and work without a network.
+"""An embedded server of all three APIs, for examples, tests and work without a network.
 
 `LocalServer` runs it inside the process; `emitter-stream serve` runs it as a program. Nothing in
 this package imports the client side of the library, so neither side can hide the other's mistakes

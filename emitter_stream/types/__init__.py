@@ -1,4 +1,4 @@
-"""The objects of the Assistants API.
+"""The objects of the APIs, a folder each; the names here are those of Assistants.
 
 Each is a view of the JSON that was received or accumulated (``Model`` says how). A family
 of variants (tool calls, content blocks, ...) is one class with the fields of all; the names of its

@@ -2,6 +2,8 @@
 
 Each method is one transaction's work and returns the objects as they then are, so that what is
 sent to a client is always stored already.
+
+Longer than 500 lines: one table of statuses, and each change checks it against all the others.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 A worker is a task of its own. Whether a client watches makes no difference to it: what it tells is
 stored, the deltas as `Pieces`, all else in the transaction that makes it so; and then sent to whoever
 follows the run.
+
+Longer than 500 lines: one run's state, from its question to its end, which each step changes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The items of a response's output, and of the input that it was made from."""
+"""The items of a response's output, and of the input that it was made from.
+
+Longer than 500 lines: one class a kind of item, to be found in one place.
+"""
 
 from __future__ import annotations
 
