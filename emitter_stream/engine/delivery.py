@@ -28,7 +28,7 @@ from typing import Any
 from .. import _open_streams
 from .._bell import Bell
 from ..exceptions import APIUserAbortError, LateListenerWarning, OpenAIError
-from . import program_end
+from . import program_end, shared
 from .emitter import Emitter, Registration
 from .policy import INSIDE, Ahead, Policy
 
@@ -69,7 +69,7 @@ class Delivery(Policy):
         self.in_context: Callable[..., Any] = (
             _directly if inline else contextvars.copy_context().run
         )
-        self.thread: threading.Thread | None = None  # that moves the stream on, if one does
+        self.thread: program_end.Threadlike | None = None  # that moves the stream on, if one does
         self.is_winding_up = program_end.coming.is_set()
         self.origin: tuple[str, int] | None = None  # that it reads from, once that is known
         if not inline:
@@ -140,6 +140,7 @@ class Delivery(Policy):
         if self.elsewhere:
             return bool(is_so() or self.settled())
         self.refuse_inside()
+        shared.leave_for_stream()  # in a listener of another one
         waiter = object()
         try:
             self.waiters.append(waiter)
@@ -218,6 +219,7 @@ class Delivery(Policy):
         """
         self._serve_late()
         while not self.gap():
+            shared.leave()
             self._changed.wait_for(lambda: self.has_late() or not self.is_held_back())
             self._serve_late()
 

@@ -22,6 +22,7 @@ from threading import get_ident
 from .. import _open_streams
 from ..abort import AbortController
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
+from . import shared
 from .delivery import Delivery, report
 from .mover import Aborts, Mover
 
@@ -66,6 +67,7 @@ class InlineDriver:
             raise RuntimeError(
                 "a listener cannot wait for its own stream: the stream waits for the listener"
             )
+        shared.leave_for_stream()  # in a listener of another one
         deadline = None if timeout is None else time.monotonic() + timeout
         if not self._has_begun:
             delivery.go()

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error, redacted
+from ..http.polled import WouldWait
+from . import shared
 from .codec import WireEvent
 from .core import Core
 from .delivery import Delivery
@@ -107,6 +109,47 @@ class Mover:
             self._batch = iter(events)
         return False
 
+    def poll(self) -> shared.Polled | None:
+        """Let ``step`` move the stream on from now on; return what tells when there is something.
+
+        ``None`` where the source can only be waited for.
+        """
+        poll = getattr(self._source, "poll", None)
+        polled: shared.Polled | None = None if poll is None else poll()
+        return polled
+
+    def step(self) -> bool:
+        """Deliver what has come, without waiting for more; return whether there may be more.
+
+        Raises what ``move`` does.
+        """
+        delivery = self._delivery
+        enter, deliver, feed = delivery.in_context, delivery.deliver, self._core.feed
+        events: Iterable[WireEvent] | None = ()
+        try:
+            events = self._source.read()
+        except WouldWait:
+            pass
+        except BaseException:
+            self._take_token()
+            raise
+        self._take_token()
+        if delivery.attention and not self._attend():
+            return False
+        if events is None:
+            enter(deliver, [self._core.finish()])
+            return False
+        self._batch = iter(events)
+        while True:
+            enter(deliver, itertools.starmap(feed, self._batch))
+            if delivery.attention:
+                if not self._attend():
+                    return False
+                continue  # there may be more of it
+            if not delivery.release():
+                return True
+            self._take_token()
+
     def end(self, error: OpenAIError | None) -> None:
         """Close the source, make the last calls and let go of the token."""
         delivery = self._delivery
@@ -138,6 +181,12 @@ class Mover:
 
     def _is_ready(self, deadline: float | None) -> bool:
         return deadline is None or self._source.ready(max(0.0, deadline - time.monotonic()))
+
+    def _take_token(self) -> None:
+        delivery = self._delivery
+        if not delivery.acquire(False):
+            shared.leave()  # a late listener is being given what it missed
+            delivery.acquire()
 
     def _attend(self) -> bool:
         """See to what came up meanwhile; return whether to read on. Raises the abort."""

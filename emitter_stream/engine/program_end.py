@@ -24,15 +24,28 @@ from .. import _fork
 from .._bell import Flag
 from ..exceptions import APIUserAbortError
 
-__all__ = ["Held", "StreamThread", "coming", "held", "is_waiting_here", "runs"]
+__all__ = ["Held", "StreamThread", "Threadlike", "coming", "held", "is_waiting_here", "runs"]
 
 GRACE = 0.1  # seconds for aborted streams to close what they read, where nothing may wake them
+
+
+class Threadlike(Protocol):
+    """What moves a stream on: a thread, or those that move many on together."""
+
+    @property
+    def ident(self) -> int | None:
+        """``None`` before it is started."""
+        ...
+
+    def is_alive(self) -> bool: ...
+
+    def join(self, timeout: float | None = None) -> None: ...
 
 
 class Held(Protocol):
     """A stream that a program's end has to do with."""
 
-    thread: threading.Thread | None
+    thread: Threadlike | None
     """What moves it on, from before that starts; ``None`` if nothing does."""
 
     @property

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn, Protocol
 
 from ..exceptions import OpenAIError
+from ..http.polled import PolledBody
 from ..http.transport import Exchange
 from ..sse import MAX_EVENT_BYTES, FrameCutter, read_frame
+from . import shared
 from .codec import Codec, WireEvent
 from .core import Core
 from .growth import GROWTH, GrowthMatcher
@@ -61,6 +63,9 @@ class HTTPSource:
 
     opens_at_once = False
 
+    patience: float | None
+    fileno: Callable[[], int]
+
     def __init__(self, exchange: Exchange, core: Core) -> None:
         self._exchange = exchange
         self._codec = core.codec
@@ -72,6 +77,7 @@ class HTTPSource:
         self._heard = False  # whether there was any event
         self._stray: bytes | None = None  # the first frame that is none, of those that came before
         self._done = False  # the end was said, and not only come to
+        self._polled: PolledBody | None = None
 
     @property
     def origin(self) -> tuple[str, int] | None:
@@ -105,8 +111,30 @@ class HTTPSource:
     def interrupt(self) -> None:
         self._exchange.interrupt()
 
+    def poll(self) -> shared.Polled | None:
+        """Let ``read`` raise ``WouldWait`` where it would wait, from the first one on.
+
+        Return what tells when something comes; ``None`` where that cannot be.
+        """
+        polled = self._polled = self._exchange.poll()
+        if polled is None:
+            return None
+        self.patience = polled.patience
+        self.fileno = polled.fileno
+        return self
+
+    def has_more(self) -> bool:
+        """Return whether there is something to read that does not show at the socket."""
+        return self._at_end or (self._polled is not None and self._polled.has_more())
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until ``read`` would not raise; return whether that came within so many seconds."""
+        return self._at_end or (self._polled is not None and self._polled.wait(seconds))
+
     def close(self) -> None:
         if self._done:
+            if self._polled is not None and not self._exchange.has_rest():
+                shared.leave()
             self._exchange.read_rest()
         self._exchange.close()
 

@@ -20,6 +20,7 @@ from .._names import PythonNames
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from ..types._model import untouched
+from . import shared
 from .ahead import OpenedAhead
 from .core import Core
 from .delivery import Delivery
@@ -27,7 +28,7 @@ from .emitter import Emitter
 from .inline import InlineDriver, never
 from .iterator import Buffer, EventIterator, InlineBuffer
 from .mover import Aborts, Mover
-from .program_end import StreamThread
+from .program_end import StreamThread, Threadlike
 from .sources import Source, origin_of
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class EventStream(PythonNames):
             self._waits.origin = origin
             return
         delivery.origin = origin
-        reader = _Reader(mover, aborts)
+        reader = _Reader(mover, aborts, delivery)
         name = f"emitter-stream-{next(_numbers)}"
         # What the source calls (somebody's iterable, hooks of the HTTP library) has a copy of the
         # caller's context as well, one of its own.
@@ -312,24 +313,51 @@ class EventStream(PythonNames):
 
 
 class _Reader:
-    """What the background thread does; it must not know the stream, see ``EventStream``."""
+    """What the background thread does; it must not know the stream, see ``EventStream``.
 
-    def __init__(self, mover: Mover, aborts: Aborts) -> None:
+    To the thread that reads for many it is a stream of those.
+    """
+
+    def __init__(self, mover: Mover, aborts: Aborts, delivery: Delivery) -> None:
         self._mover = mover
         self._aborts = aborts
+        self._delivery = delivery
+        self.step = mover.step
+
+    @property
+    def thread(self) -> Threadlike | None:
+        """What moves the stream on."""
+        return self._delivery.thread
+
+    @thread.setter
+    def thread(self, thread: Threadlike | None) -> None:
+        self._delivery.thread = thread
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it moves on in another process."""
+        return self._mover.elsewhere
 
     def run(self) -> None:
         mover = self._mover
         error: OpenAIError | None = None
+        shared.live.add(self)
         try:
             mover.open()
             mover.connect()
+            if shared.hand_over(self, mover.poll):
+                return
             mover.move()
         except BaseException as raised:
             if mover.elsewhere and not isinstance(raised, LeftBehind):
                 raise  # in a child that a listener forked: nobody is to make a stream's error of it
             error = as_openai_error(raised)
-        mover.end(error)
+        self.end(error)
+
+    def end(self, error: OpenAIError | None) -> None:
+        """Make the last calls; nothing is left of it."""
+        shared.live.discard(self)
+        self._mover.end(error)
         self._aborts.remove()
 
 

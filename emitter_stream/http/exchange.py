@@ -38,6 +38,7 @@ from . import sockets
 from .errors import SHOWS_HEADERS, chain_of, mapped_error
 from .floods import Flood, peek
 from .form import FormBody
+from .polled import PolledBody, can_be_polled
 from .retries import is_worth_retrying, pause, same_server_target
 from .secrets import mask, secrets_in
 
@@ -86,6 +87,7 @@ class Exchange:
         # Of the answer no more than is needed to close it: an open stream would keep three dozen
         # objects alive with requests' own, for the garbage collector to go through.
         self._raw: Any = None  # urllib3's response
+        self._polled: PolledBody | None = None  # that it is read by, once nobody waits in a read
         self._at_end = False  # whether the body was read to its end
         self._waited = 0.0  # seconds that ready() has waited for the next bytes
         self.authorize: Callable[[], Mapping[str, str]] | None = None
@@ -179,11 +181,38 @@ class Exchange:
             return b""
         return chunk
 
+    def poll(self) -> PolledBody | None:
+        """Let ``read`` wait no longer: it raises ``WouldWait`` where nothing has come.
+
+        Before the first ``read``. Return what tells when something comes; ``None`` where it cannot be.
+        """
+        connection = self._socket
+        answer: Any = getattr(self._raw, "_original_response", None)
+        if "content-encoding" in self.headers or self._connection is None or connection is None:
+            return None
+        if not can_be_polled(connection, answer):
+            return None
+        patience = self._timeout[1] if isinstance(self._timeout, tuple) else self._timeout
+        self._polled = PolledBody(connection, answer, patience)
+        self._read1 = self._polled.read1
+        return self._polled
+
+    def has_rest(self) -> bool:
+        """Return whether ``read_rest`` would not wait: of what ``poll`` was said to."""
+        with contextlib.suppress(Exception):  # then there is nothing to wait for either
+            self._at_end = self._polled is not None and self._polled.ends(0)
+        return self._at_end
+
     def read_rest(self) -> None:
         """Read the end of a body that has said all, so that its connection can serve again.
 
         It mostly has come along; for who leaves the body open, ``_LINGER`` is all the wait.
         """
+        if self._polled is not None:
+            if not self._is_elsewhere() and not self._at_end:
+                with contextlib.suppress(Exception):
+                    self._at_end = self._polled.ends(_LINGER)
+            return
         body = getattr(self._raw, "_original_response", None)
         # urllib3 has given the connection of a body that it read to its end to the pool by now, so
         # that it may be another exchange's.
@@ -277,6 +306,9 @@ class Exchange:
             self._connection = self._socket = None
             self._close_twin()
         raw, self._raw = self._raw, None
+        polled, self._polled = self._polled, None
+        if polled is not None:
+            self._at_end = polled.give_back() and self._at_end
         if raw is not None:
             if not self._at_end:
                 raw.close()
