@@ -44,6 +44,14 @@ stream_of = lambda **more: threads.runs.stream("live", assistant_id="a", **more)
 """
 
 
+@pytest.fixture(params=["thread", "inline", "shared"])
+def inline(request, monkeypatch) -> bool:
+    """Tell whether the script's streams are inline; if not, a thread each reads, or one for all."""
+    if request.param == "shared":
+        monkeypatch.setenv("EMITTER_STREAM_SHARED_FROM", "0")
+    return request.param == "inline"
+
+
 class Live:
     """Answers requests for JSON with their own path, and one stream in two halves."""
 
@@ -258,7 +266,6 @@ CHILDREN = [
 
 
 @pytest.mark.parametrize("make", ["iter(stream)", "stream.text_deltas", "stream.events('event')"])
-@pytest.mark.parametrize("inline", [False, True], ids=["thread", "inline"])
 def test_nothing_that_a_child_does_reaches_the_parents_stream(inline, make):
     """The parent's stream goes on to its end, whatever its children do with their copies."""
     script = f"""
@@ -295,7 +302,6 @@ WAITS = [
 ]
 
 
-@pytest.mark.parametrize("inline", [False, True], ids=["thread", "inline"])
 def test_waiting_for_the_parents_stream_says_that_it_is_the_parents(inline):
     """Every waiting method raises an ``OpenAIError`` in a child, and what had come still reads."""
     script = f"""
@@ -317,7 +323,6 @@ stream.done()
     assert run(script) == [repr(([True] * len(WAITS), "word0 ", False, False))]
 
 
-@pytest.mark.parametrize("inline", [False, True], ids=["thread", "inline"])
 def test_what_had_ended_reads_in_a_child(inline):
     """The finals and the state of a stream that ended before the fork are there in a child."""
     script = f"""
@@ -335,7 +340,6 @@ say(in_child(work))
     assert run(script) == [repr(("completed", "the whole", True, False, text))]
 
 
-@pytest.mark.parametrize("inline", [False, True], ids=["thread", "inline"])
 def test_an_iterator_gives_a_child_what_it_had_and_then_an_error(inline):
     """What an iterator holds at the fork can be read in a child; then it says whose it is."""
     script = f"""
@@ -357,7 +361,6 @@ stream.done()
     assert run(script) == ["(True, 'OpenAIError')"]
 
 
-@pytest.mark.parametrize("inline", [False, True], ids=["thread", "inline"])
 @pytest.mark.parametrize(
     ("end", "status"),
     [("return", "0"), ("os._exit(5)", "5"), ("sys.exit(3)", None)],

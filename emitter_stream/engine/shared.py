@@ -1,5 +1,7 @@
 """One thread that reads for many streams, where a thread for each costs more than the reading.
 
+Longer than 500 lines: who reads, who stands by and who is alone take turns out of each other's hands.
+
 A stream begins on a thread of its own: the request is sent there, the head of the answer and a
 listener are waited for. If by then more than ``FROM`` streams are being read, and what comes can be
 read without waiting, it is handed over, and its thread ends.
@@ -27,6 +29,7 @@ import contextlib
 import contextvars
 import heapq
 import itertools
+import math
 import os
 import selectors
 import socket
@@ -152,21 +155,27 @@ class _Task:
     def alone(self) -> None:
         """Be read by this thread, until all is over or has been quick for long enough."""
         polled, generation = self.polled, _fork.generation
-        until = time.monotonic() + ALONE
+        patience = math.inf if polled.patience is None else polled.patience
+        self.heard_at = time.monotonic()
+        until = self.heard_at + ALONE
         while not self.is_over:
-            if not polled.wait(polled.patience):
+            now = time.monotonic()
+            if now >= until:
+                if _adopt(self):
+                    return
+                until = now + ALONE
+            late_at = self.heard_at + patience
+            if not polled.wait(max(0.0, min(until, late_at) - now)):
+                if time.monotonic() < late_at:
+                    continue
                 self.failure = self.late()
             begun = time.monotonic()
             _guarded(self.turn)
             if generation != _fork.generation:
                 return  # a child, forked by a listener
-            now = time.monotonic()
-            if now - begun > LOOK:
-                until = now + ALONE
-            elif now > until and not self.is_over:
-                if _adopt(self):
-                    return
-                until = now + ALONE
+            self.heard_at = time.monotonic()
+            if self.heard_at - begun > LOOK:
+                until = self.heard_at + ALONE
 
 
 class _SharedReader:
@@ -233,6 +242,8 @@ class _SharedReader:
 
     def forget(self, task: _Task) -> None:
         """Watch a stream's socket no longer; again does nothing."""
+        if self._generation != _fork.generation:
+            return  # the selector is the parent's
         with self._lock:
             self._tasks.discard(task)
             if task.due:
@@ -319,7 +330,7 @@ class _SharedReader:
         inbox = self._inbox
         while inbox:
             task = inbox.popleft()
-            task.heard_at = time.monotonic()
+            task.heard_at = task.heard_at or time.monotonic()
             with self._lock:
                 self._tasks.add(task)
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 from collections.abc import Iterator
 
@@ -49,8 +50,18 @@ def mapped_error(error: Exception) -> OpenAIError | None:
         return APIConnectionError(f"The server's answer is no HTTP: {message_of(error)}")
     for foreign, ours, what in _MAPPED:
         if isinstance(error, foreign):
-            return ours(f"{what}: {_innermost(error)}")
+            return ours(f"{what}: {_innermost(error)}{_advice(error)}")
     return None
+
+
+def _advice(error: Exception) -> str:
+    for one in chain_of(error):
+        if isinstance(one, OSError) and one.errno in (errno.EMFILE, errno.ENFILE):
+            return (
+                ". Each stream holds a connection, and this process may open no more files: "
+                "`ulimit -n` says and sets how many."
+            )
+    return ""
 
 
 def chain_of(error: BaseException | None) -> Iterator[BaseException]:

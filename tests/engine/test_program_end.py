@@ -56,6 +56,15 @@ PLACES = {
         stream.once("textDelta", lambda: say("under way"))
         stream.on("textDelta", lambda delta: say(delta.value))
     """,
+    "many": """
+        from emitter_stream.engine import shared
+        shared.FROM = 0  # one thread reads for all
+        makes = lambda: runs.stream("t", assistant_id="a")
+        others = [makes().on("textDelta", lambda delta: None) for _ in range(10)]
+        stream = makes()
+        stream.once("textDelta", lambda: say("under way"))
+        stream.on("textDelta", lambda delta: say(delta.value))
+    """,
     "iterable": """
         def events():
             yield {"event": "thread.run.created", "data": {"id": "run_1"}}
@@ -329,6 +338,16 @@ def test_other_ends_wait_for_the_stream(program, end):
     child.gate.set()
     status, said, _ = child.outcome()
     assert (status, said[-1]) == (expected, "e")
+
+
+def test_streams_that_one_thread_reads_are_waited_for(program):
+    """They run to their ends as those do that have threads of their own."""
+    child = program("many", "")
+    child.go()
+    child.wait_for("main has ended")
+    child.gate.set()
+    status, said, err = child.outcome()
+    assert (status, said[-1], err) == (0, "e", "")
 
 
 def test_a_prompt_after_an_exception(program, tmp_path, serve):

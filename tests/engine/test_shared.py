@@ -24,8 +24,18 @@ HALF = len(FIVE) - 6  # the frames up to the third delta
 
 @pytest.fixture
 def all_shared(monkeypatch):
-    """Let every stream be handed over, also where it is the only one."""
+    """Let every stream be handed over, also where it is the only one, and no turn take too long.
+
+    On a busy machine any turn may.
+    """
     monkeypatch.setattr(shared, "FROM", 0)
+    monkeypatch.setattr(shared, "LOOK", PATIENCE)
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """Let the standby look as often as it does."""
+    monkeypatch.setattr(shared, "LOOK", 0.005)
 
 
 class Halves:
@@ -96,7 +106,7 @@ def test_few_streams_keep_threads_of_their_own(connect, monkeypatch):
         stream.done(timeout=PATIENCE)
 
 
-def test_a_listener_that_does_not_return_holds_up_its_own_stream_alone(connect):
+def test_a_listener_that_does_not_return_holds_up_its_own_stream_alone(connect, watched):
     """While one listener hangs, the others hear everything, and new streams too."""
     client = connect(sse(BODY))
     hangs, let_go = threading.Event(), threading.Event()
@@ -114,7 +124,7 @@ def test_a_listener_that_does_not_return_holds_up_its_own_stream_alone(connect):
     stuck.done(timeout=PATIENCE)
 
 
-def test_slow_listeners_run_side_by_side(connect):
+def test_slow_listeners_run_side_by_side(connect, watched):
     """Listeners that wait for each other meet, each on the thread of its stream."""
     client = connect(sse(BODY))
     barrier = threading.Barrier(12)
@@ -134,30 +144,32 @@ def test_slow_listeners_run_side_by_side(connect):
     assert len(set.union(*threads)) == 12
 
 
-def test_a_stream_that_was_slow_comes_back(connect, monkeypatch):
-    """Once a stream has been quick for a while it is read along with the others again."""
-    monkeypatch.setattr(shared, "ALONE", 0.0)
-    script, other = Halves(), Halves()
-    client = connect(script, other)
-    slow_once = [True]
+def test_a_stream_that_was_slow_comes_back(connect, watched, monkeypatch):
+    """It is read alone, and once it has been quick for a while along with the others again."""
+    monkeypatch.setattr(shared, "ALONE", 0.05)
+    script = Halves()
+    client = connect(script)
+    alone: list[bool] = []
+
+    def is_alone() -> bool:
+        return threading.current_thread() is stream._delivery.thread
 
     def listener(delta):
-        if slow_once and slow_once.pop():
-            assert wait_until(lambda: shared._reader is not None and not shared._reader._turn)
+        if not alone:
+            alone.append(wait_until(is_alone))
 
-    stream = stream_with(client, listener)
-    assert wait_until(lambda: not slow_once)
-    second = stream_with(client, lambda delta: None)
+    stream = client.beta.threads.runs.stream("t", assistant_id="a")
+    stream.on("textDelta", listener)
+    assert wait_until(lambda: bool(alone))
+    assert alone == [True]
+    assert wait_until(are_handed_over(1))
     script.go_on.set()
     stream.done(timeout=PATIENCE)
-    other.go_on.set()
-    second.done(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("inline", [False, True])
-def test_a_listener_may_wait_for_another_stream(connect, monkeypatch, inline):
+def test_a_listener_may_wait_for_another_stream(connect, inline):
     """A wait within a listener hands the reading over at once, and not only when it is noticed."""
-    monkeypatch.setattr(shared, "LOOK", PATIENCE)
     client = connect(sse(BODY))
     heard: list[str] = []
 
@@ -169,9 +181,8 @@ def test_a_listener_may_wait_for_another_stream(connect, monkeypatch, inline):
     assert heard == ["run_1"] * 5
 
 
-def test_a_listener_may_wait_for_a_stream_that_the_same_thread_reads(connect, monkeypatch):
+def test_a_listener_may_wait_for_a_stream_that_the_same_thread_reads(connect):
     """It is read on by another thread, so that the wait comes to its end."""
-    monkeypatch.setattr(shared, "LOOK", PATIENCE)
     script = Halves()
     client = connect(script, sse(BODY))
     awaited = stream_with(client, lambda delta: None)
@@ -185,9 +196,8 @@ def test_a_listener_may_wait_for_a_stream_that_the_same_thread_reads(connect, mo
     assert awaited.ended
 
 
-def test_a_consumer_that_lags_holds_up_its_own_stream_alone(connect, monkeypatch):
+def test_a_consumer_that_lags_holds_up_its_own_stream_alone(connect):
     """An iterator that nobody takes from holds its reader back, and no other stream."""
-    monkeypatch.setattr(shared, "LOOK", PATIENCE)
     long = answered(*"x" * 2_000)
     client = connect(sse(encode(long)))
     lagging = client.beta.threads.runs.stream("t", assistant_id="a")
@@ -250,7 +260,7 @@ def test_a_server_that_stands_still_times_out(connect):
     patient.done(timeout=PATIENCE)
 
 
-def test_a_slow_listener_is_no_silence_of_the_server(connect):
+def test_a_slow_listener_is_no_silence_of_the_server(connect, watched):
     """The time that a listener takes does not count as time that nothing came."""
     client = connect(sse(BODY))
     moments: list[float] = []
@@ -270,6 +280,7 @@ def test_a_listener_that_raises_ends_its_own_stream_alone(connect):
     script = Halves()
     client = connect(script, sse(BODY))
     kept = stream_with(client, lambda delta: None)
+    assert wait_until(are_handed_over(1))
 
     def leave(delta):
         raise SystemExit(3)
@@ -367,6 +378,7 @@ def test_a_chunk_that_comes_in_halves(connect):
 
     client = connect(script, sse(BODY))
     halting = stream_with(client, lambda delta: None)
+    assert wait_until(lambda: len(connect.server.requests) == 1)
     for gate in gates:
         gate.set()
         stream_with(client, lambda delta: None).done(timeout=PATIENCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import json
 import threading
@@ -13,7 +14,14 @@ from parity.compare import PATIENCE
 from parity.transcripts import answered, encode
 from scripted_server import answer, sse
 
-from emitter_stream import APIError, AssistantStream, BadRequestError, OpenAI, OpenAIError
+from emitter_stream import (
+    APIConnectionError,
+    APIError,
+    AssistantStream,
+    BadRequestError,
+    OpenAI,
+    OpenAIError,
+)
 from emitter_stream.aio import AsyncAssistantStream
 from emitter_stream.http import exchange as exchanges
 from emitter_stream.sse import EventSource
@@ -222,6 +230,18 @@ def test_lines_within_the_limit_are_read():
 
 
 # --- what comes of it
+
+
+def test_without_descriptors_it_is_said_what_to_do(connect, monkeypatch):
+    """A process that may open no more files is told so, and how that is changed."""
+    client = connect(sse(BODY))
+
+    def refuse(*args, **more):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", refuse)
+    with pytest.raises(APIConnectionError, match=r"Too many open files.*ulimit -n"):
+        client.beta.threads.runs.stream("t", assistant_id="a").done(timeout=PATIENCE)
 
 
 def test_no_cookie_is_kept(connect):

@@ -6,6 +6,7 @@ import pytest
 from parity.compare import HERE, VECTORS, Recorder, difference, load_golden
 from scripted_server import sse
 
+from emitter_stream.engine import shared
 from emitter_stream.sse import EventSource
 
 pytestmark = pytest.mark.usefixtures("long_tick")
@@ -38,6 +39,13 @@ def test_same_calls_as_node(stream_of, name, piece, framing):
     """Trace, finals and state are Node's, however the body is cut."""
     body = VECTORS[name][0].read_bytes()
     check(stream_of(sse(body, piece, framing)), name)
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_same_calls_as_node_where_one_thread_reads_for_many(stream_of, monkeypatch, name):
+    """Trace, finals and state are Node's also if a stream has no thread of its own."""
+    monkeypatch.setattr(shared, "FROM", 0)
+    check(stream_of(sse(VECTORS[name][0].read_bytes(), 7, "close")), name)
 
 
 @pytest.mark.parametrize("name", [name for name in VECTORS if name.startswith("sse_")])
