@@ -353,9 +353,11 @@ class _SharedReader:
         for key, _ in found:
             task = key.data
             if task is None:
-                self._is_woken = False  # before the look at what was handed over
                 with contextlib.suppress(OSError):
                     self._wakened.recv(4096)
+                # Between the two: behind the first, or the word of who says so now would be taken
+                # away with it; before the look at what was handed over.
+                self._is_woken = False
             else:
                 task.heard_at = now
                 self._queue(task)

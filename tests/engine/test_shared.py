@@ -6,6 +6,8 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from left_behind import stream_threads, wait_until
@@ -343,6 +345,26 @@ def test_reading_that_fails_ends_all_streams_with_an_error(connect, monkeypatch,
             stream.done(timeout=PATIENCE)
     assert wait_until(lambda: not stream_threads())
     unheard.clear()
+
+
+def test_a_word_that_comes_while_another_is_taken_is_not_lost():
+    """Who hands over while the reader takes note of one before leaves it ready to be woken again."""
+    reader = shared._SharedReader()
+    waked = reader._wakened
+    task: Any = SimpleNamespace(stream=SimpleNamespace(thread=None))
+
+    class Late:
+        def recv(self, size: int) -> bytes:
+            reader.take(task)
+            return waked.recv(size)
+
+    reader.take(task)
+    reader._wakened = Late()
+    reader._watch(0)
+    reader._wakened = waked
+    reader.take(task)
+    assert reader._selector.select(0)
+    reader._close()
 
 
 def test_connections_serve_again(connect):
