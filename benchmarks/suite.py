@@ -31,6 +31,7 @@ class Entry:
     script: str
     job: dict[str, Any] = field(default_factory=dict)
     rounds: int | None = None  # fewer than the section's, for the slow ones
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,25 @@ def sections(quick: bool) -> list[Section]:
     for streams in (100, 500):
         job = {**pace, "streams": streams}
         result.append(Section(f"{streams} streams", scale(3, 1), job, many))
+    pace = {"count": scale(60, 10), "pace": 100_000, "paced": True, "timed": True}
+    own = {"EMITTER_STREAM_SHARED_FROM": "1000000"}
+    many = [
+        NODE,
+        Entry("bare epoll loop", "epoll"),
+        Entry("ours", "ours", {"start": True}),
+        Entry("ours, a thread a stream", "ours", {"start": True}, environment=own),
+        Entry("ours, slow listeners", "ours", {"start": True, "listener": "slow"}),
+        Entry(
+            "ours, slow listeners, a thread a stream",
+            "ours",
+            {"start": True, "listener": "slow"},
+            environment=own,
+        ),
+        Entry("ours, listeners that compute", "ours", {"start": True, "listener": "computing"}),
+    ]
+    for streams in (1, 100, 500, 1_000, 2_000):
+        job = {**pace, "streams": streams}
+        result.append(Section(f"many: {streams:,} streams", scale(3, 1), job, many))
     return result
 
 
@@ -184,7 +204,10 @@ class Runner:
         command = start_command(entry.script)
         argument = json.dumps({**work, "url": f"{self.base}/{path}"})
         try:
-            done = subprocess.run([*command, argument], timeout=180, check=False, **PIPED)
+            environment = {**os.environ, **entry.environment}
+            done = subprocess.run(
+                [*command, argument], timeout=180, check=False, env=environment, **PIPED
+            )
             result: Result = json.loads(done.stdout or "{}")
         except (subprocess.TimeoutExpired, ValueError) as error:
             self.problems[key] = f"failed: {type(error).__name__}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,17 @@ def main_listener(work: Job, meter: Meter) -> tuple[Listener, Callable[[], int]]
         if meter.waits_for_first:
             meter.first()
 
+    def slow(delta: Any, snapshot: Any) -> None:
+        take_time(delta, snapshot)
+        if len(meter.late) % 20 == 0:
+            time.sleep(0.02)
+
+    def computing(delta: Any, snapshot: Any) -> None:
+        take_time(delta, snapshot)
+        sum(range(5_000))
+
+    if work.listener != "quick":
+        return slow if work.listener == "slow" else computing, lambda: len(meter.late)
     if work.timed:  # from many threads at once, where `count += 1` could lose one
         return take_time, lambda: len(meter.late)
     if work.paced:

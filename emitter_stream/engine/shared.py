@@ -499,14 +499,13 @@ def _adopt(task: _Task) -> bool:
             return True
         thread = task.stream.thread
         try:
-            reader = _SharedReader()
-            reader.take(task)
-            reader.start()
+            _reader = _SharedReader()
+            _reader.take(task)
+            _reader.start()  # its first turn may look for it at once, in `leave`
         except (OSError, RuntimeError):  # no descriptor, no thread
-            task.reader = None
+            _reader = task.reader = None
             task.stream.thread = thread
             return False
-        _reader = reader
         return True
 
 

@@ -1,0 +1,48 @@
+"""The limit for many streams: one epoll loop that receives, and only looks for the moment in a delta."""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+from urllib.parse import urlsplit
+
+from benchmarks.body import DELTA_MARK
+from benchmarks.contestants.measure import Meter, job
+
+MARK = b'"value":"'
+
+
+def main() -> None:
+    work = job()
+    meter = Meter(work)
+    url = urlsplit(work.post_url)
+    body = json.dumps(work.params)
+    head = f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
+    meter.start()
+    selector = selectors.DefaultSelector()
+    for _ in range(work.streams):
+        connection = socket.create_connection((url.hostname, url.port))
+        connection.sendall((head + body).encode())
+        connection.setblocking(False)
+        selector.register(connection, selectors.EVENT_READ)
+    left = work.streams
+    while left:
+        for key, _ in selector.select():
+            connection = key.fileobj  # type: ignore[assignment]
+            data = connection.recv(65536)
+            if not data:
+                selector.unregister(connection)
+                connection.close()
+                left -= 1
+            elif DELTA_MARK in data:
+                if meter.waits_for_first:
+                    meter.first()
+                start = data.find(MARK) + len(MARK)
+                moment = data[start : data.find(b'"', start)]
+                if moment.strip().isdigit():
+                    meter.stamp(moment.decode())
+    meter.finish(work.count * work.streams)
+
+
+main()
