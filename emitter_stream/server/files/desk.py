@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 MAX_FILE = 512 * 1024 * 1024  # bytes
 MAX_PART = 64 * 1024 * 1024
+SPARE = 4  # chunks that are looked at for each that is asked for
+CANDIDATES = 200  # chunks found by their words, where their meaning counts too
 EXPIRE_EVERY = 60.0  # seconds
 LEFT_AFTER = 3600.0  # seconds after which nobody goes on with bytes that have no row
 SWEEP_ROUNDS = 30  # between two looks for these, where other servers may have left them
@@ -187,7 +189,7 @@ class Desk:
             return await self._search_both(store_ids, queries, most, threshold, filters)
 
         def work(records: Records) -> list[Hit]:
-            scores, _ = self._by_words(records, store_ids, queries, filters)
+            scores, _ = self._by_words(records, store_ids, queries, SPARE * most, filters)
             return best(StoreRecords(records), scores, most, threshold)
 
         hits: list[Hit] = await self._transact(work)
@@ -198,6 +200,7 @@ class Desk:
         records: Records,
         store_ids: Sequence[str],
         queries: Sequence[str],
+        most: int,
         filters: Json | None,
     ) -> tuple[dict[int, float], frozenset[int] | None]:
         """Return the scores of chunks that have words of a query; and which the filters let be found."""
@@ -209,9 +212,12 @@ class Desk:
         if filters is not None:
             allowed = stores.chunks_of(store_ids, lambda given: fits(filters, given))
         scores: dict[int, float] = {}
+        texts = stores.texts
         for query in queries:
             session = records.session
-            found = find_by_words(self._words, session, store_ids, query, total, allowed)
+            found = find_by_words(
+                self._words, session, store_ids, query, total, texts, most, allowed
+            )
             for seq, score in found.items():
                 scores[seq] = max(score, scores.get(seq, 0.0))
         return scores, allowed
@@ -229,7 +235,7 @@ class Desk:
         asked = await self.embedder.embed(queries)
 
         def work(records: Records) -> tuple[dict[int, float], list[tuple[int, bytes]]]:
-            words, allowed = self._by_words(records, store_ids, queries, filters)
+            words, allowed = self._by_words(records, store_ids, queries, CANDIDATES, filters)
             return words, StoreRecords(records).vectors(store_ids, allowed)
 
         words, vectors = await self._transact(work)
@@ -244,7 +250,7 @@ class Desk:
 def best(stores: StoreRecords, scores: dict[int, float], most: int, threshold: float) -> list[Hit]:
     """Return the chunks with the best scores that can be found; each text of a file once."""
     # A few more than asked for: some may be of files that are still being read.
-    wanted = heapq.nsmallest(4 * most, scores, key=lambda seq: (-scores[seq], seq))
+    wanted = heapq.nsmallest(SPARE * most, scores, key=lambda seq: (-scores[seq], seq))
     chunks = stores.look_up(wanted)
     hits: list[Hit] = []
     for seq in wanted:

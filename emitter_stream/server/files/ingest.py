@@ -13,7 +13,7 @@ from ..store.records import Records
 from ..store.store import StorageFailed
 from ..store.vectors import CLAIM, Reading, StoreRecords
 from .extract import Unreadable
-from .reading import Reader
+from .reading import AT_A_TIME, Reader
 
 T = TypeVar("T")
 Transact = Callable[[Callable[[Records], T]], Awaitable[T]]
@@ -21,7 +21,7 @@ Transact = Callable[[Callable[[Records], T]], Awaitable[T]]
 logger = logging.getLogger("emitter_stream.server")
 
 AT_ONCE = 2  # files that are read, each in a process of its own if it is not small
-CLAIMED = 16  # files that are taken from the database at a time
+CLAIMED = 64  # files that are taken from the database at a time
 RETRY_EVERY = 1.0  # seconds, while the disk or the database fails
 LOOK_EVERY = 15.0  # seconds, for what another process has left
 
@@ -86,21 +86,13 @@ class Ingester:
         unread = [reading.seq for reading in self._unread]
         readings = await self._call(lambda s: s.claim(CLAIMED, unread))
         self._unread = list(readings)
-        waiting = iter(readings)
-
-        async def take_turns() -> None:
-            for reading in waiting:
-                await self._read(reading)
-                self._unread.remove(reading)
-
-        takers = [asyncio.create_task(take_turns()) for _ in range(min(AT_ONCE, len(readings)))]
         holder = asyncio.create_task(self._hold())
         try:
-            await asyncio.gather(*takers)
+            larger = await self._read_small(readings)
+            await self._read_larger(larger)
         finally:
-            for task in (holder, *takers):
-                task.cancel()
-            await asyncio.gather(holder, *takers, return_exceptions=True)
+            holder.cancel()
+            await asyncio.gather(holder, return_exceptions=True)
         return bool(readings)
 
     async def _hold(self) -> None:
@@ -111,27 +103,92 @@ class Ingester:
             with contextlib.suppress(StorageFailed):  # logged by the database
                 await self._call(lambda s, mine=mine: s.renew_claims(mine))  # type: ignore[misc]
 
-    async def _read(self, reading: Reading) -> None:
+    async def _read_small(self, readings: Sequence[Reading]) -> list[Reading]:
+        """Read small texts, and keep many in one transaction; returns the files that are none."""
+        larger: list[Reading] = []
+        some: list[tuple[Reading, list[str]]] = []
+        for reading in readings:
+            try:
+                texts = await self._reader.small(*_asked(reading))
+            except StorageFailed:
+                raise
+            except Exception as exc:  # noqa: BLE001 - it is looked at more closely
+                await self._fail(reading, exc)
+                continue
+            if texts is None:
+                larger.append(reading)
+                continue
+            some.append((reading, texts))
+            if sum(len(texts) for _, texts in some) >= AT_A_TIME:
+                await self._keep_small(some)
+                some = []
+        await self._keep_small(some)
+        return larger
+
+    async def _keep_small(self, some: Sequence[tuple[Reading, list[str]]]) -> None:
+        if not some:
+            return
         try:
-            await self._read_all(reading)
-        except Unreadable as exc:
-            code, message = exc.code, exc.message
-            await self._call(lambda s: s.fail(reading, code, message))
+            vectors = iter(await self._vectors([text for _, texts in some for text in texts]))
+            whole = [(reading, texts, [next(vectors) for _ in texts]) for reading, texts in some]
+            await self._call(lambda s: s.add_whole(whole))
         except StorageFailed:
             raise
-        except FileNotFoundError:  # deleted meanwhile, or else somebody has been at the folder
-            told = "The content of the file is not there any more."
-            await self._call(lambda s: s.fail(reading, "server_error", told))
-        except Exception as exc:
-            logger.exception("file %s could not be read", reading.file_id)
-            failed = f"The file could not be read: {type(exc).__name__}."
-            await self._call(lambda s: s.fail(reading, "server_error", failed))
+        except Exception as exc:  # noqa: BLE001 - it is looked at more closely
+            if len(some) == 1:
+                await self._fail(some[0][0], exc)
+            else:  # the others have nothing to do with what is wrong with one
+                for one in some:
+                    await self._keep_small([one])
+            return
+        await self._end(*(reading for reading, _ in some))
+
+    async def _read_larger(self, readings: Sequence[Reading]) -> None:
+        waiting = iter(readings)
+
+        async def take_turns() -> None:
+            for reading in waiting:
+                try:
+                    await self._read(reading)
+                except StorageFailed:
+                    raise
+                except Exception as exc:  # noqa: BLE001 - it is looked at more closely
+                    await self._fail(reading, exc)
+                else:
+                    await self._end(reading)
+
+        takers = [asyncio.create_task(take_turns()) for _ in range(min(AT_ONCE, len(readings)))]
+        try:
+            await asyncio.gather(*takers)
+        finally:
+            for taker in takers:
+                taker.cancel()
+            await asyncio.gather(*takers, return_exceptions=True)
+
+    async def _fail(self, reading: Reading, exc: Exception) -> None:
+        """Say of a file why it could not be read."""
+        if isinstance(exc, Unreadable):
+            code, message = exc.code, exc.message
+        elif isinstance(exc, FileNotFoundError):  # deleted, or else somebody has been at the folder
+            code, message = "server_error", "The content of the file is not there any more."
+        else:
+            logger.error("file %s could not be read", reading.file_id, exc_info=exc)
+            code, message = (
+                "server_error",
+                f"The file could not be read: {type(exc).__name__}.",
+            )
+        await self._call(lambda s: s.fail(reading, code, message))
+        await self._end(reading)
+
+    async def _end(self, *readings: Reading) -> None:
+        for reading in readings:
+            self._unread.remove(reading)
         async with self._settled:
             self._settled.notify_all()
 
-    async def _read_all(self, reading: Reading) -> None:
+    async def _read(self, reading: Reading) -> None:
         first, last = 0, None
-        chunks = self._reader.chunks(reading.file_id, reading.name, reading.size, reading.overlap)
+        chunks = self._reader.chunks(*_asked(reading))
         try:
             async for texts in chunks:
                 if last is not None:
@@ -163,3 +220,7 @@ class Ingester:
     async def _call(self, work: Callable[[StoreRecords], T]) -> T:
         answer: T = await self._transact(lambda records: work(StoreRecords(records)))  # type: ignore[assignment]
         return answer
+
+
+def _asked(reading: Reading) -> tuple[str, str, int, int]:
+    return reading.file_id, reading.name, reading.size, reading.overlap

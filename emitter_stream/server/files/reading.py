@@ -43,17 +43,19 @@ class Reader:
         self, file_id: str, name: str, size: int, overlap: int
     ) -> AsyncIterator[list[str]]:
         async with self._stored.local(file_id) as path:
-            small = await self._stored.call(lambda: self._read_small(path, name, size, overlap))
-            if small is not None:
-                yield small
-                return
             async for some in self._in_child(path, name, size, overlap):
                 yield some
 
-    def _read_small(self, path: Path, name: str, size: int, overlap: int) -> list[str] | None:
-        if os.path.getsize(path) > SMALL or extract.kind_of(str(path), name) != "text":
-            return None
-        return list(extract.chunks_of(extract.text_of(str(path), name), size, overlap))
+    async def small(self, file_id: str, name: str, size: int, overlap: int) -> list[str] | None:
+        """Return the chunks of a small text at once; None if it is none."""
+
+        def read(path: Path) -> list[str] | None:
+            if os.path.getsize(path) > SMALL or extract.kind_of(str(path), name) != "text":
+                return None
+            return list(extract.chunks_of(extract.text_of(str(path), name), size, overlap))
+
+        async with self._stored.local(file_id) as path:
+            return await self._stored.call(lambda: read(path))
 
     async def _in_child(
         self, path: Path, name: str, size: int, overlap: int

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from sqlalchemy.orm import Session
 
 MOST_TERMS = 32
-CANDIDATES = 200  # chunks that are looked at more closely
 
 _WORD = re.compile(r"\w+")
 # Words that say nothing about what a text is about; a question of these alone is searched as it is.
@@ -33,11 +33,14 @@ class WordSearch(Protocol):
     add to it or to take from it.
     """
 
-    def matches(
-        self, session: Session, store_ids: Sequence[str], term: str, most: int
-    ) -> Mapping[int, float]:
-        """Return the chunks of these stores that have a word, whatever its ending: `seq` and how
-        good, any number that is larger for better."""
+    def matches(self, session: Session, store_ids: Sequence[str], term: str) -> frozenset[int]:
+        """Return the chunks of these stores, by their `seq`, that have a word, whatever its ending."""
+        ...
+
+    def best(
+        self, session: Session, store_ids: Sequence[str], terms: Sequence[str], most: int
+    ) -> Sequence[int]:
+        """Return the chunks that speak most of some words, best first; none if that takes too long."""
         ...
 
 
@@ -54,30 +57,65 @@ def find_by_words(
     store_ids: Sequence[str],
     query: str,
     total: int,
+    texts: Callable[[Sequence[int]], Mapping[int, str]],
+    most: int,
     allowed: frozenset[int] | None = None,
 ) -> dict[int, float]:
-    """Return chunks and their scores, of 0 to 1: how much of what the query asks for stands in them.
+    """Return chunks, at `most` so many, and their scores of 0 to 1: how much of what the query asks
+    for stands in them.
 
-    `total` is the number of chunks in the stores, `allowed` those that may be found. A word counts
-    the more, the fewer chunks have it; of equals those are better where the words are more frequent.
+    `total` is the number of chunks in the stores, `allowed` those that may be found, `texts` looks texts
+    up. A word counts the more, the fewer chunks have it; of equals those are better where the words
+    are more frequent.
     """
-    covered: dict[int, float] = {}
-    strength: dict[int, float] = {}
-    asked = 0.0
+    found: dict[str, frozenset[int]] = {}
+    weights: dict[str, float] = {}
     for term in terms_of(query):
-        found = search.matches(session, store_ids, term, max(total, 1))
-        weight = math.log(1 + (total + 1) / (len(found) + 0.5))
-        asked += weight
-        for seq, how_good in found.items():
-            if allowed is None or seq in allowed:
-                covered[seq] = covered.get(seq, 0.0) + weight
-                strength[seq] = strength.get(seq, 0.0) + weight * how_good
+        found[term] = search.matches(session, store_ids, term)
+        weights[term] = math.log(1 + (total + 1) / (len(found[term]) + 0.5))
+    asked = rest = sum(weights.values())
+    covered: dict[int, float] = {}
+    for term in sorted(weights, key=weights.__getitem__, reverse=True):
+        seqs, weight = found[term] if allowed is None else found[term] & allowed, weights[term]
+        # Once enough have more than all that is left to get, nobody new comes among the best.
+        if len(covered) > most and rest < heapq.nlargest(most + 1, covered.values())[most]:
+            seqs &= covered.keys()
+        for seq in seqs:
+            covered[seq] = covered.get(seq, 0.0) + weight
+        rest -= weight
     if not covered:
         return {}
-    strongest = max(strength.values()) or 1.0
-    scored = {
-        seq: 0.9 * (got / asked) + 0.1 * (got / asked) * (strength[seq] / strongest)
-        for seq, got in covered.items()
+    best = heapq.nsmallest(most + 1, covered, key=lambda seq: (-covered[seq], seq))
+    if len(best) > most:
+        last = covered[best.pop()]
+        # Among those that are equal the better ones are to be looked at.
+        if covered[best[-1]] == last:
+            better = search.best(session, store_ids, list(weights), most)
+            equals = [seq for seq in better if covered.get(seq) == last]
+            sure = [seq for seq in best if covered[seq] > last]
+            best = list(dict.fromkeys((*sure, *equals, *best)))[:most]
+    strength = _strength(texts(best), weights)
+    strongest = max(strength.values(), default=0.0) or 1.0
+    return {
+        seq: (covered[seq] / asked) * (0.9 + 0.1 * strength[seq] / strongest)
+        for seq in best
+        if seq in strength
     }
-    best = sorted(scored, key=lambda seq: (-scored[seq], seq))[:CANDIDATES]
-    return {seq: scored[seq] for seq in best}
+
+
+def _strength(texts: Mapping[int, str], weights: Mapping[str, float]) -> dict[int, float]:
+    """Return how much each text speaks of some words, in no unit: more for a word that comes often,
+    less if the text is longer than others."""
+    usual = sum(map(len, texts.values())) / max(1, len(texts)) or 1.0
+    stems = {_stem(term): weight for term, weight in weights.items()}
+    found = {}
+    for seq, text in texts.items():
+        plain, slack = text.lower(), 0.3 + 0.9 * len(text) / usual
+        counts = ((plain.count(stem), weight) for stem, weight in stems.items())
+        found[seq] = sum(weight * count / (count + slack) for count, weight in counts)
+    return found
+
+
+def _stem(term: str) -> str:
+    """Return how a word begins in most of its forms."""
+    return term[: max(4, len(term) - 3)]

@@ -50,6 +50,21 @@ def _no_files() -> dict[str, int]:
     return dict.fromkeys((*_STATES, "total"), 0)
 
 
+def _chunks(
+    reading: Reading, first: int, texts: Sequence[str], vectors: Sequence[bytes | None]
+) -> list[Json]:
+    return [
+        {
+            "store_id": reading.store_id,
+            "store_file": reading.seq,
+            "number": number,
+            "text": text,
+            "vector": vector,
+        }
+        for number, (text, vector) in enumerate(zip(texts, vectors, strict=True), first)
+    ]
+
+
 class StoreRecords:
     """What can be done with vector stores."""
 
@@ -351,19 +366,31 @@ class StoreRecords:
             self._drop_chunks(reading.seq)  # of a process that was killed
         if self._reading(reading) is None:
             return False
-        rows = [
-            {
-                "store_id": reading.store_id,
-                "store_file": reading.seq,
-                "number": number,
-                "text": text,
-                "vector": vector,
-            }
-            for number, (text, vector) in enumerate(zip(texts, vectors, strict=True), first)
-        ]
+        rows = _chunks(reading, first, texts, vectors)
         if rows:
             self.session.execute(insert(ChunkRow), rows)
         return True
+
+    def add_whole(
+        self, files: Sequence[tuple[Reading, Sequence[str], Sequence[bytes | None]]]
+    ) -> None:
+        """Keep all chunks of some files, which are then read; but for those not to be read any more."""
+        seqs = [reading.seq for reading, _, _ in files]
+        self.session.execute(delete(ChunkRow).where(ChunkRow.store_file.in_(seqs)))
+        query = select(StoreFileRow).where(
+            StoreFileRow.seq.in_(seqs), StoreFileRow.status == "in_progress"
+        )
+        rows = {row.seq: row for row in self.session.scalars(query)}
+        chunks: list[Json] = []
+        for reading, texts, vectors in files:
+            row = rows.get(reading.seq)
+            if row is None:
+                continue
+            chunks += _chunks(reading, 0, texts, vectors)
+            row.usage_bytes = sum(map(len, texts)) + sum(len(one or b"") for one in vectors)
+            self._set_status(row, "completed", usage_bytes=row.usage_bytes)
+        if chunks:
+            self.session.execute(insert(ChunkRow), chunks)
 
     def finish(self, reading: Reading) -> None:
         row = self._reading(reading)
@@ -435,22 +462,32 @@ class StoreRecords:
             if vector is not None and (allowed is None or seq in allowed)
         ]
 
+    def texts(self, seqs: Sequence[int]) -> dict[int, str]:
+        """Return the texts of chunks."""
+        query = select(ChunkRow.seq, ChunkRow.text).where(ChunkRow.seq.in_(seqs))
+        return {row.seq: row.text for row in self.session.execute(query)}
+
     def look_up(self, seqs: Sequence[int]) -> dict[int, Found]:
         """Return those of the chunks whose file has been read to its end."""
+        # Their state is looked at here: asked for it, SQLite goes through all files by that index.
         query = (
-            select(ChunkRow, StoreFileRow.file_id, StoreFileRow.body, FileRow.body)
+            select(
+                *(ChunkRow.seq, ChunkRow.number, ChunkRow.text, StoreFileRow.file_id),
+                *(StoreFileRow.status, StoreFileRow.body, FileRow.body.label("file")),
+            )
             .join(StoreFileRow, StoreFileRow.seq == ChunkRow.store_file)
             .join(FileRow, FileRow.id == StoreFileRow.file_id)
-            .where(ChunkRow.seq.in_(seqs), StoreFileRow.status == "completed")
+            .where(ChunkRow.seq.in_(seqs))
         )
         return {
-            chunk.seq: Found(
-                chunk.seq,
-                file_id,
-                file["filename"],
-                chunk.number,
-                chunk.text,
-                body.get("attributes") or {},
+            row.seq: Found(
+                row.seq,
+                row.file_id,
+                row.file["filename"],
+                row.number,
+                row.text,
+                row.body.get("attributes") or {},
             )
-            for chunk, file_id, body, file in self.session.execute(query)
+            for row in self.session.execute(query)
+            if row.status == "completed"
         }

@@ -10,7 +10,7 @@ import pytest
 from documents import found, settled, store_of, upload
 from server_helpers import Process, Raw
 
-from emitter_stream.server.files import ingest
+from emitter_stream.server.files import reading
 
 DAY = 86_400
 WHALES = b"Blue whales are the largest animals. They live in the sea and sing."
@@ -21,14 +21,14 @@ PARIS = b"Paris is the capital of France, on the river Seine."
 def held(monkeypatch):
     """Readers of files wait until the event is set."""
     gate = threading.Event()
-    read = ingest.Ingester._read_all
+    read = reading.Reader.small
 
-    async def wait(self, reading):
+    async def wait(self, *asked):
         while not gate.is_set():
             await asyncio.sleep(0.01)
-        await read(self, reading)
+        return await read(self, *asked)
 
-    monkeypatch.setattr(ingest.Ingester, "_read_all", wait)
+    monkeypatch.setattr(reading.Reader, "small", wait)
     return gate
 
 
@@ -69,6 +69,28 @@ def test_a_store_finds_only_its_own(raw):
     assert raw("GET", f"/vector_stores/{two}").body["file_counts"]["total"] == 0
     assert raw("DELETE", f"/vector_stores/{two}").body["object"] == "vector_store.deleted"
     assert raw("GET", f"/vector_stores/{two}").status == 404
+
+
+def test_of_many_equals_the_best_come_first(raw):
+    """A word that is everywhere: what speaks of it most comes first, wherever it lies in the store."""
+    others = [upload(raw, f"{n}.txt", b"Some whale, among other things.") for n in range(240)]
+    best = upload(raw, "best.txt", b"Whales, whales and more whales!")
+    store = store_of(raw, *others, best)
+    hits = found(raw, store, "whales", max_num_results=50)
+    assert (len(hits), hits[0]["file_id"]) == (50, best)
+    assert hits[0]["score"] > hits[1]["score"] == hits[49]["score"]
+
+
+def test_a_text_that_cannot_be_kept_does_not_harm_the_others(raw):
+    """Files that are read together end each for itself."""
+    ids = [
+        upload(raw, "good.txt", WHALES),
+        upload(raw, "empty.txt", b""),
+        upload(raw, "image.png", b"\x89PNG\r\n\x1a\n" + b"\x00" * 50),
+        upload(raw, "also.txt", PARIS),
+    ]
+    body = settled(raw, store_of(raw, *ids))
+    assert (body["file_counts"]["completed"], body["file_counts"]["failed"]) == (2, 2)
 
 
 def test_words_are_found_in_other_forms(raw):
