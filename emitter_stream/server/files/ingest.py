@@ -129,7 +129,8 @@ class Ingester:
         if not some:
             return
         try:
-            vectors = iter(await self._vectors([text for _, texts in some for text in texts]))
+            named = [(reading.name, text) for reading, texts in some for text in texts]
+            vectors = iter(await self._vectors(named))
             whole = [(reading, texts, [next(vectors) for _ in texts]) for reading, texts in some]
             await self._call(lambda s: s.add_whole(whole))
         except StorageFailed:
@@ -200,7 +201,7 @@ class Ingester:
         finally:
             await chunks.aclose()  # type: ignore[attr-defined]
         rest = last or []
-        vectors = await self._vectors(rest)
+        vectors = await self._vectors([(reading.name, text) for text in rest])
 
         def finish(stores: StoreRecords) -> None:
             if stores.add_chunks(reading, first, rest, vectors):
@@ -209,12 +210,14 @@ class Ingester:
         await self._call(finish)
 
     async def _keep(self, reading: Reading, first: int, texts: list[str]) -> bool:
-        vectors = await self._vectors(texts)
+        vectors = await self._vectors([(reading.name, text) for text in texts])
         return await self._call(lambda s: s.add_chunks(reading, first, texts, vectors))
 
-    async def _vectors(self, texts: Sequence[str]) -> list[bytes | None]:
-        if self._embedder is None or not texts:
-            return [None] * len(texts)
+    async def _vectors(self, named: Sequence[tuple[str, str]]) -> list[bytes | None]:
+        if self._embedder is None or not named:
+            return [None] * len(named)
+        # With the name of its file, which often says what a chunk is about and does not name itself.
+        texts = [f"{name}\n{text}" for name, text in named]
         return [array("f", vector).tobytes() for vector in await self._embedder.embed(texts)]
 
     async def _call(self, work: Callable[[StoreRecords], T]) -> T:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from array import array
 
+import pytest
 from canned import Answer, Canned
 from documents import found, store_of, upload
 from server_helpers import Raw
 
 from emitter_stream.server import Upstream
+from emitter_stream.server.search import embeddings
 
 MEANINGS = {"dog": 0, "puppy": 0, "train": 1, "railway": 1}
 
@@ -39,6 +42,29 @@ def test_another_word_for_it_is_found(start):
     assert found(plain, store, "my puppy") == []
 
 
+def test_a_file_is_found_by_its_name(start):
+    """What a chunk is about may stand in the name of its file alone."""
+    raw = Raw(start(embeddings=Table()).base_url)
+    files = {"railway.txt": b"It leaves at noon.", "dog.txt": b"It is fed at noon."}
+    store = store_of(raw, *(upload(raw, name, data) for name, data in files.items()))
+    assert found(raw, store, "my puppy")[0]["filename"] == "dog.txt"
+    assert found(raw, store, "a train")[0]["filename"] == "railway.txt"
+
+
+@pytest.mark.parametrize("has_numpy", [True, False])
+def test_how_close_vectors_are(monkeypatch, has_numpy):
+    """Each chunk is as close as to the nearest question, not below 0; other models' vectors are left out."""
+    if has_numpy:
+        pytest.importorskip("numpy")
+    else:
+        monkeypatch.setattr(embeddings, "_numpy", lambda: None)
+    chunks = [(1, [1.0, 0.0]), (2, [0.6, 0.8]), (3, [-1.0, 0.0]), (4, [1.0]), (5, [])]
+    packed = [(seq, array("f", vector).tobytes()) for seq, vector in chunks]
+    close = embeddings.closeness([[1.0, 0.0], [0.0, 1.0]], packed)
+    assert {seq: round(value, 6) for seq, value in close.items()} == {1: 1.0, 2: 0.8, 3: 0.0}
+    assert embeddings.closeness([], packed) == embeddings.closeness([[1.0]], []) == {}
+
+
 def test_an_upstream_makes_them(start, canned: Canned):
     """Chunks and questions are sent to the upstream's `/embeddings`, by the name that was given."""
 
@@ -52,5 +78,5 @@ def test_an_upstream_makes_them(start, canned: Canned):
     (hit,) = found(raw, store, "puppy")
     assert abs(hit["score"] - 0.7 * 0.96) < 1e-5
     assert [body["model"] for body in canned.bodies] == ["small", "small"]
-    assert [body["input"] for body in canned.bodies] == [["Dogs"], ["puppy"]]
+    assert [body["input"] for body in canned.bodies] == [["a.txt\nDogs"], ["puppy"]]
     assert canned.paths == ["/v1/embeddings"] * 2
