@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ._cli_arguments import new_parser
 from ._cli_help import completion_script
@@ -60,6 +60,8 @@ def _serve(args: argparse.Namespace) -> int:
         signal.signal(number, end)
     try:
         return _serve_until(stop, args)
+    except KeyboardInterrupt:  # the second one; what is left ends with the process
+        return 130
     finally:
         restore()
 
@@ -100,6 +102,7 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
         )
     except ValueError as exc:
         return _fail(str(exc))
+    waits = True
     try:
         with _log_lines() if args.log or sys.stderr.isatty() else contextlib.nullcontext():
             if stop.is_set():
@@ -116,8 +119,12 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
         return _fail(f"cannot listen on {args.host}:{args.port}: {exc.strerror or exc}")
     except DatabaseUnusable as exc:
         return _fail(str(exc))
+    except KeyboardInterrupt:
+        waits = False
+        raise
     finally:
-        server.stop()
+        if waits:
+            server.stop()
     return 0 if stop.is_set() else _fail("the server ended unexpectedly")
 
 
@@ -150,16 +157,15 @@ def _headers(given: list[str]) -> dict[str, str]:
 
 def _replay(args: argparse.Namespace) -> int:
     from .exceptions import OpenAIError
-    from .show import visible
     from .show.live import replayed, write_live
 
     try:
         with _warnings_as_lines():
             stream = replayed(args.file, None if args.fast else args.speed)
     except (OSError, OpenAIError) as exc:
-        return _fail(visible(str(exc)))
+        return _fail(str(exc))
     _accept_all_characters()
-    write_live(stream, lambda text: print(text, end="", flush=True))
+    write_live(stream, _until_closed(lambda text: print(text, end="", flush=True)))
     try:
         stream.done()
     except KeyboardInterrupt:
@@ -167,14 +173,14 @@ def _replay(args: argparse.Namespace) -> int:
     except OpenAIError as exc:
         if isinstance(exc.__cause__, BrokenPipeError):
             return _closed_pipe()
-        return _fail(visible(f"{type(exc).__name__}: {exc}"))
+        return _fail(f"{type(exc).__name__}: {exc}")
     return 0
 
 
 def _show(args: argparse.Namespace) -> int:
     from .exceptions import OpenAIError
     from .recordings import Recording
-    from .show import Timeline, visible
+    from .show import Timeline
 
     try:
         with _warnings_as_lines():
@@ -190,7 +196,7 @@ def _show(args: argparse.Namespace) -> int:
                     data = data[file.write(data) :]
             return 0
     except (OSError, OpenAIError) as exc:
-        return _fail(visible(str(exc)))
+        return _fail(str(exc))
     try:
         from .show.terminal import draw
     except ImportError as exc:
@@ -250,7 +256,7 @@ def _chat(args: argparse.Namespace) -> int:
         return _closed_pipe()
     except KeyboardInterrupt:
         return 130
-    except (OSError, TypeError, ValueError, OpenAIError, chat.NoServer) as exc:
+    except (OSError, TypeError, ValueError, OpenAIError, chat.NoServer, chat.BadFile) as exc:
         return _fail(str(exc))
 
 
@@ -271,14 +277,33 @@ def _warnings_as_lines() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-    for warning in caught:
-        print(f"emitter-stream: {visible(str(warning.message))}", file=sys.stderr)
+    for message in dict.fromkeys(str(warning.message) for warning in caught):  # each once
+        print(f"emitter-stream: {visible(message)}", file=sys.stderr)
 
 
 def _accept_all_characters() -> None:
     """Let a terminal that does not have a character show another in its place."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+
+
+def _until_closed(write: Callable[[str], object]) -> Callable[[str], object]:
+    """Return a ``write`` that tells one caller that the reader went away, and is silent then.
+
+    The listener of ``end`` ends an open line: nobody hears what it raises, which would be printed.
+    """
+    closed = False
+
+    def piece(text: str) -> None:
+        nonlocal closed
+        if not closed:
+            try:
+                write(text)
+            except BrokenPipeError:
+                closed = True
+                raise
+
+    return piece
 
 
 def _closed_pipe() -> int:
@@ -289,7 +314,10 @@ def _closed_pipe() -> int:
 
 
 def _fail(message: str) -> int:
-    print(f"emitter-stream: {message}", file=sys.stderr)
+    """Write why a command ends, which a server may have said; return the status."""
+    from .show.text import visible
+
+    print(f"emitter-stream: {visible(message)}", file=sys.stderr)
     return 1
 
 

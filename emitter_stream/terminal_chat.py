@@ -6,7 +6,9 @@ import contextlib
 import inspect
 import runpy
 import sys
+import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -19,6 +21,7 @@ from .tools.functions import Toolbox
 
 __all__ = [
     "DIALOGUES",
+    "BadFile",
     "Dialogue",
     "NoServer",
     "Settings",
@@ -37,6 +40,10 @@ MOST_ROUNDS = 10  # of calls of functions in one answer, as in run_tools
 
 class NoServer(Exception):
     """There is nobody to talk to; the message says what to do."""
+
+
+class BadFile(Exception):
+    """The user's file of functions failed; the message has its traceback, from that file on."""
 
 
 @attrs.frozen
@@ -98,7 +105,15 @@ def api_for(client: OpenAI, assistant: str | None, thread: str | None) -> str:
 
 def functions_in(path: str) -> tuple[Callable[..., Any], ...]:
     """Run a Python file; return the public functions that it defines."""
-    module = runpy.run_path(path, run_name="functions")
+    Path(path).read_bytes()  # an OSError of the file itself, and not of what it does
+    try:
+        module = runpy.run_path(path, run_name="functions")
+    except Exception as exc:
+        trace = exc.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename != path:
+            trace = trace.tb_next  # of a syntax error none is in the file
+        lines = traceback.format_exception(type(exc), exc, trace)
+        raise BadFile(f"{path!r} cannot be run:\n{''.join(lines).rstrip()}") from exc
     return tuple(
         value
         for name, value in module.items()

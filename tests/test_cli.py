@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -86,6 +89,7 @@ def test_torn(path, subcommand, tmp_path):
     done = command(subcommand, path, *(["--fast"] if subcommand == "replay" else []))
     assert done.returncode == 0
     assert done.stderr.startswith("emitter-stream: the last line of the recording")
+    assert done.stderr.count("\n") == 1
     assert "Oslo" in done.stdout
 
 
@@ -119,6 +123,30 @@ def test_reader_that_goes_away(path, subcommand):
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(60) == 1
+
+
+class Closed(io.StringIO):
+    """A pipe whose reader goes away in the middle of a line."""
+
+    def fileno(self):
+        return self.file.fileno()
+
+    def write(self, text):
+        if "4 degrees " in self.getvalue():
+            raise BrokenPipeError
+        return super().write(text)
+
+
+def test_reader_that_goes_away_in_mid_line(path, monkeypatch, capsys):
+    """No thread complains either when there is a line to be ended."""
+    complaints = []
+    monkeypatch.setattr(threading, "excepthook", complaints.append)
+    with open(os.devnull, "w") as file:
+        monkeypatch.setattr(sys, "stdout", Closed())
+        sys.stdout.file = file
+        assert main(["replay", str(path), "--fast"]) == 1
+    assert complaints == []
+    assert capsys.readouterr().err == ""
 
 
 def test_show(path):

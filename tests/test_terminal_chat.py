@@ -152,6 +152,27 @@ def test_errors_are_lines(scripted, capsys, monkeypatch, tmp_path):
     assert "No such file" in capsys.readouterr().err
 
 
+def test_an_error_cannot_move_the_cursor(monkeypatch, capsys):
+    """Control characters in a server's error are shown, not sent to the terminal."""
+    monkeypatch.setattr(
+        LocalServer, "start", lambda server: (_ for _ in ()).throw(OSError("\x1b[31m"))
+    )
+    assert main(["chat", "--scripted", "Red?"]) == 1
+    assert capsys.readouterr().err == "emitter-stream: \u241b[31m\n"
+
+
+@pytest.mark.parametrize(
+    "code", ["def f(:", "import json\njson.loads('{')"], ids=["syntax", "error"]
+)
+def test_a_file_of_functions_that_fails(scripted, capsys, tmp_path, code):
+    """The traceback of a file that cannot be run begins in that file."""
+    (tmp_path / "mine.py").write_text(code)
+    assert main(["chat", "--functions", str(tmp_path / "mine.py"), "Hello?"]) == 1
+    _, err = capsys.readouterr()
+    assert err.startswith("emitter-stream: ") and "mine.py' cannot be run:\n" in err
+    assert "Error" in err.splitlines()[-1] and "terminal_chat.py" not in err and "runpy" not in err
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -29,7 +29,7 @@ from .models.upstream import Upstream
 from .runs.lifecycle import Lifecycle
 from .runs.runs import RunEngine
 from .search.embeddings import UpstreamEmbeddings
-from .store.schema import is_postgres, without_password
+from .store.schema import check_name, is_postgres, without_password
 from .store.store import Clock, Database, DatabaseUnusable
 
 if TYPE_CHECKING:
@@ -321,6 +321,7 @@ def _open_database(path: str, clock: Clock) -> Database | PostgresDatabase:
             ) from exc
         # Others may be at work on theirs: each sees to it in time whose process is gone.
         return PostgresDatabase(path, None if clock is time.time else clock)
+    check_name(path)
     database = Database(path, clock)
     try:
         database.call_now(lambda session: Lifecycle(session, int(clock())).recover())

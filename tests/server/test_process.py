@@ -158,6 +158,36 @@ def test_version_of_the_module():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+def test_a_second_signal_breaks_off_the_stop():
+    """Ctrl-C once more, while the server stops, ends it at once and without a traceback."""
+    program = (
+        "import signal, sys\n"
+        "from emitter_stream.cli import main\n"
+        "from emitter_stream.server import LocalServer\n"
+        "start = LocalServer.start\n"
+        "def started(server):\n"
+        "    start(server)\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    return server\n"
+        "LocalServer.start = started\n"
+        "LocalServer.stop = lambda server: signal.raise_signal(signal.SIGINT)\n"
+        "sys.exit(main(['serve', '--port', '0']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.parametrize("scheme", ["mysql", "sqlite"])
+def test_a_database_of_another_kind(scheme, capsys):
+    """A URL that is not PostgreSQL's is refused as one, without its password."""
+    assert cli.main(["serve", "--port", "0", "--db", f"{scheme}://me:secret@host/name"]) == 1
+    err = capsys.readouterr().err
+    assert "postgresql://..., not " in err and scheme in err and "secret" not in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
 def test_a_signal_before_the_server_is_there():
     """Ctrl-C while the server is still being imported ends in silence, with status 0."""
     program = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from sqlalchemy import inspect, text
@@ -21,12 +22,25 @@ def is_postgres(database: str) -> bool:
 
 def without_password(database: str) -> str:
     """Return what a database is called where others may read it."""
-    if not is_postgres(database):
+    if not _is_url(database):
         return database
     try:
         return make_url(database).render_as_string(hide_password=True)
     except (ArgumentError, ValueError):
-        return "postgresql://..."
+        return f"{database.partition(':')[0]}://..."
+
+
+def check_name(database: str) -> None:
+    """Raise `DatabaseUnusable` for a URL of something else, which would be taken for a path."""
+    if _is_url(database) and not is_postgres(database):
+        raise DatabaseUnusable(
+            f"a database is a file's path, :memory: or postgresql://..., "
+            f"not {without_password(database)}"
+        )
+
+
+def _is_url(database: str) -> bool:
+    return re.match(r"[a-z][a-z0-9+.-]*://", database) is not None
 
 
 def prepare(connection: Connection) -> None:
