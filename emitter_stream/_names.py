@@ -6,19 +6,21 @@ import difflib
 import functools
 import inspect
 import re
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-__all__ = ["NodeName", "PythonNames", "in_python_order", "nearest"]
+__all__ = ["NodeName", "PythonNames", "check_settings", "in_python_order", "nearest"]
 
 
 class PythonNames:
     """What is mixed into all that Node has under the same methods: ``finalRun`` is ``final_run``.
 
-    The ``AttributeError`` of a name that there is not has the nearest one in its message.
+    The ``AttributeError`` of a name that there is not has the nearest one in its message, or where
+    it is: ``_elsewhere`` has that of names which are looked for in the wrong place.
     """
 
     __slots__ = ()
+    _elsewhere: ClassVar[Mapping[str, str]] = {}
 
     if not TYPE_CHECKING:  # or no misspelt name would be an error any more
 
@@ -26,7 +28,10 @@ class PythonNames:
             """Raise the ``AttributeError`` of a name that there is not."""
             if hasattr(type(self), name):  # a property raised one of its own: that is to be seen
                 return object.__getattribute__(self, name)
-            raise AttributeError(_missing(f"{type(self).__name__!r} object", name, dir(self)))
+            message = _missing(f"{type(self).__name__!r} object", name, dir(self))
+            if name in self._elsewhere:
+                message = f"{message.partition(';')[0]}; it is {self._elsewhere[name]}"
+            raise AttributeError(message)
 
 
 class NodeName:
@@ -45,6 +50,22 @@ def _missing(whose: str, name: str, known: list[str]) -> str:
         return message
     near = nearest(name, [other for other in known if not other.startswith("_") and other != name])
     return f"{message}; did you mean {near!r}?" if near else message
+
+
+def check_settings(function: Callable[..., Any], names: Collection[str]) -> None:
+    """Raise ``TypeError`` for a name that a client's ``__init__`` does not take, with the nearest."""
+    parameters = inspect.signature(function).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return  # that of somebody's subclass, which may do anything with them
+    for name in names:
+        if name not in parameters:
+            near = _SETTINGS.get(name) or nearest(name, list(parameters))
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise TypeError(f"the client has no setting {name!r}{hint}")
+
+
+# What the official packages call otherwise than the rules of names say.
+_SETTINGS = {"baseURL": "base_url", "http_client": "session", "httpAgent": "session"}
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
@@ -87,7 +108,7 @@ def in_python_order(function: Callable[..., Any]) -> Callable[..., Any]:
             misplaced = misplaced or (kind != name and kind in ids)
         if misplaced:
             call = f"{type(self).__name__.lower()}.{function.__name__}"
-            raise TypeError(_advice(call, positional, ids, args, kwargs))
+            raise TypeError(_advice(call, positional, ids, named, args, kwargs))
         return function(self, *args, **kwargs)
 
     return method
@@ -105,6 +126,7 @@ def _advice(
     call: str,
     positional: tuple[str, ...],
     ids: list[str],
+    known: set[str],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> str:
@@ -123,6 +145,9 @@ def _advice(
     first = [f"{placed[name]!r:.80}" if name in placed else name for name in positional]
     rest = [f"{name}={placed[name]!r:.80}" for name in ids if name in placed.keys() - {*positional}]
     fields = [str(key) for value in args if isinstance(value, dict) for key in value]
+    fields = [nearest(field, known) or field for field in fields]
+    if not fields and not ids:  # only values, of which nothing tells what they are
+        fields = [name for name in ("model", "messages", "input") if name in known]
     named = [name for name in (*fields, *kwargs) if name not in placed and name not in positional]
     rest += [f"{name}=..." for name in dict.fromkeys(named)]
     takes = f"{' and '.join(positional)} first, all else by name" if positional else "names only"

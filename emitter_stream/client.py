@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from ._names import PythonNames
+from ._names import PythonNames, check_settings
 from ._not_given import NOT_GIVEN, NotGiven
 from .exceptions import OpenAIError
 from .http.secrets import Secret, hidden, hide_headers
@@ -40,6 +40,26 @@ class BaseClient(PythonNames):
     _api: Api
     _transport_class: ClassVar[type[Transport]] = Transport
     base_url: str = ""  # as long as there is none, for the repr of a client that is refused
+    _elsewhere: ClassVar[Mapping[str, str]] = {
+        "assistants": "beta.assistants",
+        "threads": "beta.threads",
+        "runs": "beta.threads.runs",
+        "messages": "beta.threads.messages",
+        "completions": "chat.completions",
+        **dict.fromkeys(
+            ["audio", "batches", "embeddings", "fine_tuning", "images", "moderations", "realtime"],
+            "in the official package, whose client may be used beside this one",
+        ),
+    }
+
+    if not TYPE_CHECKING:  # or any name would do for type checkers
+
+        def __new__(cls, *args, **kwargs):
+            """See that the settings are some: the ``TypeError`` has the nearest name."""
+            names = list(kwargs)
+            del args, kwargs  # a traceback may show this method's variables
+            check_settings(cls.__init__, names)
+            return super().__new__(cls)
 
     def __init__(
         self,

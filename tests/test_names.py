@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import traceback
 
 import pytest
 from parity.compare import PATIENCE
@@ -95,6 +96,67 @@ def test_other_misspelt_names():
     with pytest.raises(AttributeError) as caught:
         _ = runs._quux
     assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [OpenAI, AsyncOpenAI])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("apiKey", "api_key"),
+        ("baseURL", "base_url"),
+        ("maxRetries", "max_retries"),
+        ("http_client", "session"),
+        ("timout", "timeout"),
+    ],
+)
+def test_misspelt_settings_of_a_client(kind, name, meant):
+    """A client tells the right name of a setting, and its frames have no key."""
+    with pytest.raises(TypeError, match=f"no setting '{name}'; did you mean '{meant}'") as caught:
+        kind(api_key="sk-secret", **{name: "x"})
+    frames = [frame for frame, _ in traceback.walk_tb(caught.tb)]
+    assert "sk-secret" not in repr([frame.f_locals for frame in frames[1:]])
+
+
+def test_a_subclass_takes_what_it_likes():
+    """A client's subclass may have settings of its own."""
+
+    class Tenant(OpenAI):
+        def __init__(self, tenant, **settings):
+            super().__init__(api_key="sk-test", **settings)
+            self.tenant = tenant
+
+    class Anything(OpenAI):
+        def __init__(self, **settings):
+            super().__init__(api_key="sk-test")
+            self.settings = settings
+
+    assert Tenant(tenant="one", max_retries=1).with_options(timeout=1).tenant == "one"
+    assert Anything(apiKey="x").settings == {"apiKey": "x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("threads", "beta.threads"),
+        ("completions", "chat.completions"),
+        ("embeddings", "the official package"),
+    ],
+)
+def test_names_that_are_elsewhere(name, place):
+    """A name that is looked for in the wrong place is told where it is."""
+    client = OpenAI("sk-test")
+    with pytest.raises(AttributeError, match=f"'{name}'; it is .*{place}"):
+        getattr(client, name)
+    assert not hasattr(client, name)
+
+
+def test_values_alone():
+    """A call with values and no names is told the names, in Python's spelling."""
+    client = OpenAI("sk-test")
+    with pytest.raises(TypeError, match=r"Write responses.stream\(model=..., input=...\)"):
+        client.responses.stream("gpt-4o", "Hello!")
+    with pytest.raises(TypeError, match="max_chat_completions="):
+        client.chat.completions.run_tools({"model": "m"}, {"maxChatCompletions": 2})
 
 
 def test_an_error_of_a_property_is_seen():

@@ -11,7 +11,9 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 
 import attrs
@@ -20,6 +22,8 @@ import pyee
 from ..exceptions import shown
 
 __all__ = ["Emitter", "Registration", "find"]
+
+_PACKAGE = f"{__name__.partition('.')[0]}."
 
 Listener = Callable[..., object]
 
@@ -63,6 +67,7 @@ class Emitter:
     ) -> None:
         self._arity = arity
         self._open_prefix = open_prefix
+        self._doubted: set[str] = set()
         self._coroutines = coroutines
         self._hint = hint
         self._registry = pyee.EventEmitter()
@@ -86,11 +91,27 @@ class Emitter:
 
     def check(self, event: str) -> None:
         """Raise ``ValueError`` for an event that is never emitted, naming the nearest that is."""
-        if isinstance(event, str) and (event in self._arity or self._is_open(event)):
+        if isinstance(event, str) and event in self._arity:
+            return
+        if isinstance(event, str) and self._is_open(event):
+            self._doubt(event)
             return
         near = _nearest(str(event), self._arity)
         guess = f"; did you mean {near!r}?" if near else f"; there are: {', '.join(self._arity)}"
         raise ValueError(f"this stream never emits {event!r}{guess}")
+
+    def _doubt(self, event: str) -> None:
+        """Warn of a name that may be new to this library, but is one slip away from a known one."""
+        meant = next((name for name in self._arity if _is_slip(event, name)), None)
+        if meant is None or event in self._doubted:
+            return
+        self._doubted.add(event)  # a decorator asks twice
+        level, frame = 1, sys._getframe()
+        while frame.f_back and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+            level, frame = level + 1, frame.f_back
+        warnings.warn(
+            f"no event {event!r} is known; did you mean {meant!r}?", UserWarning, stacklevel=level
+        )
 
     def _is_open(self, event: str) -> bool:
         prefix = self._open_prefix
@@ -192,7 +213,10 @@ def fit(event: str, listener: Listener, count: int) -> Callable[..., object]:
     tells what it takes: a guess would fail in the middle of the stream.
     """
     if not callable(listener):
-        raise TypeError(f"the listener for {event!r} is not callable: {shown(listener)}")
+        raise TypeError(
+            f"the listener for {event!r} is not callable: {shown(listener)}"
+            + ("; give the function itself, not what it returned" if listener is None else "")
+        )
     if _innermost(listener) is print:  # it takes everything, but Python 3.10 has no signature of it
         return listener
     try:
@@ -231,6 +255,21 @@ def _innermost(listener: Listener) -> Listener:
     while isinstance(listener, functools.partial):
         listener = listener.func
     return listener
+
+
+def _is_slip(event: str, name: str) -> bool:
+    """Return whether two names differ in their case, underscores or one slip of the keyboard."""
+    if event.replace("_", "").lower() == name.replace("_", "").lower():
+        return True
+    event, name = _without_common_head(event, name)
+    event, name = _without_common_head(event[::-1], name[::-1])
+    return max(len(event), len(name)) <= 1 or (len(event) == 2 and event == name[::-1])
+
+
+def _without_common_head(one: str, other: str) -> tuple[str, str]:
+    pairs = enumerate(zip(one, other, strict=False))
+    end = next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+    return one[end:], other[end:]
 
 
 def _nearest(event: str, known: Mapping[str, int]) -> str | None:

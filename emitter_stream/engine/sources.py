@@ -244,8 +244,13 @@ class LinesSource(_IterableSource):
     """
 
     def __init__(
-        self, iterable: Iterable[bytes], codec: Codec, max_event_bytes: int = MAX_EVENT_BYTES
+        self,
+        iterable: Iterable[bytes] | bytes,
+        codec: Codec,
+        max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:
+        if isinstance(iterable, bytes):  # a body that was read whole
+            iterable = [iterable]
         super().__init__(iterable, codec)
         self._max = max_event_bytes
         self._pieces: list[bytes] = []

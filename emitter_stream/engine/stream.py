@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._fork import LeftBehind
 from .._names import PythonNames
+from .._not_given import NOT_GIVEN, NotGiven
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from ..types._model import untouched
@@ -111,7 +112,7 @@ class EventStream(PythonNames):
     # Each subclass declares them to type checkers, with the events that it has.
     if not TYPE_CHECKING:
 
-        def on(self, event: str, listener: Callable[..., object] | None = None) -> Any:
+        def on(self, event: str, listener: Callable[..., object] | NotGiven = NOT_GIVEN) -> Any:
             """Call ``listener`` at each ``event``, on the stream's thread; return the stream.
 
             (Inline, on the thread of whoever waits.)
@@ -123,7 +124,7 @@ class EventStream(PythonNames):
             """
             return self._attach(event, listener, once=False)
 
-        def once(self, event: str, listener: Callable[..., object] | None = None) -> Any:
+        def once(self, event: str, listener: Callable[..., object] | NotGiven = NOT_GIVEN) -> Any:
             """Call ``listener`` at the next ``event`` only; else like ``on``. Node: ``once``."""
             return self._attach(event, listener, once=True)
 
@@ -135,8 +136,8 @@ class EventStream(PythonNames):
         self._delivery.detach(event, listener)
         return self
 
-    def _attach(self, event: str, listener: Callable[..., object] | None, *, once: bool) -> Any:
-        if listener is None:
+    def _attach(self, event: str, listener: Callable[..., object] | NotGiven, *, once: bool) -> Any:
+        if isinstance(listener, NotGiven):
             self._emitter.check(event)
 
             def decorate(function: Callable[..., object]) -> Callable[..., object]:

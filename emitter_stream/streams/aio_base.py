@@ -59,7 +59,7 @@ class AsyncApiStream(AsyncRecordedStream):
     @classmethod
     def from_readable_stream(
         cls,
-        chunks: Iterable[bytes] | AsyncIterable[bytes],
+        chunks: Iterable[bytes] | AsyncIterable[bytes] | bytes,
         *,
         signal: AbortSignal | None = None,
         inline: bool = False,
@@ -67,8 +67,8 @@ class AsyncApiStream(AsyncRecordedStream):
     ) -> Self:
         """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
 
-        ``chunks`` is any iterable of bytes, cut anywhere. An asynchronous one is read on the loop,
-        another on a thread. A line of more than ``max_event_bytes`` (64 MiB) is an ``OpenAIError``.
+        ``chunks`` is any iterable of bytes, cut anywhere, or all of them. An asynchronous one is read
+        on the loop, another on a thread. A line of more than ``max_event_bytes`` (64 MiB) is an ``OpenAIError``.
         Of chat, the request's messages are not in it, and nothing is parsed. Node:
         ``fromReadableStream``.
         """

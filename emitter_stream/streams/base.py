@@ -97,7 +97,7 @@ class ApiStream(RecordedStream):
     @classmethod
     def from_readable_stream(
         cls,
-        chunks: Iterable[bytes],
+        chunks: Iterable[bytes] | bytes,
         *,
         signal: AbortSignal | None = None,
         inline: bool = False,
@@ -105,8 +105,8 @@ class ApiStream(RecordedStream):
     ) -> Self:
         """Return a stream of what ``to_readable_stream()`` wrote, here or in Node.
 
-        ``chunks`` is any iterable of bytes, cut anywhere; it is read on the stream's thread, with
-        ``inline=True`` by whoever waits. A line of more than ``max_event_bytes`` (64 MiB) is an
+        ``chunks`` is any iterable of bytes, cut anywhere, or all of them; it is read on the stream's
+        thread, with ``inline=True`` by whoever waits. A line of more than ``max_event_bytes`` (64 MiB) is an
         ``OpenAIError``. Of chat, the request's messages are not in it, and nothing is parsed.
         Node: ``fromReadableStream``.
         """

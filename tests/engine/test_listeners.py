@@ -402,3 +402,12 @@ def test_client_streams_follow_the_same_rules(connect):
     stream.on("end", lambda: calls.append("end"))
     stream.done(timeout=PATIENCE)
     assert calls == ["end"]
+
+
+def test_a_call_in_the_place_of_a_listener_is_refused():
+    """`.on(name, f())` hands over what f returned: None is a TypeError, and no decorator."""
+    stream = play(FIVE)
+    for attach in (stream.on, stream.once):
+        with pytest.raises(TypeError, match="not what it returned"):
+            attach("textDelta", None)
+    finish(stream)

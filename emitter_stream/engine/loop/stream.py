@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..._names import PythonNames
+from ..._not_given import NOT_GIVEN, NotGiven
 from ...abort import AbortController, AbortSignal
 from ...exceptions import APIUserAbortError, OpenAIError
 from ...types._model import untouched
@@ -68,7 +69,7 @@ class AsyncEventStream(PythonNames):
     # Each subclass declares them to type checkers, with the events that it has.
     if not TYPE_CHECKING:
 
-        def on(self, event: str, listener: Callable[..., object] | None = None) -> Any:
+        def on(self, event: str, listener: Callable[..., object] | NotGiven = NOT_GIVEN) -> Any:
             """Call ``listener``, plain or ``async def``, at each ``event``; return the stream.
 
             Listeners of one event are called in the order they were attached, each with as many of
@@ -78,7 +79,7 @@ class AsyncEventStream(PythonNames):
             """
             return self._attach(event, listener, once=False)
 
-        def once(self, event: str, listener: Callable[..., object] | None = None) -> Any:
+        def once(self, event: str, listener: Callable[..., object] | NotGiven = NOT_GIVEN) -> Any:
             """Call ``listener`` at the next ``event`` only; else like ``on``. Node: ``once``."""
             return self._attach(event, listener, once=True)
 
@@ -92,8 +93,8 @@ class AsyncEventStream(PythonNames):
             self._emitter.detach(registration)
         return self
 
-    def _attach(self, event: str, listener: Callable[..., object] | None, *, once: bool) -> Any:
-        if listener is None:
+    def _attach(self, event: str, listener: Callable[..., object] | NotGiven, *, once: bool) -> Any:
+        if isinstance(listener, NotGiven):
             self._emitter.check(event)
 
             def decorate(function: Callable[..., object]) -> Callable[..., object]:

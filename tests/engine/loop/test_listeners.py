@@ -165,6 +165,8 @@ def test_wrong_names_and_listeners(stream_of):
             stream.on("textCreated", lambda one, two: None)
         with pytest.raises(TypeError, match="not callable"):
             stream.on("textCreated", 5)
+        with pytest.raises(TypeError, match="not what it returned"):
+            stream.on("textCreated", None)
         await stream.done()
 
     asyncio.run(main())

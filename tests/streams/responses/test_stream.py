@@ -401,3 +401,40 @@ def test_pydantic_is_not_needed():
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
     assert (run.stdout, run.stderr) == ("r\n", "")
+
+
+# --- slips
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("response.output_text.dleta", "response.output_text.delta"),
+        ("response.output_text_delta", "response.output_text.delta"),
+        ("response.outputText.delta", "response.output_text.delta"),
+        ("response.complete", "response.completed"),
+    ],
+)
+def test_a_slip_in_a_name_is_a_warning(name, meant):
+    """A `response.*` name that is one slip away from a known one is a warning at the user's line."""
+    stream = ResponseStream.from_events(HELLO)
+    with pytest.warns(UserWarning, match=f"did you mean '{meant}'") as caught:
+        stream.on(name, lambda event: None)
+    with pytest.warns(UserWarning, match="did you mean"):
+        ResponseStream.from_events(HELLO).on(name)(print)
+    assert [one.filename for one in caught] == [__file__]
+    stream.done()
+
+
+def test_new_names_are_no_slips():
+    """A name that is new to this library is listened to without a word, warnings being errors."""
+    stream = ResponseStream.from_events(HELLO)
+    for name in ("response.new_thing.delta", "response.image_generation_call.generated"):
+        stream.on(name, print)
+    stream.done()
+
+
+def test_lines_that_were_read_whole():
+    """A body that is one `bytes` object is read as one that comes in pieces."""
+    body = b"".join(ResponseStream.from_events(HELLO).to_readable_stream())
+    assert ResponseStream.from_readable_stream(body).final_response().output_text == "Hello"
