@@ -124,8 +124,10 @@ class PolledBody:
         try:
             found = file.peek(1)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return b""
-        return bytes(file.read1(len(found))) if found else b""
+            found = b""
+        found = bytes(file.read1(len(found))) if found else b""
+        self._answer.fp = file.detach()  # a buffer that is large, and empty from now on
+        return found
 
     def _taken(self, data: bytes) -> bytes:
         chunks = self._chunks
