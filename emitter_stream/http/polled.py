@@ -100,16 +100,15 @@ class PolledBody:
         return b""
 
     def ends(self, seconds: float) -> bool:
-        """Return whether the end comes within so many seconds; what comes before it is lost."""
-        try:
-            return not self.read1(_READ_SIZE)
-        except WouldWait:
-            if not seconds or not self.wait(seconds):
-                return False
-        try:
-            return not self.read1(_READ_SIZE)
-        except WouldWait:
-            return False
+        """Return whether the end comes within so many seconds, and nothing before it."""
+        for left in (seconds, 0.0):
+            try:
+                self._has_surplus = bool(self.read1(_READ_SIZE)) or self._has_surplus
+                return not self._has_surplus
+            except WouldWait:
+                if not left or not self.wait(left):
+                    return False
+        return False
 
     def give_back(self) -> bool:
         """Let go of the connection; return whether it can serve another request."""
