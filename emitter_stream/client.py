@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 from collections.abc import Mapping
@@ -32,6 +31,8 @@ __all__ = [
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_MAX_RETRIES = 2
+VERSION = "0.1.0"
+"""That of ``setup.cfg``. To ask the installation for it takes as long as 1,000 deltas."""
 
 
 class BaseClient(PythonNames):
@@ -94,7 +95,7 @@ class BaseClient(PythonNames):
     def _transport(self) -> Transport:
         headers = {
             **self._credentials(),
-            "User-Agent": f"emitter_stream/{_version()}",
+            "User-Agent": f"emitter_stream/{VERSION}",
         }
         if self.organization:
             headers["OpenAI-Organization"] = self.organization
@@ -287,13 +288,3 @@ def _checked_session(session: Session | None) -> Session | None:
     if session is not None and not isinstance(session, Session):
         raise TypeError(f"session must be a requests.Session, not {type(session).__name__}")
     return session
-
-
-@functools.cache
-def _version() -> str:
-    from importlib import metadata  # late: it is slow to import
-
-    try:
-        return metadata.version("emitter-stream")
-    except metadata.PackageNotFoundError:  # run from a source tree that is not installed
-        return "unknown"

@@ -95,7 +95,7 @@ def test_version():
     configured = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     assert f"\nversion = {version}\n" in configured
     assert re.fullmatch(r"\d+\.\d+\.\d+\w*", version)
-    code = "from emitter_stream import client; print(client._version())"
+    code = "from emitter_stream import client; print(client.VERSION)"
     assert run(code).strip() == version
 
 

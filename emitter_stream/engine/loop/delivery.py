@@ -337,8 +337,9 @@ class LoopDelivery(Policy):
         listener raised; those behind it are not called, as in Node.
         """
         ready = self.emitter.ready
+        inline = gaps and self.inline
         for number, emissions in enumerate(events, 1):
-            if gaps and self.inline:
+            if inline:
                 self.calling = True  # and stays so if a listener raises: nobody is given that event
             for name, args in emissions:
                 try:
@@ -352,7 +353,7 @@ class LoopDelivery(Policy):
                 continue
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)  # others on the loop want their turn
-            if self.inline:  # one waits for this event, or the next is not to be made
+            if inline:  # one waits for this event, or the next is not to be made
                 self.calling = False
                 self._bell.ring()
                 await self._until(self._is_awaited)
