@@ -11,6 +11,7 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 MOST_TERMS = 32
+LOOKED_AT = 200  # texts of those that are equal
 
 _WORD = re.compile(r"\w+")
 # Words that say nothing about what a text is about; a question of these alone is searched as it is.
@@ -61,8 +62,8 @@ def find_by_words(
     most: int,
     allowed: frozenset[int] | None = None,
 ) -> dict[int, float]:
-    """Return chunks, at `most` so many, and their scores of 0 to 1: how much of what the query asks
-    for stands in them.
+    """Return the best chunks, `most` or some more, and their scores of 0 to 1: how much of what the
+    query asks for stands in them.
 
     `total` is the number of chunks in the stores, `allowed` those that may be found, `texts` looks texts
     up. A word counts the more, the fewer chunks have it; of equals those are better where the words
@@ -85,15 +86,20 @@ def find_by_words(
         rest -= weight
     if not covered:
         return {}
-    best = heapq.nsmallest(most + 1, covered, key=lambda seq: (-covered[seq], seq))
-    if len(best) > most:
-        last = covered[best.pop()]
-        # Among those that are equal the better ones are to be looked at.
-        if covered[best[-1]] == last:
-            better = search.best(session, store_ids, list(weights), most)
-            equals = [seq for seq in better if covered.get(seq) == last]
-            sure = [seq for seq in best if covered[seq] > last]
-            best = list(dict.fromkeys((*sure, *equals, *best)))[:most]
+    best = heapq.nlargest(most + 1, covered, key=covered.__getitem__)
+    if len(best) > most and covered[best.pop()] == covered[best[-1]]:
+        # Among those that are equal at the end the better ones are to be found.
+        last = covered[best[-1]]
+        best = [seq for seq in best if covered[seq] > last]
+        equals = sorted(seq for seq, got in covered.items() if got == last)
+        if len(equals) > LOOKED_AT:
+            better = [
+                seq
+                for seq in search.best(session, store_ids, list(weights), LOOKED_AT)
+                if covered.get(seq) == last
+            ]
+            equals = list(dict.fromkeys((*better, *equals)))[:LOOKED_AT]
+        best += equals
     strength = _strength(texts(best), weights)
     strongest = max(strength.values(), default=0.0) or 1.0
     return {
