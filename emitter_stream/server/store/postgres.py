@@ -33,6 +33,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from ..http.errors import ApiError
 from .bus import CHANNEL, Heard, Message
 from .schema import prepare
 from .store import (
@@ -235,7 +236,9 @@ class PostgresDatabase:
                 has_ended = True
                 session.commit()
                 return result
-        except (ProgrammingError, DataError, IntegrityError):
+        except (ProgrammingError, DataError, IntegrityError) as exc:
+            if "NUL (0x00)" in str(exc.orig):  # in what a request looks for; ids are seen to before
+                raise ApiError(400, "A text has a zero byte.", code="invalid_value") from exc
             raise  # a mistake of this server's, or met another's transaction
         except PoolTimeout as exc:
             raise StorageFailed("all connections are in use") from exc
