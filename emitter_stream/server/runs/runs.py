@@ -22,6 +22,7 @@ from ..store.bus import Message
 from ..store.objects import Json, new_id, shown_step
 from ..store.store import Database, StorageFailed, ThreadRow, Transaction
 from .feed import Feed
+from .holds import Holds
 from .lifecycle import Disowned, Ending, Lifecycle
 from .logs import EVENTS_KEPT, Events, forget_events, read_events, store_pieces
 from .pace import Pace
@@ -93,7 +94,8 @@ class RunEngine:
         self._nothing_due_at: int | None = None
         # Held over "change the status in the database, then start or stop the worker", so that
         # nobody sees the one without the other.
-        self._lock = asyncio.Lock()
+        self._holds = Holds()
+        self._stop_lock = asyncio.Lock()
 
     async def begin(self) -> None:
         """Begin to see to what has to be done from time to time."""
@@ -197,7 +199,7 @@ class RunEngine:
             lifecycle.tell(run["id"], [("thread.run.created", run), ("thread.run.queued", run)])
             return run
 
-        return await self._begin_run(work, feed)
+        return await self._begin_run(thread_id, work, feed)
 
     async def create_with_thread(self, params: Json, feed: Feed | None) -> Json:
         def work(lifecycle: Lifecycle) -> Json:
@@ -206,7 +208,7 @@ class RunEngine:
             lifecycle.tell(run["id"], [*first, ("thread.run.queued", run)])
             return run
 
-        return await self._begin_run(work, feed)
+        return await self._begin_run(None, work, feed)
 
     async def submit(
         self, thread_id: str, run_id: str, outputs: list[Json], feed: Feed | None
@@ -219,10 +221,12 @@ class RunEngine:
             )
             return run
 
-        return await self._begin_run(work, feed)
+        return await self._begin_run(thread_id, work, feed)
 
-    async def _begin_run(self, work: Callable[[Lifecycle], Json], feed: Feed | None) -> Json:
-        async with self._lock:
+    async def _begin_run(
+        self, thread_id: str | None, work: Callable[[Lifecycle], Json], feed: Feed | None
+    ) -> Json:
+        async with self._holds.hold(thread_id):
             self.refuse_if_stopping()
             if self._peers is not None:
                 await self._peers.register()
@@ -268,7 +272,7 @@ class RunEngine:
         return feed
 
     async def cancel(self, thread_id: str, run_id: str) -> Json:
-        async with self._lock:
+        async with self._holds.hold(thread_id):
             self.refuse_if_stopping()
             run, is_ours = await self.transact(self._mark_cancelling(thread_id, run_id))
             if is_ours:
@@ -322,7 +326,7 @@ class RunEngine:
 
     async def delete_thread(self, thread_id: str) -> Json:
         """Delete a thread with all that is in it; a run that is active there is ended first."""
-        async with self._lock:
+        async with self._holds.hold(thread_id):
             await self.transact(lambda s: s.find(ThreadRow, thread_id))  # it may be another's
             await self._end(
                 [w for w in self._workers.values() if w.thread_id == thread_id],
@@ -332,8 +336,9 @@ class RunEngine:
 
     async def stop(self) -> None:
         """End all runs, and with them the streams that show them. It may be called again."""
-        async with self._lock:
+        async with self._stop_lock:
             self._stopping = True
+            await self._holds.none()
             await self._end(list(self._workers.values()), STOPPING)
             works = list(self._works)
             for work in works:
