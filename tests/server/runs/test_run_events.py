@@ -276,7 +276,7 @@ def test_after_a_restart(tmp_path):
 def test_after_a_kill(tmp_path):
     """What a killed server told of a run is what is stored of it, and its end comes behind."""
     db = str(tmp_path / "a.db")
-    with Process("--db", db, "--tokens-per-second", "200") as server:
+    with Process("--db", db, "--tokens-per-second", "2") as server:
         raw = Raw(server.base_url)
         stream, run = stream_of(raw)
         heard = [stream.until("thread.message.delta") for _ in range(3)]
