@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 class Proxy:

@@ -22,7 +22,7 @@ def command(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-W", "error", "-m", "emitter_stream.cli", *map(str, arguments)],
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=240,
         check=False,
         **options,
     )

@@ -51,7 +51,7 @@ def test_version(start):
         [sys.executable, "-m", start, "--version"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     assert done.stdout == f"emitter-stream {metadata.version('emitter-stream')}\n"
@@ -66,7 +66,7 @@ def test_completion(shell, capsys):
     assert all(command in script for command in COMMANDS)
     assert "upstream" in script and "speed" in script
     if shell in ("bash", "zsh") and shutil.which(shell):
-        subprocess.run([shell, "-n"], input=script, text=True, timeout=60, check=True)
+        subprocess.run([shell, "-n"], input=script, text=True, timeout=240, check=True)
 
 
 def test_completion_without_its_extra(monkeypatch, capsys):

@@ -24,7 +24,7 @@ LARGER = {
     "reload"
 }  # several servers and a page: longer than an example is, and run by its own test
 NAMES = sorted(path.stem for path in EXAMPLES.glob("[!_]*.py"))
-TIMEOUT = 100
+TIMEOUT = 240
 
 ANSWER = """
 assistant > code_interpreter

@@ -19,7 +19,7 @@ from emitter_stream.cli import main
 from emitter_stream.server import LocalServer, Text
 
 APIS = ["responses", "chat", "assistants"]
-TIMEOUT = 60
+TIMEOUT = 240
 
 FUNCTIONS = '''
 UNIT = "degrees"

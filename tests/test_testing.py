@@ -338,7 +338,7 @@ def test_fixtures(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert "3 passed" in done.stdout, done.stdout + done.stderr

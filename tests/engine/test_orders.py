@@ -28,7 +28,7 @@ WORDS = ["a", "b"]
 READER_STEPS = (
     6  # before each word is read, before it is delivered, before the end, before the last call
 )
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 class Meeting(ToyCore):

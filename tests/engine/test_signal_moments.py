@@ -20,7 +20,7 @@ from emitter_stream import AssistantStream, OpenAIError
 from emitter_stream.engine import delivery
 
 ENGINE = str(Path(delivery.__file__).parent)
-PATIENCE = 60.0
+PATIENCE = 120.0
 LOOKS = ("CALL", "RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE")  # operations after which Python looks
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT = 60
+TIMEOUT = 240
 
 BEGIN = """
 import asyncio, os
@@ -20,12 +20,12 @@ from emitter_stream.server import LocalServer
 
 def ask(client, word):
     stream = client.responses.stream(model="m", input=word)
-    return stream.final_response(timeout=30).output_text
+    return stream.final_response(timeout=120).output_text
 
 async def ask_soon(word):
     async with AsyncOpenAI(base_url=server.base_url, api_key="any") as client:
         stream = client.responses.stream(model="m", input=word)
-        return (await stream.final_response(timeout=30)).output_text
+        return (await stream.final_response(timeout=120)).output_text
 
 def in_child(do):
     pid = os.fork()
@@ -78,7 +78,7 @@ async def main():
     async with AsyncOpenAI(base_url=server.base_url, api_key="any") as client:
         live = client.responses.stream(model="m", input="live")
         in_child(live.abort)
-        assert '"live"' in (await live.final_response(timeout=30)).output_text
+        assert '"live"' in (await live.final_response(timeout=120)).output_text
 
 with LocalServer() as server:
     asyncio.run(main())

@@ -218,4 +218,4 @@ def test_without_pydantic():
         "except TypeError as error: assert 'emitter-stream[tools]' in str(error)\n"
         "else: raise AssertionError\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=240)

@@ -12,7 +12,7 @@ import pytest
 
 from emitter_stream.server import LocalServer
 
-PATIENCE = 60_000  # milliseconds
+PATIENCE = 120_000  # milliseconds
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = os.environ.get("EMITTER_STREAM_CHROMIUM") or next(
     filter(None, map(shutil.which, NAMES)), None

@@ -159,7 +159,7 @@ HEADER = textwrap.dedent("""
         os.write(1, f"{words}\\n".encode())
 
     def run_tools(*tools, **params):
-        client = OpenAI(api_key="sk-test", base_url=sys.argv[1], max_retries=0, timeout=20)
+        client = OpenAI(api_key="sk-test", base_url=sys.argv[1], max_retries=0, timeout=120)
         return client.beta.threads.runs.run_tools(
             "thread_1", assistant_id="asst_1", tools=tools, **params
         )

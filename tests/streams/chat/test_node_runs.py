@@ -41,7 +41,7 @@ def here(connect, scenario: dict[str, Any]) -> dict[str, Any]:
     final: dict[str, Any] = {}
     for name, method in FINALS.items():
         try:
-            final[name] = plain(getattr(run.stream, method)(timeout=60))
+            final[name] = plain(getattr(run.stream, method)(timeout=240))
         except OpenAIError as error:
             final[name] = plain(error)
         except ValueError as error:  # inline, what after_completion raised leaves the wait as it is

@@ -398,7 +398,7 @@ def test_pydantic_is_not_needed():
         "{'id': 'r', 'output': []}}]).final_response(20).id)"
     )
     run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False
     )
     assert (run.stdout, run.stderr) == ("r\n", "")
 
