@@ -35,6 +35,7 @@ def all_shared(monkeypatch):
     """
     monkeypatch.setattr(shared, "FROM", 0)
     monkeypatch.setattr(shared, "LOOK", PATIENCE)
+    monkeypatch.setattr(shared, "live", set())  # what other tests have left does not count
 
 
 @pytest.fixture
@@ -259,7 +260,7 @@ def test_a_server_that_stands_still_times_out(connect):
     heard: list[str] = []
     patient = stream_with(client, lambda delta: heard.append(delta.value))
     hasty = client.beta.threads.runs.stream("t", assistant_id="a", timeout=0.1)
-    with pytest.raises(APITimeoutError, match="stood still for too long"):
+    with pytest.raises(APITimeoutError):
         hasty.done(timeout=PATIENCE)
     script.go_on.set()
     patient.done(timeout=PATIENCE)
@@ -267,17 +268,27 @@ def test_a_server_that_stands_still_times_out(connect):
 
 def test_a_slow_listener_is_no_silence_of_the_server(connect, watched):
     """The time that a listener takes does not count as time that nothing came."""
-    client = connect(sse(BODY))
-    moments: list[float] = []
+    sent = threading.Event()
+
+    def script(exchange) -> None:
+        exchange.head()
+        exchange.body(encode(FIVE[:HALF]))
+        exchange.body(encode(FIVE[HALF:]))
+        exchange.finish()
+        sent.set()
+
+    heard: list[str] = []
 
     def slow(delta):
-        until = time.monotonic() + 0.15
+        heard.append(delta.value)
+        assert sent.wait(PATIENCE)
+        stream._source.patience = 0.01
+        until = time.monotonic() + 0.05
         assert wait_until(lambda: time.monotonic() > until)
-        moments.append(until)
 
-    stream = client.beta.threads.runs.stream("t", assistant_id="a", timeout=0.1)
+    stream = connect(script).beta.threads.runs.stream("t", assistant_id="a")
     stream.on("textDelta", slow).done(timeout=PATIENCE)
-    assert len(moments) == 5
+    assert heard == ["a", "b", "c", "d", "e"]
 
 
 def test_a_listener_that_raises_ends_its_own_stream_alone(connect):
