@@ -205,10 +205,21 @@ def test_a_listener_may_wait_for_a_stream_that_the_same_thread_reads(connect):
 def test_a_consumer_that_lags_holds_up_its_own_stream_alone(connect):
     """An iterator that nobody takes from holds its reader back, and no other stream."""
     long = answered(*"x" * 2_000)
-    client = connect(sse(encode(long)))
+    taken = threading.Event()
+
+    def script(exchange) -> None:
+        exchange.head()
+        exchange.body(encode(long[:HALF]))
+        # Nobody waits for the stream any more, which would let it run on.
+        assert taken.wait(PATIENCE)
+        exchange.body(encode(long[HALF:]))
+        exchange.finish()
+
+    client = connect(script, sse(encode(FIVE)))
     lagging = client.beta.threads.runs.stream("t", assistant_id="a")
     deltas = lagging.text_deltas
     first = next(deltas)
+    taken.set()
     lagging.start()
     for _ in range(3):
         stream_with(client, lambda delta: None).done(timeout=PATIENCE)
