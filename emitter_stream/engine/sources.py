@@ -64,7 +64,6 @@ class HTTPSource:
     opens_at_once = False
 
     patience: float | None
-    fileno: Callable[[], int]
 
     def __init__(self, exchange: Exchange, core: Core) -> None:
         self._exchange = exchange
@@ -120,8 +119,12 @@ class HTTPSource:
         if polled is None:
             return None
         self.patience = polled.patience
-        self.fileno = polled.fileno
         return self
+
+    def fileno(self) -> int:
+        """Return what a selector watches, once it is polled."""
+        assert self._polled is not None
+        return self._polled.fileno()
 
     def has_more(self) -> bool:
         """Return whether there is something to read that does not show at the socket."""
