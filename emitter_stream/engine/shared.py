@@ -92,8 +92,13 @@ class Polled(Protocol):
 class Driven(Protocol):
     """A stream, as far as who reads for it has to do with it."""
 
-    thread: Threadlike | None
-    """What moves it on; kept up to date by who does."""
+    @property
+    def thread(self) -> Threadlike | None:
+        """What moves it on; kept up to date by who does."""
+        ...
+
+    @thread.setter
+    def thread(self, thread: Threadlike | None) -> None: ...
 
     @property
     def elsewhere(self) -> bool:
