@@ -26,8 +26,8 @@ for name, count in counts.items():
 for delta, snapshot in ask("What is a tuple?").events("textDelta"):
     print(f"{len(snapshot.value):4} {delta.value!r}")
 
-# Only the text. Listeners are called all the same.
-stream = ask("What is text?").on("run", lambda run: print(f"\n{run.status}"))
+# Only the text. Listeners are called all the same, on the stream's thread, which may be ahead of us.
+stream = ask("What is text?").on("textCreated", lambda text: print("assistant > ", end=""))
 for piece in stream.text_deltas:
     print(piece, end="", flush=True)
-stream.until_done()
+print(f"\n{stream.final_run().status}")

@@ -235,7 +235,7 @@ def test_iterate(printed):
     assert "   1 thread.run.completed" in lines
     deltas = [line for line in lines if re.fullmatch(r" *\d+ '.*'|\"'\"", line)]
     assert int(deltas[-1].split()[0]) > int(deltas[0].split()[0])
-    assert lines[-2].startswith('Hello! You asked: "What is text?"')
+    assert lines[-2].startswith('assistant > Hello! You asked: "What is text?"')
     assert lines[-1] == "completed"
 
 
