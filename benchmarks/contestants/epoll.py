@@ -25,11 +25,11 @@ def main() -> None:
         connection = socket.create_connection((url.hostname, url.port))
         connection.sendall((head + body).encode())
         connection.setblocking(False)
-        selector.register(connection, selectors.EVENT_READ)
+        selector.register(connection, selectors.EVENT_READ, connection)
     left = work.streams
     while left:
         for key, _ in selector.select():
-            connection = key.fileobj  # type: ignore[assignment]
+            connection = key.data
             data = connection.recv(65536)
             if not data:
                 selector.unregister(connection)
