@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-from parity import node_peer
+from node_script import run_node_script
 from pydantic import BaseModel
-from server_helpers import PATIENCE, WEATHER
+from server_helpers import WEATHER
 
 from emitter_stream.server import Turn
 
@@ -187,21 +184,10 @@ def run_async(program: Any, kind: type[Any], base_url: str) -> list[Any]:
 
 def run_node(program: str, base_url: str) -> list[Any]:
     """Run a program of `node_answers.mjs`; skip where Node or its SDK is missing."""
-    found = node_peer.find()
-    if found is None:
-        pytest.skip("no openai package for Node here")
-    folder, node = found
     given = json.dumps({"WEATHER": WEATHER, "FLAT": FLAT, "FORMAT": FORMAT})
-    done = subprocess.run(
-        [node, Path(__file__).with_name("node_answers.mjs"), base_url, program, given],
-        env={**os.environ, "NODE_PATH": str(folder.resolve()), "NODE_NO_WARNINGS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=3 * PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    script = Path(__file__).with_name("node_answers.mjs")
+    found: list[Any] = run_node_script(script, base_url, program, given)
+    return found
 
 
 class Saying:

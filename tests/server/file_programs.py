@@ -15,16 +15,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-from parity import node_peer
-from server_helpers import PATIENCE
+from node_script import run_node_script
 
 import emitter_stream
 
@@ -368,20 +365,8 @@ PROGRAMS = {program.__name__: program for program in (files, uploads, stores, se
 
 def run_node(program: str, base_url: str, folder: Path) -> Found:
     """Run a program of `node_files.mjs`; skip where Node or its SDK is missing."""
-    peer = node_peer.find()
-    if peer is None:
-        pytest.skip("no openai package for Node here")
-    modules, node = peer
     given = {"NOTES": NOTES, "WHALES": WHALES, "LARGE": LARGE, "TABLE": TABLE, "RESULTS": RESULTS}
     (folder / "given.json").write_text(json.dumps(given), encoding="utf-8")
-    done = subprocess.run(
-        [node, Path(__file__).with_name("node_files.mjs"), base_url, program, str(folder)],
-        env={**os.environ, "NODE_PATH": str(modules.resolve()), "NODE_NO_WARNINGS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=3 * PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found: Found = json.loads(done.stdout)
+    script = Path(__file__).with_name("node_files.mjs")
+    found: Found = run_node_script(script, base_url, program, str(folder))
     return found

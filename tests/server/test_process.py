@@ -157,6 +157,13 @@ def test_version_of_the_module():
     assert done.stdout == f"emitter-stream {metadata.version('emitter-stream')}\n"
 
 
+def ended(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
 def test_a_second_signal_breaks_off_the_stop():
     """Ctrl-C once more, while the server stops, ends it at once and without a traceback."""
@@ -173,9 +180,7 @@ def test_a_second_signal_breaks_off_the_stop():
         "LocalServer.stop = lambda server: signal.raise_signal(signal.SIGINT)\n"
         "sys.exit(main(['serve', '--port', '0']))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
+    done = ended(program)
     assert (done.returncode, done.stderr) == (130, "")
 
 
@@ -200,9 +205,7 @@ def test_a_signal_before_the_server_is_there():
         "sys.meta_path.insert(0, Finder())\n"
         "sys.exit(main(['serve', '--port', '0']))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
+    done = ended(program)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -219,9 +222,7 @@ def test_without_the_extra(missing):
         "    print(exc)\n"
         "sys.exit(status)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
+    done = ended(program)
     assert done.returncode == 1, done
     for output in (done.stdout, done.stderr):
         assert "pip install 'emitter-stream[server]'" in output

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 import uvicorn
-from parity import node_peer
+from node_script import run_node_script
 from server_helpers import PATIENCE
 
 from emitter_stream import AssistantStream
@@ -123,20 +120,7 @@ def test_files_to_search(address):
 
 def test_the_page_of_node(address):
     """Node's `fromReadableStream` reads what the routes stream, as the official page does."""
-    found = node_peer.find()
-    if found is None:
-        pytest.skip("no openai package for Node here")
-    modules, node = found
-    done = subprocess.run(
-        [node, HERE / "page.mjs", address, WEATHER, EQUATION],
-        env={**os.environ, "NODE_PATH": str(modules.resolve()), "NODE_NO_WARNINGS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=3 * PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    weather, equation = json.loads(done.stdout)
+    weather, equation = run_node_script(HERE / "page.mjs", address, WEATHER, EQUATION)
     assert weather == ["function", "Of course. get_weather says: Oslo: sunny."]
     assert equation[0] == "code_interpreter" and equation[1].endswith("is: x = 1.")
 
