@@ -101,12 +101,8 @@ class Mover:
                 delivery.acquire()
                 raise
             delivery.acquire()
-            if delivery.attention and not self._attend():
+            if not self._takes(events):
                 return False
-            if events is None:
-                enter(deliver, [self._core.finish()])
-                return False
-            self._batch = iter(events)
         return False
 
     def poll(self) -> shared.Polled | None:
@@ -134,12 +130,8 @@ class Mover:
             self._take_token()
             raise
         self._take_token()
-        if delivery.attention and not self._attend():
+        if not self._takes(events):
             return False
-        if events is None:
-            enter(deliver, [self._core.finish()])
-            return False
-        self._batch = iter(events)
         while True:
             enter(deliver, itertools.starmap(feed, self._batch))
             if delivery.attention:
@@ -181,6 +173,17 @@ class Mover:
 
     def _is_ready(self, deadline: float | None) -> bool:
         return deadline is None or self._source.ready(max(0.0, deadline - time.monotonic()))
+
+    def _takes(self, events: Iterable[WireEvent] | None) -> bool:
+        """Begin with what was read, or end with it (*token*); return whether there may be more."""
+        delivery = self._delivery
+        if delivery.attention and not self._attend():
+            return False
+        if events is None:
+            delivery.in_context(delivery.deliver, [self._core.finish()])
+            return False
+        self._batch = iter(events)
+        return True
 
     def _take_token(self) -> None:
         delivery = self._delivery
