@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import selectors
-import socket
-from urllib.parse import urlsplit
 
 from benchmarks.body import DELTA_MARK
 from benchmarks.contestants.measure import Meter, job
@@ -16,14 +13,10 @@ MARK = b'"value":"'
 def main() -> None:
     work = job()
     meter = Meter(work)
-    url = urlsplit(work.post_url)
-    body = json.dumps(work.params)
-    head = f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
     meter.start()
     selector = selectors.DefaultSelector()
     for _ in range(work.streams):
-        connection = socket.create_connection((url.hostname, url.port))
-        connection.sendall((head + body).encode())
+        connection = work.open_socket()
         connection.setblocking(False)
         selector.register(connection, selectors.EVENT_READ, connection)
     left = work.streams

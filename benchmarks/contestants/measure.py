@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import resource
+import socket
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 
 @dataclass
@@ -37,6 +39,17 @@ class Job:
     @property
     def params(self) -> dict[str, Any]:
         return {"assistant_id": "asst_1", "stream": True}
+
+    def open_socket(self) -> socket.socket:
+        """Connect and send the request, for a contestant that has no HTTP client."""
+        url = urlsplit(self.post_url)
+        body = json.dumps(self.params)
+        head = (
+            f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        connection = socket.create_connection((url.hostname, url.port))
+        connection.sendall((head + body).encode())
+        return connection
 
 
 def job() -> Job:
