@@ -115,15 +115,7 @@ class Folder:
         await self.call(remove)
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Run `function` on the files' thread; what the disk does not do is `StorageFailed`."""
-        try:
-            return await self._thread.call(function)
-        except FileNotFoundError:  # it was deleted meanwhile
-            raise
-        except OSError as exc:
-            full = exc.errno in (errno.ENOSPC, errno.EDQUOT)
-            reason = "the disk is full" if full else exc.strerror or type(exc).__name__
-            raise StorageFailed(reason) from exc
+        return await call_disk(self._thread, function)
 
     def place(self, name: str) -> Path:
         return self._path / name
@@ -137,25 +129,52 @@ class Folder:
                 self._path.rmdir()
 
 
-class FolderWriter:
-    """A file that gets its name when it is whole, and on the disk."""
+async def call_disk(thread: WorkThreads, function: Callable[[], T]) -> T:
+    """Run `function` on the files' thread; what the disk does not do is `StorageFailed`."""
+    try:
+        return await thread.call(function)
+    except FileNotFoundError:  # it was deleted meanwhile
+        raise
+    except OSError as exc:
+        full = exc.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if full else exc.strerror or type(exc).__name__
+        raise StorageFailed(reason) from exc
 
-    def __init__(self, folder: Folder, name: str) -> None:
+
+class PieceWriter:
+    """Gathers the bytes of a file into pieces of at least so many bytes, and counts them."""
+
+    def __init__(self, piece: int) -> None:
         self.size = 0
         self.md5 = hashlib.md5(usedforsecurity=False)
-        self._folder = folder
-        self._name = name
-        self._file: Any = None
+        self._piece = piece
         self._buffer = bytearray()
 
     async def write(self, data: bytes) -> None:
         self.size += len(data)
         self._buffer += data
-        if len(self._buffer) >= PIECE:
+        if len(self._buffer) >= self._piece:
             await self._flush()
 
     async def _flush(self) -> None:
         data, self._buffer = bytes(self._buffer), bytearray()
+        await self._keep(data)
+
+    async def _keep(self, data: bytes) -> None:
+        """Put the next piece, which is also to go into `md5`, where it belongs."""
+        raise NotImplementedError
+
+
+class FolderWriter(PieceWriter):
+    """A file that gets its name when it is whole, and on the disk."""
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        super().__init__(PIECE)
+        self._folder = folder
+        self._name = name
+        self._file: Any = None
+
+    async def _keep(self, data: bytes) -> None:
         await self._folder.call(lambda: self._put(data))
 
     def _put(self, data: bytes) -> None:

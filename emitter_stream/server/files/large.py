@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..store.file_rows import BytesRow
 from ..store.postgres import PostgresDatabase
 from ..store.store import StorageFailed
 from ..store.threads import WorkThreads
+from .folder import PieceWriter, call_disk
 
 T = TypeVar("T")
 
@@ -97,13 +97,7 @@ class LargeObjects:
             raise StorageFailed("what was written of a file is gone")
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Run `function` on the files' thread; what the disk does not do is `StorageFailed`."""
-        try:
-            return await self._thread.call(function)
-        except FileNotFoundError:
-            raise
-        except OSError as exc:
-            raise StorageFailed(exc.strerror or type(exc).__name__) from exc
+        return await call_disk(self._thread, function)
 
     def close(self) -> None:
         self._thread.stop()
@@ -115,25 +109,16 @@ def _drop(session: Session, name: str) -> None:
         session.execute(select(func.lo_unlink(number)))
 
 
-class LargeWriter:
+class LargeWriter(PieceWriter):
     """A file on its way into the database, in a transaction for each piece."""
 
     def __init__(self, objects: LargeObjects, name: str) -> None:
-        self.size = 0
-        self.md5 = hashlib.md5(usedforsecurity=False)
+        super().__init__(PIECE)
         self._objects = objects
         self._name = name
         self._place = 0
-        self._buffer = bytearray()
 
-    async def write(self, data: bytes) -> None:
-        self.size += len(data)
-        self._buffer += data
-        if len(self._buffer) >= PIECE:
-            await self._flush()
-
-    async def _flush(self) -> None:
-        data, self._buffer = bytes(self._buffer), bytearray()
+    async def _keep(self, data: bytes) -> None:
         await self._objects.call(lambda: self.md5.update(data))
         place, self._place = self._place, self._place + len(data)
         await self._objects.put(self._name, place, data)
