@@ -54,7 +54,7 @@ def _missing(whose: str, name: str, known: list[str]) -> str:
 
 def check_settings(function: Callable[..., Any], names: Collection[str]) -> None:
     """Raise ``TypeError`` for a name that a client's ``__init__`` does not take, with the nearest."""
-    parameters = inspect.signature(function).parameters
+    parameters = _parameters_of(function)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return  # that of somebody's subclass, which may do anything with them
     for name in names:
@@ -62,6 +62,11 @@ def check_settings(function: Callable[..., Any], names: Collection[str]) -> None
             near = _SETTINGS.get(name) or nearest(name, list(parameters))
             hint = f"; did you mean {near!r}?" if near else ""
             raise TypeError(f"the client has no setting {name!r}{hint}")
+
+
+@functools.cache  # a seventh of what making a client took, for who makes one a request
+def _parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
 
 
 # What the official packages call otherwise than the rules of names say.
