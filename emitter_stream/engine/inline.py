@@ -157,11 +157,11 @@ class InlineDriver:
                     raise
                 self._take_error(error)  # passed on when all is told
             self._has_read_all = True
-        mover.end(self._error)
+        mover.end(self._error, self._take_error)
         self._aborts.remove()
         self._pass_on()
 
-    def _take_error(self, raised: BaseException) -> None:
+    def _take_error(self, raised: BaseException) -> OpenAIError:
         delivery = self.delivery
         own = raised if delivery.raised is None else delivery.raised  # a listener's came wrapped
         if isinstance(own, Exception):
@@ -172,6 +172,7 @@ class InlineDriver:
             error = delivery.stopping or as_openai_error(raised)
             delivery.passing = own
         self._error = error
+        return error
 
     def _pass_on(self) -> None:
         """Raise what leaves the wait as it is: a listener's exception, Ctrl-C."""

@@ -142,15 +142,23 @@ class Mover:
                 return True
             self._take_token()
 
-    def end(self, error: OpenAIError | None) -> None:
-        """Close the source, make the last calls and let go of the token."""
+    def end(
+        self,
+        error: OpenAIError | None,
+        take: Callable[[BaseException], OpenAIError | None] = as_openai_error,
+    ) -> None:
+        """Close the source, make the last calls and let go of the token.
+
+        ``take`` makes the stream's error of what comes out of closing.
+        """
         delivery = self._delivery
         if delivery.elsewhere:
             return
         try:
             self._source.close()
         except BaseException as raised:  # noqa: BLE001 - nothing else would hear of it
-            error = as_openai_error(raised) if error is None else error
+            if error is None or not isinstance(raised, Exception):
+                error = take(raised)
         # A core does not know what it must not show. What has a cause is no core's.
         if error is not None and error.__cause__ is None:
             error = redacted(error, self._source.redact)

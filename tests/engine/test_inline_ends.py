@@ -250,6 +250,43 @@ def test_an_exception_out_of_a_signal_handler_leaves_the_wait(connect):
         signal.signal(signal.SIGUSR1, earlier)
 
 
+@pytest.mark.parametrize("kind", [OwnError, KeyboardInterrupt])
+def test_an_exception_out_of_a_handler_while_it_closes_leaves_the_wait(kind):
+    """What a signal's handler raises while the source is closed is as little hidden."""
+
+    class Closing:
+        """An iterable that gets a signal while it is closed."""
+
+        def __init__(self) -> None:
+            self.events = iter(EVENTS)
+
+        def __iter__(self) -> Closing:
+            return self
+
+        def __next__(self) -> dict:
+            return next(self.events)
+
+        def close(self) -> None:
+            signal.raise_signal(signal.SIGUSR1)
+
+    calls = []
+    stream = AssistantStream.from_events(Closing(), inline=True)
+    stream.on("error", calls.append).on("abort", calls.append).on(
+        "end", lambda: calls.append("end")
+    )
+
+    def limit(*_) -> None:
+        raise kind("too long")
+
+    earlier = signal.signal(signal.SIGUSR1, limit)
+    try:
+        with pytest.raises(kind, match="too long"):
+            stream.done()
+    finally:
+        signal.signal(signal.SIGUSR1, earlier)
+    assert len(calls) == 2 and isinstance(calls[0], OpenAIError) and calls[1] == "end"
+
+
 @pytest.mark.parametrize("failing", [False, True])
 def test_a_with_left_by_an_exception_aborts(connect, failing):
     """The last calls are made; what a listener of theirs raises does not cover the exception."""
