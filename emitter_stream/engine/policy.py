@@ -333,6 +333,9 @@ class Policy:
                             registration.call(*args)
                     except BaseException as error:
                         raise self.ended_by(name, error) from error
+                    # Let go of before the next is made: a text that somebody holds is copied when
+                    # it grows.
+                    args = ()
             if self.attention:
                 return
 
@@ -494,6 +497,7 @@ class Policy:
                 if name in names:
                     history.cut_short(recipe, ingredient, name)
                 raise
+            args = ()  # as in `deliver`
         history.end_event()
 
 

@@ -7,6 +7,7 @@ rules alone, where nobody waits: each order is a program of its own, and there i
 from __future__ import annotations
 
 import functools
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -420,3 +421,22 @@ def test_a_chain_of_listeners_is_let_come_to_its_end():
     play.say_go()
     assert play.begin_if_due(1.0)
     assert play.phase is Phase.UNDER_WAY
+
+
+def test_what_a_listener_was_given_is_let_go_of_before_the_next_is_made():
+    """A text that grows by each event is held by nobody meanwhile, or each would be a copy of it."""
+    emitter = Emitter(NAMES)
+    emitter.attach(emitter.register("word", lambda word: None))
+    policy = Policy(emitter, None, NAMES, keeps=False)
+    made: list[weakref.ref[Items]] = []
+
+    def events() -> Iterator[Iterator[tuple[str, tuple[object, ...]]]]:
+        for _ in range(3):
+            assert all(word() is None for word in made)
+            word = Items()
+            made.append(weakref.ref(word))
+            yield iter([("word", (word,))])
+            del word
+
+    policy.deliver(events())
+    assert len(made) == 3

@@ -349,6 +349,8 @@ class LoopDelivery(Policy):
                             await self._awaited(result)
                 except BaseException as error:
                     raise self.ended_by(name, error) from error
+                args = ()  # a text that somebody holds is copied when it grows
+                result = None
             if not gaps:
                 continue
             if number % _AT_ONCE == 0:
