@@ -84,6 +84,11 @@ class FrameCutter:
         To be read to its end before the next ``feed``. Raises ``OpenAIError`` in the place of a
         frame that is too large.
         """
+        for frames in self.feed_all(chunk):
+            yield from frames
+
+    def feed_all(self, chunk: bytes) -> Iterator[list[bytes]]:
+        """Do what ``feed`` does, but yield frames as they are cut, several at once."""
         if self._start is not None:
             chunk = self._start + chunk
             if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
@@ -120,12 +125,12 @@ class FrameCutter:
         self._pieces = [rest] if rest else []
         self._held = len(rest)
         if len(chunk) <= self._max:
-            yield from frames
+            yield frames
             return
         for frame in frames:
             if len(frame) > self._max:
                 self._refuse()
-            yield frame
+            yield [frame]
         if len(rest) - rest.endswith(b"\n") > self._max:
             self._refuse()
 

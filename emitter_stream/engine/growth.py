@@ -15,8 +15,11 @@ as well where an API names the field that it stands in; who wants the whole even
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import operator
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from .wire import loads
@@ -38,6 +41,9 @@ GROWTH: Final = _Growth()
 """What a source gives in place of an event's name for ``the last event, with this piece of text``."""
 
 _decode_string = json.decoder.scanstring  # type: ignore[attr-defined]
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f]").search  # but for what `_strings` puts in itself
+_SPECIAL = re.compile('["\\\\]').search
+_columns: Callable[[str], list[str]] = operator.methodcaller("split", "\t")
 
 
 class GrowthMatcher:
@@ -51,6 +57,7 @@ class GrowthMatcher:
         self._head: bytes | None = None  # the frame up to the string's opening quote, inclusive
         self._tail = ""  # the JSON behind the string's closing quote, or behind that of the padding
         self._between: str | None = None  # where there is padding: what stands before its string
+        self._closing = b""  # the last string's closing quote and the tail
         self._used = True  # whether the last frame that was learned has been met again
         self._skipped = 0
         self._to_skip = 0
@@ -83,6 +90,53 @@ class GrowthMatcher:
             return None
         self._used = True
         return piece, padding
+
+    def matches(self, frames: Sequence[bytes], at: int) -> list[Any]:
+        """Return what ``match`` says of the frames from ``at`` on, up to the first that is not known.
+
+        For each of many that takes half of the time: calls of C cut and decode them all.
+        """
+        head, closing = self._head, self._closing
+        if head is None or not frames[at].startswith(head):
+            return []
+        start, end = len(head), -len(closing)
+        cut = []
+        for frame in itertools.islice(frames, at, None):
+            if not frame.startswith(head) or not frame.endswith(closing, start):
+                break
+            cut.append(frame[start:end])
+        found = self._strings(cut) if cut else []
+        if found is None:  # one by one: some may be no JSON
+            known = map(self.match, itertools.islice(frames, at, at + len(cut)))
+            found = list(itertools.takewhile(lambda piece: piece is not None, known))
+        self._used = self._used or bool(found)
+        return found
+
+    def _strings(self, cut: list[bytes]) -> list[Any] | None:
+        """Return what frames bring by what stands in them between head and tail, quotes left out.
+
+        ``None`` if that is not sure for each of them.
+        """
+        text = b"\n".join(cut).decode("utf-8", "replace")
+        if "\t" in text:  # no JSON; it stands for what is between two strings from here on
+            return None
+        if self._between is not None:
+            text = text.replace(f'"{self._between}', "\t")
+        rows = text.split("\n")
+        if len(rows) != len(cut) or _CONTROL(text) is not None:
+            return None
+        is_plain = _SPECIAL(text) is None
+        try:
+            if self._between is None:
+                if is_plain:
+                    return rows
+                return [row if _SPECIAL(row) is None else _whole_string(row) for row in rows]
+            if is_plain:
+                return [(piece, padding) for piece, padding in map(_columns, rows)]
+            pairs = map(_columns, rows)
+            return [(_whole_string(piece), _whole_string(padding)) for piece, padding in pairs]
+        except ValueError:
+            return None
 
     def forget(self) -> None:
         """Match nothing until the next ``learn``: an event of another kind came between."""
@@ -132,6 +186,16 @@ class GrowthMatcher:
             self._head = whole + head.encode()
             self._tail = tail
             self._between = between
+            self._closing = b'"' + tail.encode()
+
+
+def _whole_string(inside: str) -> str:
+    """Return the string of JSON between two quotes; raises ``ValueError`` if it ends before."""
+    string: str
+    string, end = _decode_string(f'{inside}"', 0, True)
+    if end <= len(inside):
+        raise ValueError(inside)
+    return string
 
 
 def with_piece(data: Any, path: Path, piece: str) -> Any:

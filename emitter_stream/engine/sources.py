@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -103,9 +104,9 @@ class HTTPSource:
                 piece = self._matcher.match(chunk[:-2])
                 if piece is not None:
                     return ((GROWTH, piece),)
-            return self._events(self._cutter.feed(chunk))
+            return itertools.chain.from_iterable(self._events(self._cutter.feed_all(chunk)))
         self._at_end = True
-        return self._events(self._cutter.end())
+        return itertools.chain.from_iterable(self._events(iter([self._cutter.end()])))
 
     def interrupt(self) -> None:
         self._exchange.interrupt()
@@ -144,36 +145,45 @@ class HTTPSource:
     def redact(self, value: Any) -> Any:
         return self._exchange.redact(value)
 
-    def _events(self, frames: Iterable[bytes]) -> Iterator[WireEvent]:
+    def _events(self, cut: Iterator[list[bytes]]) -> Iterator[Iterable[WireEvent]]:
+        """Yield the events of frames, several at once.
+
+        But for one that is parsed: behind that the core is asked how the next may come.
+        """
         matcher = self._matcher
-        for frame in frames:
-            piece = matcher.match(frame)
-            if piece is not None:
-                yield GROWTH, piece
-                continue
-            record = read_frame(frame)
-            if record is None:
-                if self._stray is None and not self._heard and _is_stray(frame):
-                    self._stray = frame
-                continue
-            event, text = record
-            if text == DONE:
-                self._at_end = self._done = True  # whatever comes behind it does not count
-                return
-            decoded, failure = self._decode(event, text)
-            if failure is not None:
-                # A traceback may show local variables, and what came may repeat the API key.
-                frame, record, text = b"", None, ""
-                raise failure
-            if decoded is None:
-                continue
-            self._heard = True
-            yield decoded
-            path = self._growth()
-            if path is None:
-                matcher.forget()
-            else:
-                matcher.learn(frame, text, decoded[1], path)
+        for frames in cut:
+            at = 0
+            while at < len(frames):
+                pieces = matcher.matches(frames, at)
+                if pieces:
+                    at += len(pieces)
+                    yield zip(_GROWTHS, pieces, strict=False)
+                    continue
+                frame = frames[at]
+                at += 1
+                record = read_frame(frame)
+                if record is None:
+                    if self._stray is None and not self._heard and _is_stray(frame):
+                        self._stray = frame
+                    continue
+                event, text = record
+                if text == DONE:
+                    self._at_end = self._done = True  # whatever comes behind it does not count
+                    return
+                decoded, failure = self._decode(event, text)
+                if failure is not None:
+                    # A traceback may show local variables, and what came may repeat the API key.
+                    frames, pieces, frame, record, text = [], [], b"", None, ""
+                    raise failure
+                if decoded is None:
+                    continue
+                self._heard = True
+                yield (decoded,)
+                path = self._growth()
+                if path is None:
+                    matcher.forget()
+                else:
+                    matcher.learn(frame, text, decoded[1], path)
 
     def _refuse(self, stray: bytes) -> NoReturn:
         text = self._exchange.redact(stray.decode("utf-8", "replace"))
@@ -189,6 +199,9 @@ class HTTPSource:
             failure = error
         # Outside of `except`: there the error would stay attached to the one that replaces it.
         return None, self._exchange.redacted(failure)
+
+
+_GROWTHS = itertools.repeat(GROWTH)
 
 
 def _is_stray(frame: bytes) -> bool:

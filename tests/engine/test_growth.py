@@ -1,0 +1,84 @@
+"""Frames that differ in one string are recognised many at once as they are one by one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emitter_stream.engine.growth import GrowthMatcher
+
+TEXTS = st.sampled_from(
+    ["", "a", "é", '"', "\\", "\n", "\t", "\x7f", "\ud83d", '"},"n":1', '","pad":"', "\\u0041"]
+)
+STRINGS = st.one_of(
+    st.builds("word{}".format, st.integers(0, 9)).map(json.dumps),
+    st.lists(TEXTS, max_size=3).map("".join).map(json.dumps),
+    st.sampled_from(["é", "\u2028", "\x7f"]).map(lambda text: f'"{text}"'),
+)
+NO_STRINGS = st.sampled_from(
+    ['"x', '"\\x"', '"a\tb"', '"a\nb"', '"a\x01b"', "1", '"a"b"', '"a\\"', '"\\ud8"', '"a\nb\tc"']
+)
+
+
+def frame_of(piece: str, padding: str | None) -> bytes:
+    padded = "" if padding is None else f',"more":[],"pad":{padding}'
+    return f'data: {{"id":1,"text":{piece}{padded}}}'.encode()
+
+
+def odd(frame: bytes) -> st.SearchStrategy[bytes]:
+    """Give frames that are almost like another."""
+    return st.sampled_from(
+        [
+            frame,
+            frame[:-1],
+            frame + b" ",
+            frame[6:],
+            b"event: x\n" + frame,
+            frame.replace(b'"text":', b'"text": '),
+            frame.replace(b'"word', b'"\xff\xc3'),
+            frame.replace(b',"more":[],"pad":', b"\t"),
+            frame.replace(b'"pad":', b'"pad":"x","more":[],"pad":'),
+            b"",
+            b'data: {"id":1,"text":"}',
+        ]
+    )
+
+
+def frames(*, padded: bool) -> st.SearchStrategy[list[bytes]]:
+    usual = st.builds(frame_of, STRINGS, STRINGS if padded else st.none())
+    wrong = st.builds(frame_of, STRINGS | NO_STRINGS, NO_STRINGS if padded else st.none())
+    return st.lists(st.one_of(usual, usual, usual, wrong, usual.flatmap(odd)), max_size=8)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_many_frames_are_recognised_as_one_by_one(padded, data):
+    """What is not JSON, or differs in more, ends what is recognised together, and is not guessed at."""
+    matcher = GrowthMatcher("pad" if padded else "")
+    learned = frame_of('"learned"', '"padding"' if padded else None)
+    text = learned[6:].decode()
+    matcher.learn(learned, text, json.loads(text), ("text",))
+    given_frames = [learned, *data.draw(frames(padded=padded))]
+    for at in range(len(given_frames)):
+        one_by_one = []
+        for frame in given_frames[at:]:
+            piece = matcher.match(frame)
+            if piece is None:
+                break
+            one_by_one.append(piece)
+        assert matcher.matches(given_frames, at) == one_by_one
+
+
+def test_nothing_is_recognised_before_a_frame_was_learned():
+    """Without a frame to compare with, each takes the long way; also after it was forgotten."""
+    matcher = GrowthMatcher()
+    frame = frame_of('"a"', None)
+    assert matcher.matches([frame], 0) == []
+    matcher.learn(frame, frame[6:].decode(), {"id": 1, "text": "a"}, ("text",))
+    assert matcher.matches([frame, frame], 0) == ["a", "a"]
+    matcher.forget()
+    assert matcher.matches([frame], 0) == []
