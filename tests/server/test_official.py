@@ -47,7 +47,7 @@ def test_nulls_in_a_request_are_none_in_the_answer(raw, resources):
     thread = raw("POST", "/threads", {"tool_resources": resources, "metadata": None}).body["id"]
     assert raw("POST", f"/threads/{thread}", {"tool_resources": resources}).status == 200
     file = upload(raw, "a.txt", b"Hello")
-    attachments = [{"file_id": file, "tools": None}, {"tools": [CODE]}]
+    attachments = [{"file_id": file, "tools": []}, {"file_id": file, "tools": [CODE]}]
     said = {"role": "user", "content": "Hello", "attachments": attachments, "metadata": None}
     assert raw("POST", f"/threads/{thread}/messages", said).status == 200
     run = {"assistant_id": assistant, "response_format": FORMAT, "tools": None, "metadata": None}

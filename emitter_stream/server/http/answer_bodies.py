@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 
 from .bodies import (
     BY_KIND,
     Body,
     Effort,
+    FunctionName,
     JsonSchemaFormat,
     Metadata,
     Model,
@@ -81,7 +82,7 @@ class TextFormat(Open):
 
 class SchemaFormat(Open):
     type: Literal["json_schema"]
-    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    name: FunctionName
     schema_: Annotated[dict[str, Any], Field(alias="schema")]
     strict: bool | None = None
 

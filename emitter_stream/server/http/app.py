@@ -37,6 +37,7 @@ from .errors import ApiError, bad_request, shorten, storage_failed
 from .files import FilesApi
 from .keys import OWNER
 from .paths import plain_path
+from .problems import unsupported
 from .reading import read_after, read_body, read_page
 from .responses import ResponsesApi
 from .vector_stores import POLL_AFTER, VectorStoresApi
@@ -314,11 +315,7 @@ def wants_content(request: Request) -> bool:
     query = request.query_params
     for name in (*query.getlist("include[]"), *query.getlist("include")):
         if name != CONTENT:
-            raise bad_request(
-                f"Invalid value: '{shorten(name)}'. Supported values are: '{CONTENT}'.",
-                "include",
-                "invalid_value",
-            )
+            raise unsupported("include", name, [f"'{CONTENT}'"])
     return bool(query.getlist("include[]") or query.getlist("include"))
 
 

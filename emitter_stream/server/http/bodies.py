@@ -7,11 +7,14 @@ by `problems.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -28,6 +31,7 @@ from .problems import ASIDE, refusal
 
 MAX_TEXT = 256_000
 MAX_MESSAGES = 512
+_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f]")
 
 
 class Body(BaseModel):
@@ -152,6 +156,12 @@ class FileSearchResources(Body):
     vector_store_ids: Annotated[list[Id], Field(max_length=1)] | None = None
     vector_stores: Annotated[list[NewVectorStore], Field(max_length=1)] | None = None
 
+    @model_validator(mode="after")
+    def _is_one_store(self) -> FileSearchResources:
+        if self.vector_store_ids and self.vector_stores:
+            raise PydanticCustomError("two_stores", "")
+        return self
+
 
 class ToolResources(Body):
     code_interpreter: CodeInterpreterResources | None = None
@@ -163,7 +173,7 @@ class PlainFormat(Body):
 
 
 class JsonSchema(Body):
-    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    name: FunctionName
     description: str | None = None
     # `schema` alone would hide a method of pydantic's.
     schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
@@ -232,8 +242,20 @@ class ImageFile(Body):
     detail: Literal["auto", "low", "high"] | None = None
 
 
+def _url(value: str) -> str:
+    """Refuse what no model could take an image from; a `data:` URL has the image in it."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        parts = urlsplit("")
+    is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    if not (is_address or parts.scheme == "data") or _NOT_IN_URL.search(value):
+        raise PydanticCustomError("no_url", "")
+    return value
+
+
 class ImageURL(Body):
-    url: SomeText
+    url: Annotated[str, StringConstraints(min_length=1), AfterValidator(_url)]
     detail: Literal["auto", "low", "high"] | None = None
 
 
@@ -263,8 +285,8 @@ AttachmentTool = Annotated[
 
 
 class Attachment(Body):
-    file_id: Id | None = None
-    tools: list[AttachmentTool] | None = None
+    file_id: Id
+    tools: list[AttachmentTool]
 
 
 Content = Annotated[

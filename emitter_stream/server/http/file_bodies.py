@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Discriminator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from .bodies import BY_KIND, Body, Chunking, Id, Metadata, SomeText, Text, _tag
+from .problems import ASIDE
 
 
 class FileExpiry(Body):
@@ -60,24 +61,24 @@ class StoreUpdate(Body):
     metadata: Metadata | None = None
 
 
-def _attribute(value: Any) -> Any:
-    if not isinstance(value, (str, bool, int, float)):
-        raise PydanticCustomError("wrong_kind", "", {"expected": "a string, a number or a boolean"})
-    if isinstance(value, str) and len(value) > 512:
-        raise PydanticKnownError("string_too_long", {"max_length": 512})
-    return value
+def _scalar(expected: str, *kinds: type, longest: int | None = None) -> AfterValidator:
+    """Return a check that a value is of one of these types; `true` is no number."""
+
+    def check(value: Any) -> Any:
+        if type(value) not in kinds:
+            raise PydanticCustomError("wrong_kind", "", {"expected": expected})
+        if longest is not None and isinstance(value, str) and len(value) > longest:
+            raise PydanticKnownError("string_too_long", {"max_length": longest})
+        return value
+
+    return AfterValidator(check)
 
 
-def _filter_value(value: Any) -> Any:
-    for one in value if isinstance(value, list) else [value]:
-        _attribute(one)
-    return value
-
-
+_Attribute = Annotated[
+    Any, _scalar("one of a string, number or boolean", str, int, float, bool, longest=512)
+]
 Attributes = Annotated[
-    dict[
-        Annotated[str, StringConstraints(max_length=64)], Annotated[Any, AfterValidator(_attribute)]
-    ],
+    dict[Annotated[str, StringConstraints(max_length=64)], _Attribute],
     Field(max_length=16),
 ]
 
@@ -105,10 +106,27 @@ class Batch(Body):
         return self
 
 
+def _one_or_many(value: Any) -> str:
+    return f"{ASIDE}an array" if isinstance(value, list) else f"{ASIDE}one"
+
+
+_Wanted = Annotated[
+    Annotated[
+        list[Annotated[Any, _scalar("one of a string or number", str, int, float)]],
+        _tag("an array"),
+    ]
+    | Annotated[
+        Annotated[Any, _scalar("one of a string, number, boolean or array", str, int, float, bool)],
+        _tag("one"),
+    ],
+    Discriminator(_one_or_many),
+]
+
+
 class Comparison(Body):
     type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
     key: str
-    value: Annotated[Any, AfterValidator(_filter_value)]
+    value: _Wanted
 
 
 class Compound(Body):

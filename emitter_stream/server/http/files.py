@@ -23,6 +23,7 @@ from .reading import read_body, read_page
 Handler = Callable[[Request], Awaitable[Response]]
 
 _NESTED = re.compile(r"(\w+)\[(\w+)\]")
+_WHOLE = re.compile("-?[0-9]{1,15}")
 MOST_FILES = 10_000  # of a page of the list
 
 
@@ -124,10 +125,10 @@ def fields_of(form: Form, file_field: str) -> Json:
         else:
             inner = built.setdefault(nested[1], {})
             if isinstance(inner, dict):
-                inner[nested[2]] = int(value) if re.fullmatch("[0-9]{1,15}", value) else value
+                inner[nested[2]] = int(value) if _WHOLE.fullmatch(value) else value
     text = built.get("expires_after")
     if isinstance(text, str):  # some clients send objects as JSON
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             built["expires_after"] = json.loads(text)
     return built
 

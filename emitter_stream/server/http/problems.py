@@ -16,7 +16,7 @@ ASIDE = "type is "
 _KINDS: dict[type, str] = {
     bool: "a boolean",
     int: "an integer",
-    float: "a decimal",
+    float: "a decimal number",
     str: "a string",
     list: "an array",
     dict: "an object",
@@ -26,7 +26,7 @@ _EXPECTED = {
     "string_type": "a string",
     "int_type": "an integer",
     "int_from_float": "an integer",
-    "float_type": "a number",
+    "float_type": "a decimal",
     "bool_type": "a boolean",
     "list_type": "an array",
     "dict_type": "an object",
@@ -88,38 +88,47 @@ def _wrong(path: str, expected: str, value: Any) -> ApiError:
 def _no_such_word(path: str, detail: ErrorDetails) -> ApiError:
     if not isinstance(detail["input"], str):
         return _wrong(path, "a string", detail["input"])
-    known = _context(detail)["expected"].replace(" or ", ", ")
-    return _unsupported(path, detail["input"], known)
+    known = _context(detail)["expected"].replace(" or ", ", ").split(", ")
+    return unsupported(path, detail["input"], known)
 
 
-def _unsupported(path: str, value: str, known: str) -> ApiError:
+def unsupported(path: str, value: str, known: Sequence[str]) -> ApiError:
+    """Return the error for a word that is none of those `known`, which are in quotes."""
+    *others, last = known
+    listed = last
+    if others:
+        listed = ", ".join(others) + ("," if len(others) > 1 else "") + f" and {last}"
     return bad_request(
-        f"Invalid value: '{shorten(value)}'. Supported values are: {known}.", path, "invalid_value"
+        f"Invalid value: '{shorten(value)}'. Supported values are: {listed}.", path, "invalid_value"
     )
 
 
 def _no_such_shape(path: str, detail: ErrorDetails) -> ApiError:
     value = detail["input"]
-    if not isinstance(value, dict):  # a kind of value that no shape is of
-        return _no_shape(path, detail)
     tags = str(_context(detail)["expected_tags"]).replace(ASIDE, "").split(", ")
-    known = ", ".join(tag for tag in tags if tag not in ("'a string'", "'an array'"))
-    return _unsupported(f"{path}.type", value["type"], known)
+    known = [tag for tag in tags if tag not in ("'a string'", "'an array'")]
+    if not isinstance(value, dict) or not known:  # a kind of value that no shape is of
+        return _no_shape(path, detail)
+    return unsupported(f"{path}.type", value["type"], known)
+
+
+# What a place may hold that does not hold objects alone, by its last name; see `_no_shape`.
+_SHAPES = {
+    "content": "one of a string or array of objects",
+    "input": "one of a string or array of objects",
+    "query": "one of a string or array of strings",
+    "response_format": "one of an object or the string 'auto'",
+    "tool_choice": "one of a string or object",
+}
 
 
 def _no_shape(path: str, detail: ErrorDetails) -> ApiError:
     """The value is none of a union's shapes, or does not say which."""
-    value = detail["input"]
-    if isinstance(value, dict):
+    value, expected = detail["input"], _SHAPES.get(path.rpartition(".")[2], "an object")
+    if isinstance(value, dict) and "object" in expected.replace("of objects", ""):
         tag = f"{path}.type"
         return _wrong(tag, "a string", value["type"]) if "type" in value else _missing(tag, detail)
-    expected = {
-        "content": "a string or an array of content parts",
-        "query": "a string or an array of strings",
-        "response_format": "an object or the string 'auto'",
-        "tool_choice": "an object or a string",
-    }
-    return _wrong(path, expected.get(path.rpartition(".")[2], "an object"), value)
+    return _wrong(path, expected, value)
 
 
 def _too_short(path: str, detail: ErrorDetails) -> ApiError:
@@ -181,12 +190,28 @@ def _no_match(path: str, detail: ErrorDetails) -> ApiError:
     )
 
 
+def _no_url(path: str, detail: ErrorDetails) -> ApiError:
+    return bad_request(
+        f"Invalid '{path}'. Expected a valid URL, but got a value with an invalid format.",
+        path,
+        "invalid_value",
+    )
+
+
 def _wrong_kind(path: str, detail: ErrorDetails) -> ApiError:
     return _wrong(path, _context(detail)["expected"], detail["input"])
 
 
 def _no_files(path: str, detail: ErrorDetails) -> ApiError:
     return _missing("file_ids", detail)
+
+
+def _two_stores(path: str, detail: ErrorDetails) -> ApiError:
+    return bad_request(
+        f"Invalid '{path}': 'vector_store_ids' and 'vector_stores' are mutually exclusive.",
+        path,
+        "invalid_value",
+    )
 
 
 def _large_overlap(path: str, detail: ErrorDetails) -> ApiError:
@@ -212,7 +237,9 @@ _WORDS: dict[str, Callable[[str, ErrorDetails], ApiError]] = {
     "greater_than_equal": _below,
     "less_than_equal": _above,
     "string_pattern_mismatch": _no_match,
+    "no_url": _no_url,
     "wrong_kind": _wrong_kind,
     "missing_file_ids": _no_files,
+    "two_stores": _two_stores,
     "large_overlap": _large_overlap,
 }

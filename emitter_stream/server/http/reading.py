@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
@@ -15,6 +16,11 @@ from .errors import ApiError, bad_request, shorten
 MAX_BODY = 16 * 1024 * 1024
 # Far below what any interpreter can take in a body, in storing it and in answering with it.
 MAX_DEPTH = 100
+# None at all, and what curl and urllib say of a body if nobody tells them, are taken too.
+_IS_JSON = re.compile(
+    r"\s*($|(application/([\w.-]+\+)?json|application/x-www-form-urlencoded)\s*($|;))",
+    re.IGNORECASE,
+)
 
 
 def read_page(request: Request, order: str = "desc", *, limit: int = 20, most: int = 100) -> Page:
@@ -78,6 +84,7 @@ def cut_page(items: list[Json], page: Page) -> Json:
 
 async def read_body(request: Request, shape: type[bodies.Body]) -> Json:
     """Read a JSON body of the given shape; an empty body counts as an empty object."""
+    kind = request.headers.get("content-type", "")
     raw = bytearray()
     try:
         async for chunk in request.stream():
@@ -86,7 +93,17 @@ async def read_body(request: Request, shape: type[bodies.Body]) -> Json:
                 raise ApiError(413, f"The request body is larger than {MAX_BODY} bytes.")
     except ClientDisconnect:
         raise bad_request("The client went away before the body was complete.") from None
-    return bodies.checked(shape, parse_json(bytes(raw)) if raw.strip() else {})
+    if not raw.strip():
+        return bodies.checked(shape, {})
+    if not _IS_JSON.match(kind):
+        given = shorten(kind)
+        raise bad_request(
+            f"Unsupported content type: '{given}'. This API method only accepts 'application/json' "
+            f"requests, but you specified the header 'Content-Type: {given}'. Please try again with "
+            f"a supported content type.",
+            code="unsupported_content_type",
+        )
+    return bodies.checked(shape, parse_json(bytes(raw)))
 
 
 def parse_json(raw: bytes) -> Any:

@@ -11,7 +11,7 @@ from ..runs.runs import RunEngine
 from ..store.objects import Json
 from ..store.vectors import StoreRecords
 from . import bodies, file_bodies
-from .errors import bad_request, shorten
+from .problems import unsupported
 from .reading import read_body, read_page
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -171,10 +171,5 @@ def state(request: Request) -> str | None:
     """Return the state that the files of a list are to be in."""
     wanted = request.query_params.get("filter")
     if wanted is not None and wanted not in _STATES:
-        known = ", ".join(f"'{name}'" for name in _STATES)
-        raise bad_request(
-            f"Invalid value: '{shorten(wanted)}'. Supported values are: {known}.",
-            "filter",
-            "invalid_value",
-        )
+        raise unsupported("filter", wanted, [f"'{name}'" for name in _STATES])
     return wanted

@@ -76,7 +76,7 @@ def _response_format(given: Any) -> Any:
 
 def _tool(tool: Json) -> Json:
     if tool["type"] != "function":
-        return tool
+        return dict(_without_nulls(tool))
     given = {key: value for key, value in tool["function"].items() if value is not None}
     return {"type": "function", "function": {**given, "strict": given.get("strict", False)}}
 
@@ -110,7 +110,7 @@ def _content(part: Json) -> Json:
     if part["type"] == "text":
         return text_content(part["text"])
     kind = part["type"]
-    return {"type": kind, kind: {"detail": "auto", **part[kind]}}
+    return {"type": kind, kind: {"detail": "auto", **_without_nulls(part[kind])}}
 
 
 def text_content(value: str, annotations: Sequence[Json] = ()) -> Json:

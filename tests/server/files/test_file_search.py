@@ -154,7 +154,11 @@ def test_stores_are_made_with_what_needs_them(raw):
         ("/threads", resources("vs_no")),
         (
             "/threads",
-            {"messages": [{"role": "user", "content": "x", "attachments": [{"file_id": "f"}]}]},
+            {
+                "messages": [
+                    {"role": "user", "content": "x", "attachments": [{"file_id": "f", "tools": []}]}
+                ]
+            },
         ),
         (
             "/threads",

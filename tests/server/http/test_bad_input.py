@@ -60,6 +60,8 @@ TABLE = [
     ("POST", "/threads", {"metadata": {"k": 1}}, 400, "metadata.k", "invalid_type"),
     ("POST", "/threads", {"messages": [SAY] * 513}, 400, "messages", "array_above_max_length"),
     ("POST", "/threads", {"messages": [{"role": "user"}]}, 400, "messages[0].content", "missing_required_parameter"),
+    ("POST", "/threads", {"tool_resources": {"file_search": {"vector_store_ids": ["v"], "vector_stores": [{}]}}}, 400, "tool_resources.file_search", "invalid_value"),
+    ("POST", "/vector_stores", {"chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 51}}}, 400, "chunking_strategy.static.chunk_overlap_tokens", "invalid_value"),
     ("POST", "/threads/T/messages", {"content": "x"}, 400, "role", "missing_required_parameter"),
     ("POST", "/threads/T/messages", {"role": "system", "content": "x"}, 400, "role", "invalid_value"),
     ("POST", "/threads/T/messages", {"role": "user", "content": ""}, 400, "content", "string_below_min_length"),
