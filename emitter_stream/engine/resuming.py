@@ -53,6 +53,10 @@ class Resumption(Protocol):
         """Take the server's refusal of the last ``following``; return whether there is another way."""
         ...
 
+    def was_told_nothing(self) -> None:
+        """Take note that the last ``following`` came to its end without an event."""
+        ...
+
 
 class ResumingSource:
     """The events of ``first`` and of what goes on where it breaks. ``inline`` as for a stream."""
@@ -67,6 +71,7 @@ class ResumingSource:
         self._interrupted = Flag()
         self._goes_on = False  # it is not the first any more
         self._is_closed = True  # what goes on is still to be opened
+        self._has_told = False  # an event came from what is read now
         self._tries = 0
 
     @property
@@ -93,6 +98,8 @@ class ResumingSource:
             events = self._source.read()
             if events is not None:
                 return self._passed(events)
+            if self._goes_on and not self._has_told:
+                plan.was_told_nothing()
         except APIConnectionError as error:
             failure = error
         if plan.is_over():
@@ -109,6 +116,7 @@ class ResumingSource:
             self._source.close()
         self._source = OpenedAhead(following) if self._inline else following
         self._goes_on = self._is_closed = True
+        self._has_told = False
         if self._interrupted.is_set():
             self._source.interrupt()
         return ()
@@ -127,6 +135,7 @@ class ResumingSource:
         passed = self._plan.passed
         for event in events:
             self._tries = 0
+            self._has_told = True
             ends = passed(event)
             yield event
             if ends and self._goes_on:

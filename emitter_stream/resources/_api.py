@@ -118,10 +118,16 @@ class Api:
         self._answer(method, path, self._request(None, None, extras), extras)
 
     def fetch_with_headers(
-        self, view: type[_M], method: str, path: str, *, extras: Extras
+        self,
+        view: type[_M],
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        extras: Extras,
     ) -> tuple[_M, Mapping[str, str]]:
         """Do one request and return the object and the response's headers, in lower case."""
-        exchange = self.exchange(method, path, extras=extras)
+        exchange = self.exchange(method, path, query=query, extras=extras)
         answer = view(_json_object(exchange.json(), method, path))
         return answer, getattr(exchange, "headers", {})
 

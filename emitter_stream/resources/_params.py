@@ -290,6 +290,14 @@ def checked(function: FunctionType) -> Callable[..., Any]:
     return method
 
 
+# No server's: sent to one that says nothing of it, they would be taken for being in force.
+_OURS = {
+    "inline": "only streams with listeners have it, those of stream() and run_tools()",
+    "resume": "an answer goes on in another request only where the server has kept it, which it "
+    "has of runs, and of responses.stream(background=True, resume=True)",
+}
+
+
 def _without_nodes_names(
     function: FunctionType, signature: inspect.Signature
 ) -> Callable[..., Any]:
@@ -299,6 +307,9 @@ def _without_nodes_names(
     @functools.wraps(function)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         for name in kwargs.keys() - known:
+            if name in _OURS:
+                call = f"{type(self).__name__.lower()}.{function.__name__}"
+                raise TypeError(f"{call}() has no {name}=: {_OURS[name]}")
             written = re.sub("(?<=[a-z])[A-Z]", lambda found: f"_{found[0].lower()}", name)
             if written != name and written in known:
                 call = f"{type(self).__name__.lower()}.{function.__name__}"

@@ -1,9 +1,9 @@
-"""The requests by which a run's stream goes on: the events of a run, or the run itself."""
+"""The requests by which a stream goes on: the events of a run or a response, or the object itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._bell import Flag
 from ..engine.codec import WireEvent
@@ -12,7 +12,11 @@ from ..engine.sources import HTTPSource, Source
 from ..exceptions import APIUserAbortError
 from ..streams.assistants.core import AssistantCore
 from ..streams.assistants.resume import RunResumption, missing_events
+from ..streams.responses.core import ResponseCore
+from ..streams.responses.missing import missing_events as missing_of_response
+from ..streams.responses.resume import ResponseResumption
 from ..types import Message, Run, RunStep
+from ..types.responses import Response
 from ._path import url_path
 from ._poll import _SETTLED, _wished_interval_ms
 
@@ -20,8 +24,11 @@ if TYPE_CHECKING:
     from ..http.transport import Exchange
     from ._api import Api, Extras
 
-__all__ = ["RunConnection", "resuming"]
+__all__ = ["ResponseConnection", "RunConnection", "resuming", "resuming_response"]
 
+_M = TypeVar("_M")
+
+_AT_WORK = ("queued", "in_progress")
 _FIRST = "emitter-stream-first-event"  # the header of a server that can be attached to
 
 
@@ -40,7 +47,24 @@ class RunConnection:
         return HTTPSource(exchange, self._core)
 
     def polled(self, ids: tuple[str, str], core: AssistantCore, interrupted: Flag) -> Source:
-        return _Polled(self._api, self._extras, ids, core, interrupted)
+        path = url_path("/threads/{}/runs/{}", *ids)
+
+        def fetch() -> tuple[Run, Mapping[str, str]]:
+            return self._api.fetch_with_headers(Run, "GET", path, extras=self._extras)
+
+        def missing(run: Run) -> Iterable[WireEvent]:
+            steps = self._all(RunStep, f"{path}/steps", {})
+            messages = url_path("/threads/{}/messages", ids[0])
+            said = self._all(Message, messages, {"run_id": ids[1]})
+            return missing_events(core, run.to_dict(), steps, said)
+
+        return _Polled(fetch, lambda run: run.status in _SETTLED, missing, interrupted)
+
+    def _all(self, item: Any, path: str, query: dict[str, object]) -> list[Any]:
+        pages = self._api.fetch_page(
+            item, path, query={**query, "order": "asc", "limit": 100}, extras=self._extras
+        )
+        return [one.to_dict() for one in pages]
 
 
 def resuming(
@@ -64,39 +88,80 @@ def resuming(
     return ResumingSource(HTTPSource(exchange, core), plan, inline=inline)
 
 
-class _Polled:
-    """What a core does not know of a run, once the run has settled."""
+class ResponseConnection:
+    """Gets what a stream of a response is missing, with the options of the call that it began with.
+
+    ``query`` goes with each request.
+    """
+
+    def __init__(
+        self, api: Api, extras: Extras, core: ResponseCore, query: Mapping[str, object]
+    ) -> None:
+        self._api = api
+        self._extras = extras.without_body()
+        self._core = core
+        self._query = query
+
+    def streamed(self, response_id: str, after: int) -> Source:
+        path = url_path("/responses/{}", response_id)
+        query = {**self._query, "stream": True, "starting_after": after}
+        exchange = self._api.exchange("GET", path, query=query, extras=self._extras)
+        return HTTPSource(exchange, self._core)
+
+    def polled(self, response_id: str, last: int | None, interrupted: Flag) -> Source:
+        path = url_path("/responses/{}", response_id)
+
+        def fetch() -> tuple[Response, Mapping[str, str]]:
+            return self._api.fetch_with_headers(
+                Response, "GET", path, query=self._query, extras=self._extras
+            )
+
+        def missing(response: Response) -> Iterable[WireEvent]:
+            return missing_of_response(self._core, response.to_dict(), last)
+
+        return _Polled(fetch, lambda found: found.status not in _AT_WORK, missing, interrupted)
+
+
+def resuming_response(
+    api: Api,
+    extras: Extras,
+    core: ResponseCore,
+    exchange: Exchange,
+    *,
+    query: Mapping[str, object],
+    inline: bool,
+) -> Source:
+    """Return the events of a response's exchange, which go on by themselves; see ``resuming``."""
+    plan = ResponseResumption(core, ResponseConnection(api, extras, core, query))
+    return ResumingSource(HTTPSource(exchange, core), plan, inline=inline)
+
+
+class _Polled(Generic[_M]):
+    """What is ``missing`` of an object, once it is settled; ``fetch`` gets it, with the headers."""
 
     opens_at_once = False
 
     def __init__(
         self,
-        api: Api,
-        extras: Extras,
-        ids: tuple[str, str],
-        core: AssistantCore,
+        fetch: Callable[[], tuple[_M, Mapping[str, str]]],
+        is_settled: Callable[[_M], bool],
+        missing: Callable[[_M], Iterable[WireEvent]],
         interrupted: Flag,
     ) -> None:
-        self._api = api
-        self._extras = extras
-        self._ids = ids
-        self._core = core
+        self._fetch = fetch
+        self._is_settled = is_settled
+        self._missing = missing
         self._interrupted = interrupted
         self._events: Iterable[WireEvent] | None = None
 
     def open(self) -> None:
-        path = url_path("/threads/{}/runs/{}", *self._ids)
         while True:
-            run, headers = self._api.fetch_with_headers(Run, "GET", path, extras=self._extras)
-            if run.status in _SETTLED:
+            found, headers = self._fetch()
+            if self._is_settled(found):
                 break
             if self._interrupted.wait(_wished_interval_ms(headers) / 1000):
                 raise APIUserAbortError()
-        steps = self._all(RunStep, f"{path}/steps", {})
-        messages = self._all(
-            Message, url_path("/threads/{}/messages", self._ids[0]), {"run_id": self._ids[1]}
-        )
-        self._events = missing_events(self._core, run.to_dict(), steps, messages)
+        self._events = self._missing(found)
 
     def ready(self, seconds: float) -> bool:
         return True
@@ -113,9 +178,3 @@ class _Polled:
 
     def redact(self, value: Any) -> Any:
         return value
-
-    def _all(self, item: Any, path: str, query: dict[str, object]) -> list[Any]:
-        pages = self._api.fetch_page(
-            item, path, query={**query, "order": "asc", "limit": 100}, extras=self._extras
-        )
-        return [one.to_dict() for one in pages]

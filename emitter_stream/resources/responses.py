@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .._not_given import NOT_GIVEN, NotGiven
 from ..engine.plain import Stream
-from ..engine.resuming import ResumingSource
 from ..engine.sources import HTTPSource, Source
 from ..streams.responses.core import ResponseCore
 from ..streams.responses.parsing import ResponseParser
-from ..streams.responses.resume import ResponseResumption
 from ..streams.responses.stream import ResponseStream
 from ..streams.structured import is_structure, response_tool
 from ..streams.structured import text_format as structured_format
@@ -22,6 +19,7 @@ from ._page import CursorPage
 from ._params import CallParams, sends_unknown
 from ._path import url_path
 from ._response_params import ResponseParams, ResponseParseParams, ResponseStreamParams
+from ._resume import resuming_response
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -85,7 +83,8 @@ class Responses(Resource):
 
         With ``resume=True`` the stream goes on where it was when its connection breaks, if the
         server still has the response: those begun with ``background=True`` live on without their
-        client.
+        client. Where the server cannot go on with its events, the response is asked for until it is
+        over, and what is missing comes as deltas.
         """
         fields: dict[str, Any] = {**params}
         fields.pop("stream", None)
@@ -103,16 +102,12 @@ class Responses(Resource):
             exchange = self._api.exchange("GET", path, query=query, extras=extras)
         source: Source = HTTPSource(exchange, core)
         if resume:
-            again = functools.partial(self._again, extras.without_body(), core)
+            query = {"include": body.get("include", NOT_GIVEN)}
             is_inline = inline and self._api.tool_caller is None
-            source = ResumingSource(source, ResponseResumption(core, again), inline=is_inline)
+            source = resuming_response(
+                self._api, extras, core, exchange, query=query, inline=is_inline
+            )
         return self._api.streams.make(ResponseStream, source, core, extras.signal, inline=inline)
-
-    def _again(self, extras: Extras, core: ResponseCore, response_id: str, after: int) -> Source:
-        """Return the events of a response behind number ``after``."""
-        path = url_path("/responses/{}", response_id)
-        query = {"stream": True, "starting_after": after}
-        return HTTPSource(self._api.exchange("GET", path, query=query, extras=extras), core)
 
     @sends_unknown
     def parse(self, **params: Unpack[ResponseParseParams]) -> Response:
@@ -226,6 +221,8 @@ def _sent(params: Mapping[str, object]) -> tuple[dict[str, Any], Extras]:
         body["text"] = {**text, "format": _format(text["format"])}
     if isinstance(body.get("tools"), Iterable):
         body["tools"] = [_tool(tool) for tool in body["tools"]]
+    if isinstance(body.get("include"), Iterable) and not isinstance(body["include"], str):
+        body["include"] = list(body["include"])  # it may be sent more than once
     if isinstance(body.get("input"), Iterable) and not isinstance(body["input"], str | Mapping):
         body["input"] = list(body["input"])
     return body, extras

@@ -102,6 +102,9 @@ class RunResumption:
         attached, self._attaches = self._attaches, False
         return attached
 
+    def was_told_nothing(self) -> None:
+        """Do nothing: a server that stops ends what is attached to it; another goes on."""
+
 
 def _ids_of(run: Any) -> _Ids | None:
     data = run.to_dict() if run is not None and hasattr(run, "to_dict") else {}

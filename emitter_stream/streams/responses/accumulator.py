@@ -19,7 +19,7 @@ from ...types._model import plain_copy
 from .changes import CHANGES, output_text, replaced
 from .javascript import as_index, field, own_text
 
-__all__ = ["ITEM_EVENTS", "KNOWN", "LIFECYCLE", "Accumulator", "output_text"]
+__all__ = ["CALLS", "ITEM_EVENTS", "KNOWN", "LIFECYCLE", "Accumulator", "output_text"]
 
 INTERIM: Final = frozenset(("response.created", "response.queued", "response.in_progress"))
 _CUT_SHORT: Final = frozenset(("response.failed", "response.incomplete"))
@@ -94,7 +94,9 @@ _STATUS_EVENTS: Final = {
     and not name.endswith(".partial_image")
 }
 # Calls are told apart by `call_id`; their `id` may come late, or not at all.
-_CALLS: Final = frozenset(("function_call", "custom_tool_call", "shell_call", "shell_call_output"))
+CALLS: Final = frozenset(("function_call", "custom_tool_call", "shell_call", "shell_call_output"))
+"""The types of items that have a ``call_id``."""
+
 OPTIONAL_ID: Final = frozenset(("function_call", "custom_tool_call"))
 """The types of items that may have no ``id``."""
 
@@ -113,6 +115,7 @@ class Accumulator:
         self._done: dict[int, dict[str, Any]] = {}  # copies of the items that are done
         self._open: dict[int, str] = {}  # the identities of the others
         self._keys: set[str] = set()  # the ids and call ids of the snapshot's items
+        self._told: set[tuple[Any, ...]] = set()  # the events but deltas, each with its indexes
         self._out_of_order = False
 
     # What repair asks
@@ -145,6 +148,16 @@ class Accumulator:
     def highest_index(self) -> int:
         """The highest ``output_index`` so far, -1 before the first."""
         return max(self._positions, default=-1)
+
+    # What who goes on elsewhere asks
+
+    def items(self) -> dict[int, dict[str, Any]]:
+        """Return copies of the items so far, by their indexes on the wire."""
+        return {index: plain_copy(self.item(index)) for index in self._positions}
+
+    def has_told(self, kind: str, *indexes: int) -> bool:
+        """Return whether an event has come for an item, or for a part of it; not of deltas."""
+        return (kind, *indexes) in self._told
 
     # Taking in
 
@@ -343,6 +356,9 @@ class Accumulator:
                 handle(event, item, snapshot)
             elif kind in _STATUS_EVENTS:
                 item["status"] = _STATUS_EVENTS[kind]
+        if not kind.endswith(".delta"):
+            indexes = (as_index(event[name]) for name in _INDEXES if name in event)
+            self._told.add((kind, *indexes))
         return event
 
     def _position(self, event: dict[str, Any], snapshot: dict[str, Any]) -> int:
@@ -410,12 +426,13 @@ class Accumulator:
 
 
 _DROPPED: Final = -1
+_INDEXES: Final = ("output_index", "content_index", "summary_index", "command_index")
 
 
 def _identity(item: dict[str, Any]) -> str:
     """Return what stays the same of an item from its first event to its last."""
     kind = item.get("type")
-    item_id = None if kind in _CALLS else item.get("id")
+    item_id = None if kind in CALLS else item.get("id")
     return json.dumps([kind, item_id, item.get("call_id")])
 
 
@@ -432,7 +449,7 @@ def _keys_of(item: dict[str, Any], kind: str) -> list[str]:
         keys.append(f"id:{item_id}")
     elif item_type not in OPTIONAL_ID:
         raise OpenAIError(f"The server sent {kind} with an output item without an id.")
-    if item_type in _CALLS:
+    if item_type in CALLS:
         call_id = item.get("call_id")
         if type(call_id) is not str or (not call_id and item_type != "function_call"):
             raise OpenAIError(f"The server sent {kind} with a call without a call_id.")
@@ -460,7 +477,7 @@ def _check_same_item(before: dict[str, Any], after: dict[str, Any], kind: str) -
     _keys_of(after, kind)
     item_type = before["type"]
     adds_id = "id" not in before and item_type in OPTIONAL_ID
-    names = ("type", *(() if adds_id else ("id",)), *(("call_id",) * (item_type in _CALLS)))
+    names = ("type", *(() if adds_id else ("id",)), *(("call_id",) * (item_type in CALLS)))
     for name in names:
         if before.get(name) != after.get(name):
             raise OpenAIError(

@@ -101,6 +101,14 @@ class ResponseCore:
         """How often each rule of repair.py was needed."""
         return self._repair.counts
 
+    def items(self) -> dict[int, dict[str, Any]]:
+        """Return copies of the items so far, by their ``output_index``."""
+        return self._accumulator.items()
+
+    def has_told(self, kind: str, *indexes: int) -> bool:
+        """Return whether an event other than a delta has come for an item, or a part of it."""
+        return self._accumulator.has_told(kind, *indexes)
+
     def growth(self) -> None:
         """Return ``None``: what is numbered and padded is not recognised by its bytes."""
 
