@@ -140,14 +140,21 @@ class ChatCore:
         string where ``growth()`` says. Raises ``OpenAIError`` where the Node SDK ends the stream.
         """
         growth = self._growth
-        if growth is not None:
-            if event is GROWTH:
-                piece, padding = data if type(data) is tuple else (data, None)
-                return self._grow(growth, piece, padding, None)
-            found = growth.piece_in(data)
-            if found is not None:
-                return self._grow(growth, found, data.get(PADDING), data)
-        return self._take(data)
+        if growth is None:
+            return self._take(data)
+        padding = chunk = None
+        if event is not GROWTH:
+            piece = growth.piece_in(data)
+            if piece is None:
+                return self._take(data)
+            padding, chunk = data.get(PADDING), data
+        elif type(data) is tuple:
+            piece, padding = data
+        else:
+            piece = data
+        listened = self.listened
+        take = growth.take_whole if EVERYTHING in listened else growth.take
+        return take(piece, padding, chunk, listened, self.wanted is not listened)
 
     def finish(self) -> Iterator[Emission]:
         """Take the end of the chunks; ``OpenAIError`` if the answer has not come to its end."""
@@ -169,11 +176,6 @@ class ChatCore:
         yield from self.conversation.add_completion(completion)
 
     # One chunk
-
-    def _grow(self, growth: Growth, piece: str, padding: Any, data: Any) -> Iterator[Emission]:
-        listened = self.listened
-        take = growth.take_whole if EVERYTHING in listened else growth.take
-        return take(piece, padding, data, listened, keep=self.wanted is not listened)
 
     def _take(self, data: Any) -> Iterator[Emission]:
         """Take a chunk, whatever it brings."""

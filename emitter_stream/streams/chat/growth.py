@@ -14,7 +14,7 @@ import attrs
 
 from ...engine.growth import Path
 from ...engine.history import KEEP
-from ...types._model import GrowingText
+from ...types._model import GrowingText, shared_view
 from ...types.chat import (
     ChatCompletionChunk,
     ContentDeltaEvent,
@@ -85,7 +85,7 @@ class Growth:
         return piece if same else None
 
     def take(
-        self, piece: str, padding: Any, data: Any, listened: Container[str], *, keep: bool
+        self, piece: str, padding: Any, data: Any, listened: Container[str], keep: bool
     ) -> Iterator[Emission]:
         """Take a chunk that brings a piece; yield those calls that it leads to that are listened to.
 
@@ -95,7 +95,7 @@ class Growth:
         raise NotImplementedError
 
     def take_whole(
-        self, piece: str, padding: Any, data: Any, listened: Container[str], *, keep: bool
+        self, piece: str, padding: Any, data: Any, listened: Container[str], keep: bool
     ) -> Iterator[Emission]:
         """Take a chunk for those who want all of its calls, in their order."""
         due = self._append(piece)
@@ -119,9 +119,11 @@ class Growth:
         text = container[field]
         if type(text) is not GrowingText or not text.append(piece):
             grow(container, field, piece)
+        if json is None:
+            return False
         if due:
-            container[self.value_field] = json.value(self.read())  # type: ignore[union-attr]
-        elif json is not None and piece and container.get(self.value_field) is not None:
+            container[self.value_field] = json.value(self.read())
+        elif piece and container.get(self.value_field) is not None:
             self.forget_value()
         return due
 
@@ -178,7 +180,7 @@ class ContentGrowth(Growth):
     value_field: ClassVar[str] = "parsed"
 
     def take(
-        self, piece: str, padding: Any, data: Any, listened: Container[str], *, keep: bool
+        self, piece: str, padding: Any, data: Any, listened: Container[str], keep: bool
     ) -> Iterator[Emission]:
         due = self._append(piece)
         if keep:
@@ -192,7 +194,7 @@ class ContentGrowth(Growth):
             event = {"delta": piece, "snapshot": self.read()}
             if "parsed" in self.container:  # also beside a refusal, where it stays as it was
                 event["parsed"] = self.container["parsed"]
-            yield "content.delta", (ContentDeltaEvent(event),)
+            yield "content.delta", (shared_view(ContentDeltaEvent, event),)
 
     def _delta(self, delta: dict[str, Any], piece: str) -> dict[str, Any]:
         return {**delta, "content": piece}
@@ -202,7 +204,7 @@ class ContentGrowth(Growth):
         event = {"delta": piece, "snapshot": text}
         if "parsed" in self.container:
             event["parsed"] = self.container["parsed"] if self.json is None else value
-        yield "content.delta", (ContentDeltaEvent(event),)
+        yield "content.delta", (shared_view(ContentDeltaEvent, event),)
 
 
 _ARGUMENTS = "tool_calls.function.arguments.delta"
@@ -221,7 +223,7 @@ class ArgumentsGrowth(Growth):
         self.container.pop("parsed_arguments", None)
 
     def take(
-        self, piece: str, padding: Any, data: Any, listened: Container[str], *, keep: bool
+        self, piece: str, padding: Any, data: Any, listened: Container[str], keep: bool
     ) -> Iterator[Emission]:
         due = self._append(piece)
         if keep:
@@ -245,7 +247,7 @@ class ArgumentsGrowth(Growth):
         yield _ARGUMENTS, (self._event(piece, text, value),)
 
     def _event(self, piece: str, text: str, value: Any) -> FunctionToolCallArgumentsDeltaEvent:
-        event = {
+        event: dict[str, Any] = {
             "name": self.container["name"],
             "index": self.index,
             "arguments": text,
@@ -253,7 +255,9 @@ class ArgumentsGrowth(Growth):
         }
         if value is not None:
             event["parsed_arguments"] = value
-        return FunctionToolCallArgumentsDeltaEvent(event)
+        made: FunctionToolCallArgumentsDeltaEvent
+        made = shared_view(FunctionToolCallArgumentsDeltaEvent, event)
+        return made
 
 
 def grow(container: dict[str, Any], field: str, piece: str) -> None:
