@@ -11,7 +11,7 @@ import functools
 import itertools
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -224,9 +224,10 @@ class EventStream(PythonNames):
         delivery.refuse_elsewhere()
         delivery.refuse_inside()
         registration = self._emitter.register(event, hear, once=True)
-        delivery.attach(registration)
         try:
-            self._wait(lambda: bool(heard), timeout)
+            with self._left_at_ctrl_c():
+                delivery.attach(registration)
+                self._wait(lambda: bool(heard), timeout)
         finally:
             self._emitter.detach(registration)
         if heard:
@@ -263,7 +264,8 @@ class EventStream(PythonNames):
             buffer = InlineBuffer(waits, last_only=last_only)
         else:
             buffer = Buffer(waits)
-        return kind(self._delivery, buffer, event, convert, self.controller.abort, **options)
+        with self._left_at_ctrl_c():
+            return kind(self._delivery, buffer, event, convert, self.controller.abort, **options)
 
     def __enter__(self) -> Self:
         return self
@@ -305,9 +307,15 @@ class EventStream(PythonNames):
         return f"<{type(self).__name__} {state if self.ended else 'running'}>"
 
     def _wait(self, is_so: Callable[[], bool], timeout: float | None) -> None:
-        try:
+        with self._left_at_ctrl_c():
             if not self._waits.wait_until(is_so, _seconds(timeout)):
                 raise TimeoutError(f"the stream was still running after {timeout} seconds")
+
+    @contextlib.contextmanager
+    def _left_at_ctrl_c(self) -> Iterator[None]:
+        """Abort at a Ctrl-C, also one that comes before the wait itself has begun."""
+        try:
+            yield
         except KeyboardInterrupt:
             self.leave()
             raise

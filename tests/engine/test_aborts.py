@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 
 import pytest
@@ -197,3 +198,29 @@ def test_an_iterator_of_an_aborted_stream_raises(stream_of):
     with pytest.raises(APIUserAbortError):
         iterate()
     assert len(seen) == 10
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda stream: stream.emitted("run"),
+        lambda stream: list(stream),
+        lambda stream: list(stream.text_deltas),
+    ],
+    ids=["emitted", "for", "text"],
+)
+def test_ctrl_c_before_the_wait_has_begun_aborts_as_well(connect, wait):
+    """While what waits attaches its listener, and rings for it, it is in the method already."""
+    stream = connect(hang(HALF, "chunked")).beta.threads.runs.stream("t", assistant_id="a")
+    delivery = stream._delivery
+    attach = delivery.attach
+
+    def interrupted(*args, **options) -> None:
+        attach(*args, **options)
+        signal.raise_signal(signal.SIGINT)
+
+    delivery.attach = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        wait(stream)
+    with pytest.raises(APIUserAbortError):
+        stream.done(timeout=PATIENCE)

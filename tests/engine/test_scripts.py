@@ -311,7 +311,8 @@ INTERRUPT = """
     import os, signal, time
     from emitter_stream import APIUserAbortError
 
-    def interrupt():  # as soon as the main thread sits in a wait of the library
+    def interrupt():  # once it is answered, as soon as the main thread sits in a wait of the library
+        connected.wait()
         main = threading.main_thread().ident
         while True:
             frame, files = sys._current_frames()[main], []
@@ -323,6 +324,8 @@ INTERRUPT = """
                 return
             time.sleep(0.01)
 
+    connected = threading.Event()
+    stream.on("connect", connected.set)
     threading.Thread(target=interrupt, daemon=True).start()
     try:
         {wait}
