@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections import defaultdict
@@ -88,6 +89,7 @@ def unit_of(module: str) -> str:
 MODULES = {module_of(path): path for path in FILES}
 
 
+@functools.cache  # read when a test asks for it, not by each worker when it collects
 def imports_of(module: str) -> tuple[set[str], set[str]]:
     """Give what a module imports, wherever it does: modules of this package, and other packages."""
     own, other = set(), set()
@@ -113,11 +115,10 @@ def imports_of(module: str) -> tuple[set[str], set[str]]:
     return own, other
 
 
-IMPORTED = {module: imports_of(module) for module in MODULES}
-IMPORTS = {
-    module: ({unit_of(name) for name in own} - {unit_of(module)}, other)
-    for module, (own, other) in IMPORTED.items()
-}
+def uses(module: str) -> tuple[set[str], set[str]]:
+    """Give what a module imports: units other than its own, and other packages."""
+    own, other = imports_of(module)
+    return {unit_of(name) for name in own} - {unit_of(module)}, other
 
 
 def test_the_files_are_there():
@@ -133,7 +134,7 @@ def test_order(unit):
     below = set(ORDER[: ORDER.index(unit)])
     for module in MODULES:
         if unit_of(module) == unit:
-            above = IMPORTS[module][0] - below
+            above = uses(module)[0] - below
             assert not above, f"{module} imports {above}; if that is meant, see to ORDER"
 
 
@@ -142,7 +143,7 @@ def test_no_circles():
     graph = defaultdict(set)
     for module in MODULES:
         if module != "emitter_stream":
-            graph[unit_of(module)] |= IMPORTS[module][0]
+            graph[unit_of(module)] |= uses(module)[0]
     done: set[str] = set()
 
     def visit(unit: str, way: tuple[str, ...]) -> None:
@@ -162,7 +163,7 @@ def test_core_does_nothing():
     cores = [".".join(p) for p in parts if p[1:2] == ["streams"] and p[-1] in CORES]
     assert cores
     for core in cores:
-        assert IMPORTS[core][1] & WORLD == set(), core
+        assert uses(core)[1] & WORLD == set(), core
 
 
 def test_no_stream_knows_another():
@@ -170,7 +171,7 @@ def test_no_stream_knows_another():
     for module in MODULES:
         if module.startswith("emitter_stream.streams."):
             here = module.split(".")[2]
-            names = {name.split(".")[2] for name in IMPORTED[module][0] if name.count(".") > 2}
+            names = {name.split(".")[2] for name in imports_of(module)[0] if name.count(".") > 2}
             folders = {name for name in names if (PACKAGE / "streams" / name).is_dir()}
             assert folders <= {here}, module
 
@@ -179,7 +180,7 @@ def test_one_home_for_each_library():
     """A third-party package is imported by one unit only, so that it can be exchanged there."""
     homes = defaultdict(set)
     for module in MODULES:
-        for name in IMPORTS[module][1] - sys.stdlib_module_names - EVERYWHERE:
+        for name in uses(module)[1] - sys.stdlib_module_names - EVERYWHERE:
             homes[name].add(unit_of(module))
     assert {name: homes[name] for name in HOMES} == HOMES
     shared = {name: units for name, units in homes.items() if len(units) > 1}
@@ -198,10 +199,10 @@ def test_server_stands_alone():
         "emitter_stream.server.local": neutral,
         "emitter_stream.server.models.upstream": leaves,
     }
-    assert not any(IMPORTS[module][0] for module in MODULES if unit_of(module) in neutral)
+    assert not any(uses(module)[0] for module in MODULES if unit_of(module) in neutral)
     for module in MODULES:
         if unit_of(module) == "emitter_stream.server":
-            assert IMPORTS[module][0] <= shared.get(module, set()), module
+            assert uses(module)[0] <= shared.get(module, set()), module
 
 
 def test_face_only_imports():
