@@ -132,7 +132,16 @@ def brief(call: Any) -> str:
 
 def difference(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
     """Say where two whole results (trace, final, state) differ first, or give None."""
-    theirs = plain_result({**theirs, "trace": pristine(theirs["trace"])})
+    return difference_from(expected(theirs), ours)
+
+
+def expected(golden: dict[str, Any]) -> dict[str, Any]:
+    """Give what a golden file wants of us, for any number of comparisons."""
+    return plain_result({**golden, "trace": pristine(golden["trace"])})
+
+
+def difference_from(theirs: dict[str, Any], ours: dict[str, Any]) -> str | None:
+    """Say where a whole result differs first from what is `expected`, or give None."""
     for at, (mine, node) in enumerate(zip(ours["trace"], theirs["trace"], strict=False)):
         if not same(mine, node):
             return f"call {at}:\n  here {brief(mine)}\n  Node {brief(node)}"
