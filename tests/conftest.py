@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from left_behind import stream_threads, wait_until
-from scripted_server import PATIENCE, Script, ScriptedServer
+from scripted_server import PATIENCE, Script, ScriptedServer, sse
 
 if TYPE_CHECKING:
     from emitter_stream.server import LocalServer
@@ -79,6 +79,25 @@ def stream_of(connect) -> Callable[..., object]:
         return client.beta.threads.runs.stream("thread_1", assistant_id="asst_1")
 
     return start
+
+
+@pytest.fixture(scope="module")
+def vector_stream() -> Iterator[Callable[..., object]]:
+    """Serve the parity vectors; give a function that streams one, with nobody listening yet."""
+    from parity.compare import VECTORS
+
+    from emitter_stream import OpenAI
+
+    def script(exchange):
+        name, piece, framing = exchange.request.target.split("/")[3].split("~")
+        sse(VECTORS[name][0].read_bytes(), int(piece), framing)(exchange)
+
+    with ScriptedServer(script) as server:
+        client = OpenAI(api_key="sk-test", base_url=server.url, timeout=PATIENCE, max_retries=0)
+        yield lambda name, piece=None, framing="chunked": client.beta.threads.runs.stream(
+            f"{name}~{piece or 0}~{framing}", assistant_id="asst_1"
+        )
+        assert wait_until(lambda: not stream_threads(), 10), f"left behind: {stream_threads()}"
 
 
 @pytest.fixture

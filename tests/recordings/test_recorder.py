@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from left_behind import wait_until
-from parity.compare import HERE, NAMES, PATIENCE, Recorder
+from parity.compare import NAMES, PATIENCE, VECTORS, Recorder
 from parity.transcripts import DONE, answered, encode, function_call, run, started, step, step_delta
 from recorded import HEADER, tool_run, write
 from replays import failure_of, listen, replayed
@@ -30,11 +30,6 @@ from emitter_stream import (
 from emitter_stream.engine.wire import loads
 from emitter_stream.recordings import dumps
 
-SCENARIOS = {
-    path.stem: path
-    for folder in ("scenarios", "more_scenarios")
-    for path in sorted((HERE / folder).glob("*.sse"))
-}
 LOOP = ("functionToolCall", "functionToolCallResult")
 
 
@@ -54,17 +49,23 @@ def recorded(stream, path: Path, names: tuple[str, ...] = NAMES) -> dict:
 # The same as the live stream
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_replay_is_the_live_stream(stream_of, tmp_path, name):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Give a folder for a recording of each scenario."""
+    return tmp_path_factory.mktemp("recordings")
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_replay_is_the_live_stream(vector_stream, folder, name):
     """A replay of every parity scenario has the trace, the finals and the state of the stream."""
-    path = tmp_path / "run.jsonl"
-    live = recorded(stream_of(sse(SCENARIOS[name].read_bytes())), path)
+    path = folder / f"{name}.jsonl"
+    live = recorded(vector_stream(name), path)
     assert replayed(path) == live
 
 
 def test_record_without_listeners_of_events(stream_of, tmp_path):
     """A recording is whole when only texts are listened to, whose events are never made."""
-    body = SCENARIOS["typical_full_run"].read_bytes()
+    body = VECTORS["typical_full_run"][0].read_bytes()
     whole, partly = tmp_path / "whole.jsonl", tmp_path / "partly.jsonl"
     recorded(stream_of(sse(body)), whole)
     stream_of(sse(body, 1000)).record(partly).on("textDelta", lambda: None).start().done()
@@ -199,7 +200,7 @@ def test_record_is_no_listener(stream_of, tmp_path):
 def test_record_late(stream_of, tmp_path, monkeypatch):
     """As long as all of it is kept, a stream that is under way, or over, is recorded whole."""
     monkeypatch.setattr("emitter_stream.engine.delivery.TICK", 0.0)
-    body = SCENARIOS["typical_full_run"].read_bytes()
+    body = VECTORS["typical_full_run"][0].read_bytes()
     begun, ended = (stream_of(sse(body)) for _ in range(2))
     heard, over = threading.Event(), threading.Event()
     begun.on("connect", heard.set)

@@ -57,15 +57,21 @@ def add_vandals(stream: AssistantStream) -> None:
             stream.on(name, lambda first: spoil(first))
 
 
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """Give a folder for a recording of each vector."""
+    return tmp_path_factory.mktemp("recordings")
+
+
 @pytest.mark.parametrize("name", VECTORS)
 @pytest.mark.usefixtures("long_tick")
-def test_what_is_written_to_events_and_deltas_shows_nowhere_else(stream_of, tmp_path, name):
+def test_what_is_written_to_events_and_deltas_shows_nowhere_else(vector_stream, recordings, name):
     """Each call is the golden file's, each relayed and recorded line clean, and so is all that comes late."""
-    body, golden = VECTORS[name][0].read_bytes(), load_golden(VECTORS[name][1])
-    clean = stream_of(sse(body))
+    golden, recording = load_golden(VECTORS[name][1]), recordings / f"{name}.jsonl"
+    clean = vector_stream(name)
     readable, all_events = clean.to_readable_stream(), clean.events("event")
     lines = list_of(readable)
-    stream = stream_of(sse(body)).record(tmp_path / "recording.jsonl")
+    stream = vector_stream(name).record(recording)
     with stream._delivery.still():
         trace = Recorder(stream)
         add_vandals(stream)
@@ -76,7 +82,7 @@ def test_what_is_written_to_events_and_deltas_shows_nowhere_else(stream_of, tmp_
     assert "SPOILED" not in str([plain(delta) for delta, _ in list_of(deltas)])
     result = {"trace": trace.trace, "final": {}, "state": {}}
     assert difference(result, {**golden, "final": {}, "state": {}}) is None
-    assert "SPOILED" not in (tmp_path / "recording.jsonl").read_text(encoding="utf-8")
+    assert "SPOILED" not in recording.read_text(encoding="utf-8")
 
 
 def list_of(iterator) -> list:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 from aio_streams import BODY, AsyncRecorder, PlainRecorder, hanging, nothing, streamed
 from left_behind import stream_threads, wait_until
-from parity.compare import PATIENCE, VECTORS, Recorder, difference, load_golden
+from parity.compare import PATIENCE, VECTORS, Recorder, difference_from, expected, load_golden
 from scripted_server import ScriptedServer, sse
 
 from emitter_stream import APITimeoutError, APIUserAbortError, AssistantStream
@@ -33,19 +33,22 @@ def vectors():
         yield AsyncOpenAI("sk-test", base_url=server.url, timeout=PATIENCE, max_retries=0)
 
 
-@pytest.mark.parametrize(
-    ("kind", "piece"), [(PlainRecorder, 0), (AsyncRecorder, 7)], ids=["whole", "coroutines"]
-)
 @pytest.mark.parametrize("name", VECTORS)
-def test_same_calls_as_node(vectors, name, kind, piece):
+def test_same_calls_as_node(vectors, name):
     """Trace, finals and state are Node's: whole to functions, in pieces to coroutines."""
+    ways = ((PlainRecorder, 0), (AsyncRecorder, 7))
 
     async def main():
-        stream = vectors.beta.threads.runs.stream(f"{name}~{piece}", assistant_id="asst_1")
-        return await kind(stream).result()
+        start = vectors.beta.threads.runs.stream
+        return [
+            await kind(start(f"{name}~{piece}", assistant_id="asst_1")).result()
+            for kind, piece in ways
+        ]
 
-    problem = difference(asyncio.run(main()), load_golden(VECTORS[name][1]))
-    assert problem is None, f"{name}: {problem}"
+    theirs = expected(load_golden(VECTORS[name][1]))
+    for (kind, piece), ours in zip(ways, asyncio.run(main()), strict=True):
+        problem = difference_from(theirs, ours)
+        assert problem is None, f"{name}, pieces of {piece} to {kind.__name__}: {problem}"
 
 
 @pytest.mark.parametrize("name", ["typical_full_run", "malformed_json", "two_tool_steps"])

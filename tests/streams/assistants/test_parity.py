@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from left_behind import stream_threads, wait_until
-from parity.compare import (
-    HERE,
-    PATIENCE,
-    VECTORS,
-    Recorder,
-    difference_from,
-    expected,
-    load_golden,
-)
-from scripted_server import ScriptedServer, sse
+from parity.compare import HERE, VECTORS, Recorder, difference_from, expected, load_golden
 
-from emitter_stream import OpenAI
 from emitter_stream.engine import shared
 from emitter_stream.sse import EventSource
 
@@ -46,22 +35,6 @@ def cuts_of(name: str, size: int) -> list[tuple[int | None, str]]:
     ]
 
 
-@pytest.fixture(scope="module")
-def stream_of():
-    """Serve all vectors; give a function that streams one in these pieces, nobody listening yet."""
-
-    def script(exchange):
-        name, piece, framing = exchange.request.target.split("/")[3].split("~")
-        sse(VECTORS[name][0].read_bytes(), int(piece), framing)(exchange)
-
-    with ScriptedServer(script) as server:
-        client = OpenAI(api_key="sk-test", base_url=server.url, timeout=PATIENCE, max_retries=0)
-        yield lambda name, piece, framing: client.beta.threads.runs.stream(
-            f"{name}~{piece or 0}~{framing}", assistant_id="asst_1"
-        )
-        assert wait_until(lambda: not stream_threads()), f"left behind: {stream_threads()}"
-
-
 def check(stream, theirs, what: str) -> None:
     """Compare the whole result of a stream with what is expected."""
     problem = difference_from(theirs, Recorder(stream).result())
@@ -75,20 +48,20 @@ def test_vectors_are_complete():
 
 
 @pytest.mark.parametrize("name", VECTORS)
-def test_same_calls_as_node(stream_of, monkeypatch, name):
+def test_same_calls_as_node(vector_stream, monkeypatch, name):
     """Trace, finals and state are Node's, however the body is cut, and whoever reads it."""
     scenario, golden = VECTORS[name]
     theirs = expected(load_golden(golden))
     for piece, framing in cuts_of(name, scenario.stat().st_size):
-        check(stream_of(name, piece, framing), theirs, f"{name}, pieces of {piece}, {framing}")
+        check(vector_stream(name, piece, framing), theirs, f"{name}, pieces of {piece}, {framing}")
     monkeypatch.setattr(shared, "FROM", 0)
-    check(stream_of(name, 7, "close"), theirs, f"{name}, where one thread reads for many")
+    check(vector_stream(name, 7, "close"), theirs, f"{name}, where one thread reads for many")
 
 
 @pytest.mark.parametrize("name", ["typical_full_run", "malformed_json", "sse_unterminated_last"])
-def test_same_calls_as_node_when_compressed(stream_of, name):
+def test_same_calls_as_node_when_compressed(vector_stream, name):
     """Trace, finals and state are Node's when the body is gzip, in pieces of 1,000 bytes."""
-    check(stream_of(name, 1000, "gzip"), expected(load_golden(VECTORS[name][1])), name)
+    check(vector_stream(name, 1000, "gzip"), expected(load_golden(VECTORS[name][1])), name)
 
 
 @pytest.mark.parametrize("name", VECTORS)
