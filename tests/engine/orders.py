@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 READER = 0
@@ -10,9 +11,13 @@ READER = 0
 
 def orders(*counts: int) -> Iterator[tuple[int, ...]]:
     """Yield all orders of the steps of several actors: as many of the number n as `counts[n]` says."""
-    if not any(counts):
-        yield ()
-    for actor, count in enumerate(counts):
-        if count:
-            left = [others - (number == actor) for number, others in enumerate(counts)]
-            yield from ((actor, *rest) for rest in orders(*left))
+    *others, last = counts
+    if not others:
+        yield (READER,) * last
+        return
+    for rest in orders(*others):
+        for places in itertools.combinations(range(len(rest) + last), last):
+            order = list(rest)
+            for place in places:
+                order.insert(place, len(others))
+            yield tuple(order)
