@@ -196,11 +196,11 @@ class GatedModel:
 
 @final
 class Process:
-    """`emitter-stream serve` as a process of its own."""
+    """`emitter-stream serve` as a process of its own; `program` is what Python runs."""
 
-    def __init__(self, *args: str) -> None:
+    def __init__(self, *args: str, program: tuple[str, ...] = ("-m", "emitter_stream.cli")) -> None:
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "emitter_stream.cli", "serve", "--port", "0", *args],
+            [sys.executable, *program, "serve", "--port", "0", *args],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

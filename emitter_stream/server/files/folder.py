@@ -7,10 +7,10 @@ import contextlib
 import errno
 import hashlib
 import io
+import math
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -106,13 +106,19 @@ class Folder:
 
     async def sweep(self, keep: Callable[[str], bool], age: float = 0.0) -> None:
         def remove() -> None:
+            before = self._now() - age if age else math.inf
             for entry in os.scandir(self._path):
                 if entry.is_file(follow_symlinks=False) and not keep(entry.name):
                     with contextlib.suppress(OSError):  # another server may be quicker
-                        if not age or entry.stat().st_mtime <= time.time() - age:
+                        if entry.stat().st_mtime <= before:
                             os.unlink(entry.path)
 
         await self.call(remove)
+
+    def _now(self) -> float:
+        """Return the time as the folder has it: several hosts may share it, and have their own."""
+        with tempfile.NamedTemporaryFile(dir=self._path, prefix="now-") as probe:
+            return os.fstat(probe.fileno()).st_mtime
 
     async def call(self, function: Callable[[], T]) -> T:
         return await call_disk(self._thread, function)

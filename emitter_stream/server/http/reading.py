@@ -16,6 +16,7 @@ from .errors import ApiError, bad_request, shorten
 MAX_BODY = 16 * 1024 * 1024
 # Far below what any interpreter can take in a body, in storing it and in answering with it.
 MAX_DEPTH = 100
+BEYOND_ALL = 2**31 - 2  # events, of any run; and what comes behind it is a number to each database
 # None at all, and what curl and urllib say of a body if nobody tells them, are taken too.
 _IS_JSON = re.compile(
     r"\s*($|(application/([\w.-]+\+)?json|application/x-www-form-urlencoded)\s*($|;))",
@@ -55,7 +56,7 @@ def read_after(request: Request) -> int:
             name,
             "invalid_type",
         )
-    return int(raw)
+    return min(int(raw), BEYOND_ALL)
 
 
 def cut_page(items: list[Json], page: Page) -> Json:

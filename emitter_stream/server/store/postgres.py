@@ -189,8 +189,9 @@ class PostgresDatabase:
     def _look_at_clock(self, session: Transaction) -> None:
         before = time.monotonic()
         now = self._now(session)
-        if time.monotonic() - before < 1.0:  # else nobody knows when that was
-            self._ahead = now - before
+        # It was that late at some moment in between: what is known already is corrected as far as
+        # that says, however long it took.
+        self._ahead = min(max(self._ahead, now - time.monotonic()), now - before)
 
     def _open(self) -> None:
         with self._engine.begin() as connection:

@@ -40,10 +40,11 @@ def soon(monkeypatch) -> None:
 class Events:
     """Events of a run, read on a thread of their own."""
 
-    def __init__(self, raw: Raw, run: dict[str, Any]) -> None:
+    def __init__(self, raw: Raw, run: dict[str, Any], after: int = 0) -> None:
         self.names: list[str] = []
+        self.is_open = threading.Event()
         self._came = threading.Condition()
-        path = f"/threads/{run['thread_id']}/runs/{run['id']}/events"
+        path = f"/threads/{run['thread_id']}/runs/{run['id']}/events?after={after}"
         self._thread = threading.Thread(target=self._read, args=(raw, path), daemon=True)
         self._thread.start()
 
@@ -52,6 +53,7 @@ class Events:
         connection.timeout = LONG
         connection.request("GET", raw.prefix + path, headers={"Authorization": "Bearer any"})
         response = connection.getresponse()
+        self.is_open.set()
         for line in iter(response.readline, b""):
             if line.startswith(b"event: "):
                 with self._came:
@@ -116,6 +118,23 @@ def test_cancel_at_another(start, database):
     assert wait_for_run(other, *_ids(run))["status"] == "cancelled"
     assert gate.closed.wait(PATIENCE)
     assert follower.all()[-3:] == ["thread.run.step.cancelled", "thread.run.cancelled", "done"]
+
+
+@pytest.mark.parametrize("after", [2, 9, 2**31, 10**15 - 1])
+def test_from_any_number_on(start, database, after):
+    """A run is followed elsewhere from any number on; one beyond all keeps nothing from others."""
+    gate = GatedModel()
+    one = Raw(start(db=database, model=gate).base_url)
+    other = Raw(start(db=database).base_url)
+    run = begun(one)
+    assert gate.waiting.wait(PATIENCE)
+    late, whole = Events(other, run, after), Events(other, run)
+    assert late.is_open.wait(LONG)
+    whole.wait_for("thread.message.delta")
+    gate.open()
+    names = whole.all()
+    assert names[-2:] == ["thread.run.completed", "done"]
+    assert late.all() == (names[after:] or ["done"])
 
 
 def test_a_response_elsewhere(start, database):
