@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ from databases import new_database, postgres_server
 from proxy import Proxy
 from sqlalchemy.engine import make_url
 
-from emitter_stream import APIError, OpenAI, OpenAIError
+from emitter_stream import APIError, BadRequestError, OpenAI, OpenAIError
 
 OVER = ("completed", "failed", "cancelled", "expired", "incomplete")
 
@@ -190,30 +192,54 @@ class Soak:
     # what must be so
 
     def check(self, base_url: str) -> None:
-        with OpenAI("any", base_url=base_url, max_retries=5, timeout=60.0) as client:
-            by_run: dict[str, dict[str, str]] = {}
-            for thread, acknowledged in self.messages.items():
-                stored = list(client.beta.threads.messages.list(thread, limit=100))
-                missing = set(acknowledged) - {message.id for message in stored}
-                self.expect(not missing, f"messages are lost in {thread}: {missing}")
-                for message in stored:
-                    if message.run_id:
-                        text = "".join(part.text.value for part in message.content)
-                        by_run.setdefault(message.run_id, {})[message.id] = text
-                for run in client.beta.threads.runs.list(thread, limit=100):
-                    self.count("runs")
-                    self.expect(run.status in OVER, f"{run.id} is {run.status}")
-            for _, run_id, texts in self.heard:
-                stored_texts = {k: v for k, v in by_run.get(run_id, {}).items() if v}
-                self.expect(
-                    texts == stored_texts, f"{run_id}: heard {texts}, stored {stored_texts}"
-                )
-                self.count("texts compared")
-            assistant = client.beta.assistants.create(model="m")
-            for thread in self.messages:
-                run = client.beta.threads.runs.create(thread, assistant_id=assistant.id)
-                client.beta.threads.runs.cancel(run.id, thread_id=thread)
-                self.count("threads free")
+        """Look at all that was made, several threads at a time."""
+        with (
+            OpenAI("any", base_url=base_url, max_retries=5, timeout=60.0) as client,
+            ThreadPoolExecutor(6) as pool,
+        ):
+            assistant = client.beta.assistants.create(model="m").id
+            stored: dict[str, dict[str, str]] = {}  # texts by message, by run
+
+            def look(thread: str) -> None:
+                try:
+                    stored.update(self.check_thread(client, thread, assistant))
+                except Exception as error:  # noqa: BLE001 - the other threads are looked at all the same
+                    self.wrong.append(f"{thread}: {type(error).__name__}: {error}")
+
+            list(pool.map(look, self.messages))
+        for _, run_id, texts in self.heard:
+            whole = {message: text for message, text in stored.get(run_id, {}).items() if text}
+            self.expect(texts == whole, f"{run_id}: heard {texts}, stored {whole}")
+            self.count("texts compared")
+
+    def check_thread(self, client: OpenAI, thread: str, assistant: str) -> dict[str, Any]:
+        """Return the texts of a thread's runs, by message."""
+        by_run: dict[str, dict[str, str]] = {}
+        stored = list(client.beta.threads.messages.list(thread, limit=100))
+        missing = set(self.messages[thread]) - {message.id for message in stored}
+        self.expect(not missing, f"messages are lost in {thread}: {missing}")
+        for message in stored:
+            if message.run_id:
+                text = "".join(part.text.value for part in message.content)
+                by_run.setdefault(message.run_id, {})[message.id] = text
+        runs = list(client.beta.threads.runs.list(thread, limit=100))
+        for run in runs:
+            self.count("runs")
+            self.expect(run.status in OVER, f"{run.id} of {thread} is {run.status}")
+        try:
+            made = client.beta.threads.runs.create(thread, assistant_id=assistant).id
+        except BadRequestError as error:
+            # A request that is sent again, since its answer was lost, meets the run that it made.
+            found = re.search(r"already has an active run (\w+)", str(error))
+            made = found[1] if found else ""
+            self.expect(
+                bool(made) and made not in {run.id for run in runs}, f"{thread} is blocked: {error}"
+            )
+            self.count("made, but the answer was lost")
+        with contextlib.suppress(BadRequestError):  # it is over, or the answer was lost
+            client.beta.threads.runs.cancel(made, thread_id=thread)
+        self.count("threads free")
+        return by_run
 
     def expect(self, is_so: bool, what: str) -> None:
         if not is_so:
@@ -244,6 +270,8 @@ def main() -> int:
         time.sleep(15)  # in which what was left must have been ended
         try:
             soak.check(base_url)
+        except Exception as error:  # noqa: BLE001 - what was counted is told all the same
+            soak.wrong.append(f"the check: {type(error).__name__}: {error}")
         finally:
             for server in servers:
                 server.close()
