@@ -76,6 +76,12 @@ def _add_serve(commands: _Commands, run: Run) -> None:
         help="a web page's scheme://host:port whose scripts may use the server; repeatable",
     )
     serve.add_argument(
+        "--max-connections",
+        type=int,
+        metavar="N",
+        help="at once, others are answered 503; as many as open files allow, at most 10000, if not given",
+    )
+    serve.add_argument(
         "--db",
         default=":memory:",
         metavar="PATH",

@@ -98,6 +98,7 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
             allow_origins=args.allow_origin,
             api_key_file=args.api_key_file,
             any_key=args.any_key,
+            max_connections=args.max_connections,
             tokens_per_second=args.tokens_per_second,
         )
     except ValueError as exc:

@@ -20,9 +20,10 @@ from .cage import find_cage
 from .files.folder import Bytes, Folder
 from .files.ingest import Embedder
 from .http.app import create_app
-from .http.connection import TimedConnection
+from .http.connection import connections_of
 from .http.doors import Doors
 from .http.keys import Keys
+from .http.places import Places
 from .models.model import Model
 from .models.scripted import ScriptedModel
 from .models.upstream import Upstream
@@ -89,7 +90,9 @@ class LocalServer:
     free one. Requests must name loopback, `host` or one of `allowed_hosts` (a name, `*.name` or
     `*`), and come with a key: one of those in `api_key_file`, each of which sees its own objects only,
     else any. A server that others can reach needs that file, or `any_key=True`; one on every address
-    the file or names. `allow_origins` are the web pages whose scripts may use it. A server can be started once; `start` raises `OSError` if the address is taken and
+    the file or names. `allow_origins` are the web pages whose scripts may use it. Of more than
+    `max_connections` at once (by default what the system's limit of open files has room for, at most 10,000)
+    the others are answered 503. A server can be started once; `start` raises `OSError` if the address is taken and
     `DatabaseUnusable` if the database cannot be opened.
     """
 
@@ -108,6 +111,7 @@ class LocalServer:
         allow_origins: Iterable[str] = (),
         api_key_file: str | None = None,
         any_key: bool = False,
+        max_connections: int | None = None,
         run_lifetime: int = 600,
         clock: Clock = time.time,
     ) -> None:
@@ -122,6 +126,7 @@ class LocalServer:
         keys = Keys.read(api_key_file) if api_key_file is not None else None
         self._doors = Doors(host, allowed_hosts, allow_origins, keys, any_key=any_key)
         self._keys = f"those in {api_key_file}" if keys is not None else "any"
+        self._places = Places(max_connections)
         self._lifetime = run_lifetime
         self._clock = clock
         self._base_url: str | None = None
@@ -270,7 +275,7 @@ class LocalServer:
             log_config=None,
             log_level=None,
             access_log=False,
-            http=TimedConnection,
+            http=connections_of(self._places),
             ws="none",
             server_header=False,
             timeout_keep_alive=60,

@@ -33,6 +33,10 @@ class InProcess:
 
     def close(self) -> None:
         self._loop.run_until_complete(self._engine.stop())
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         self._loop.close()
         self._database.close()
         self._files.close()

@@ -1,4 +1,4 @@
-"""A connection of uvicorn's that ends when its client takes too long to send a request.
+"""A connection of uvicorn's that has one of the places, and ends when a request takes too long to be sent.
 
 Uvicorn limits how long a kept connection may be idle, but not how long a request may take to
 arrive: a client that sends a byte now and then, or none at all, would hold its connection for ever.
@@ -14,6 +14,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .errors import ApiError
+from .places import MOST_TURNED_AWAY, RETRY, Places
 
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 120.0
@@ -27,14 +28,26 @@ class TimedConnection(H11Protocol):
 
     The states are h11's of the client: IDLE is a head that is due, SEND_BODY a body. All others
     are a request that is there as a whole; then it is the server's turn.
+
+    Uvicorn's own `limit_concurrency` would refuse the requests of connections that are there
+    already, and in plain text.
     """
 
+    places = Places()  # those of the server; see `connections_of`
+    _has_place = False
     _limit: asyncio.TimerHandle | None = None
     _awaited: Any = None
     _came = 0  # bytes, since the limit was set
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._has_place = self.places.take()
+        if not self._has_place:
+            if self.places.turned_away > MOST_TURNED_AWAY:
+                self._refuse(self.places.error())
+                transport.close()
+                return
+            self.app = self.places.refuse
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -44,6 +57,7 @@ class TimedConnection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._await(None)
+        self.places.leave(had_one=self._has_place)
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
@@ -95,9 +109,15 @@ class TimedConnection(H11Protocol):
         self.transport.close()
 
     def _refuse(self, error: ApiError) -> None:
-        body = error.json()
-        self.transport.write(
-            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\nconnection: close\r\n"
-            b"content-length: %d\r\n\r\n%b"
-            % (error.status, HTTPStatus(error.status).phrase.encode(), len(body), body)
-        )
+        body, phrase = error.json(), HTTPStatus(error.status).phrase
+        headers = {"content-type": "application/json", "connection": "close"}
+        if error.status == 503:
+            headers |= RETRY
+        headers["content-length"] = str(len(body))
+        lines = [f"HTTP/1.1 {error.status} {phrase}", *(f"{k}: {v}" for k, v in headers.items())]
+        self.transport.write("\r\n".join([*lines, "", ""]).encode() + body)
+
+
+def connections_of(places: Places) -> type[TimedConnection]:
+    """Return the connections of one server: uvicorn makes them by a class."""
+    return type("TimedConnection", (TimedConnection,), {"places": places})
