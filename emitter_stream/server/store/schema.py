@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import create_mock_engine, inspect, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -55,7 +57,7 @@ def prepare(connection: Connection) -> None:
     if version == HEAD:
         return
     if version is None and not present & ours:
-        Base.metadata.create_all(connection)
+        _make_tables(connection)
         connection.execute(
             text(
                 f"CREATE TABLE IF NOT EXISTS {_VERSIONS} "
@@ -67,6 +69,26 @@ def prepare(connection: Connection) -> None:
         )
         return
     _migrate(connection)
+
+
+def _make_tables(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        Base.metadata.create_all(connection)
+        return
+    for statement in _sqlite_statements():
+        connection.exec_driver_sql(statement)
+
+
+@functools.cache
+def _sqlite_statements() -> list[str]:
+    """Return what makes the tables: to put it together takes longer than to do it."""
+    made: list[str] = []
+    dialect = sqlite.dialect()
+    engine = create_mock_engine(
+        "sqlite://", lambda ddl, *args, **more: made.append(str(ddl.compile(dialect=dialect)))
+    )
+    Base.metadata.create_all(engine, checkfirst=False)
+    return made
 
 
 def _migrate(connection: Connection) -> None:
