@@ -8,12 +8,19 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from left_behind import stream_threads, wait_until
 from scripted_server import PATIENCE, Script, ScriptedServer, sse
 
 if TYPE_CHECKING:
     from emitter_stream.server import LocalServer
+
+# On a busy machine anything may be slow, also what makes examples.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 # A shell's background jobs ignore Ctrl-C, and what they start does so too; some tests need it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

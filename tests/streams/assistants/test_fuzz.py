@@ -21,7 +21,9 @@ pytestmark = pytest.mark.usefixtures("long_tick")
 ENDS = ["completed", "failed", "cancelled", "expired", "incomplete", "requires_action"]
 CORPUS = load_corpus()
 quick = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 # Any text that JSON can carry, halves of surrogate pairs included.
