@@ -10,7 +10,8 @@ WireEvent = tuple[Any, Any]
 """An event as it came: its name, ``None`` if it had none, and its decoded data.
 
 Or ``GROWTH`` and a string: the event before with that string in the place of its own; or ``GROWTH``
-and two strings, the second of which is in the place of the event's padding.
+and two strings, the second of which is in the place of the event's padding; or these (``None`` for
+the second where there is none) and the event's number.
 """
 
 
@@ -30,6 +31,11 @@ class Codec(Protocol):
     @property
     def padding(self) -> str:
         """The outermost field of an event whose string only pads it; ``""`` if there is none."""
+        ...
+
+    @property
+    def number(self) -> str:
+        """The outermost field of an event that counts the events; ``""`` if there is none."""
         ...
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:

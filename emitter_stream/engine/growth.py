@@ -10,6 +10,7 @@ same object with that string at the path that the core named.
 
 Servers that hide how long the pieces are pad each event with a string of no meaning. It may differ
 as well where an API names the field that it stands in; who wants the whole event gets it with its own.
+So may a number that counts the events.
 """
 
 from __future__ import annotations
@@ -41,20 +42,27 @@ GROWTH: Final = _Growth()
 """What a source gives in place of an event's name for ``the last event, with this piece of text``."""
 
 _decode_string = json.decoder.scanstring  # type: ignore[attr-defined]
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f]").search  # but for what `_strings` puts in itself
+_CONTROL = re.compile("[\x00-\x08\x0c-\x1f]").search  # but for what `_strings` puts in itself
 _SPECIAL = re.compile('["\\\\]').search
+_NUMBERS = re.compile(r"(?:(?:0|[1-9][0-9]{0,17})\n)+").fullmatch
 _columns: Callable[[str], list[str]] = operator.methodcaller("split", "\t")
 
 
 class GrowthMatcher:
     """Recognises frames that equal an earlier one but for one string.
 
-    ``padding`` is the outermost field behind it whose string may differ too, ``""`` for none.
+    ``padding`` is the outermost field behind it whose string may differ too, ``""`` for none, and
+    ``number`` the one before it whose natural number may.
     """
 
-    def __init__(self, padding: str = "") -> None:
+    def __init__(self, padding: str = "", number: str = "") -> None:
         self._padding = padding
-        self._head: bytes | None = None  # the frame up to the string's opening quote, inclusive
+        self._number = number
+        # The frame up to the string's opening quote, inclusive, or up to the number.
+        self._head: bytes | None = None
+        self._gap: str | None = (
+            None  # where there is a number: what stands between it and the string
+        )
         self._tail = ""  # the JSON behind the string's closing quote, or behind that of the padding
         self._between: str | None = None  # where there is padding: what stands before its string
         self._closing = b""  # the last string's closing quote and the tail
@@ -62,14 +70,18 @@ class GrowthMatcher:
         self._skipped = 0
         self._to_skip = 0
 
-    def match(self, frame: bytes) -> str | tuple[str, str] | None:
+    def match(self, frame: bytes) -> str | tuple[Any, ...] | None:
         """Return the string of a frame that equals the learned one around it, else ``None``.
 
-        Where the learned one is padded, it is the string and the padding.
+        Where the learned one is padded, it is the string and the padding; where it is numbered, that,
+        the padding or ``None``, and the number.
         """
         head = self._head
         if head is None or not frame.startswith(head):
             return None
+        if self._gap is not None:
+            found: list[tuple[Any, ...]] = self.matches((frame,), 0)
+            return found[0] if found else None
         text = frame[len(head) :].decode("utf-8", "replace")
         between = self._between
         try:
@@ -106,9 +118,13 @@ class GrowthMatcher:
                 break
             cut.append(frame[start:end])
         found = self._strings(cut) if cut else []
-        if found is None:  # one by one: some may be no JSON
-            known = map(self.match, itertools.islice(frames, at, at + len(cut)))
-            found = list(itertools.takewhile(lambda piece: piece is not None, known))
+        if found is None:
+            found = []
+            for row in cut:
+                alone = self._strings([row])
+                if alone is None:  # no JSON, or another frame
+                    break
+                found += alone
         self._used = self._used or bool(found)
         return found
 
@@ -118,25 +134,44 @@ class GrowthMatcher:
         ``None`` if that is not sure for each of them.
         """
         text = b"\n".join(cut).decode("utf-8", "replace")
-        if "\t" in text:  # no JSON; it stands for what is between two strings from here on
+        if (
+            "\t" in text or "\v" in text
+        ):  # no JSON; they stand for what is between two strings below
             return None
+        if self._gap is not None:
+            text = text.replace(self._gap, "\v")
         if self._between is not None:
             text = text.replace(f'"{self._between}', "\t")
         rows = text.split("\n")
         if len(rows) != len(cut) or _CONTROL(text) is not None:
             return None
-        is_plain = _SPECIAL(text) is None
         try:
-            if self._between is None:
-                if is_plain:
-                    return rows
-                return [row if _SPECIAL(row) is None else _whole_string(row) for row in rows]
-            if is_plain:
-                return [(piece, padding) for piece, padding in map(_columns, rows)]
-            pairs = map(_columns, rows)
-            return [(_whole_string(piece), _whole_string(padding)) for piece, padding in pairs]
+            if self._gap is not None:
+                pairs = [row.split("\v") for row in rows]
+                numbers = [number for number, _ in pairs]
+                if _NUMBERS("\n".join([*numbers, ""])) is None:
+                    return None
+                rows = [rest for _, rest in pairs]
+            is_plain = _SPECIAL(text) is None
+            pieces = self._plain(rows) if is_plain else self._decoded(rows)
         except ValueError:
             return None
+        if self._gap is None:
+            return pieces
+        if self._between is None:
+            return [(piece, None, int(n)) for piece, n in zip(pieces, numbers, strict=True)]
+        return [(*both, int(n)) for both, n in zip(pieces, numbers, strict=True)]
+
+    def _plain(self, rows: list[str]) -> list[Any]:
+        if self._between is None:
+            return rows
+        return [(piece, padding) for piece, padding in map(_columns, rows)]
+
+    def _decoded(self, rows: list[str]) -> list[Any]:
+        if self._between is None:
+            return [row if _SPECIAL(row) is None else _whole_string(row) for row in rows]
+        pairs = map(_columns, rows)
+        return [(_whole_string(piece), _whole_string(padding)) for piece, padding in pairs]
 
     def forget(self) -> None:
         """Match nothing until the next ``learn``: an event of another kind came between."""
@@ -164,11 +199,17 @@ class GrowthMatcher:
             return
         try:
             _, end = _decode_string(text, start, True)
-            head, tail, between = text[:start], text[end:], None
+            head, tail, between, gap = text[:start], text[end:], None, None
             # Another string than the one that counts, or that one might pass for the probe.
             probe = f"{functools.reduce(operator.getitem, path, data)}?"
             probed = f"{head}{json.dumps(probe)[1:]}"
             wanted = with_piece(data, path, probe)
+            count = data.get(self._number) if self._number else None
+            before, field, rest = head.rpartition(f'"{self._number}":')
+            if type(count) is int and field and rest.startswith(str(count)):
+                head, gap = f"{before}{field}", rest[len(str(count)) :]
+                probed = f"{head}{count + 1}{gap}{json.dumps(probe)[1:]}"
+                wanted = {**wanted, self._number: count + 1}
             field = f'"{self._padding}":'
             if self._padding and type(data.get(self._padding)) is str and field in tail:
                 between, _, rest = tail.rpartition(field)
@@ -186,6 +227,7 @@ class GrowthMatcher:
             self._head = whole + head.encode()
             self._tail = tail
             self._between = between
+            self._gap = gap
             self._closing = b'"' + tail.encode()
 
 

@@ -70,7 +70,7 @@ class HTTPSource:
         self._exchange = exchange
         self._codec = core.codec
         self._growth = core.growth
-        self._matcher = GrowthMatcher(core.codec.padding)
+        self._matcher = GrowthMatcher(core.codec.padding, core.codec.number)
         self._cutter = FrameCutter(exchange.max_event_bytes)
         self._max = exchange.max_event_bytes
         self._at_end = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -23,9 +24,15 @@ NO_STRINGS = st.sampled_from(
 )
 
 
-def frame_of(piece: str, padding: str | None) -> bytes:
+NUMBERS = st.integers(0, 10**6).map(str) | st.sampled_from(
+    ["", "01", "-1", "1.0", "1e1", "\u0661", '"1"', "9" * 18, "9" * 19, "1,", " 1"]
+)
+
+
+def frame_of(piece: str, padding: str | None, number: str | None = None) -> bytes:
     padded = "" if padding is None else f',"more":[],"pad":{padding}'
-    return f'data: {{"id":1,"text":{piece}{padded}}}'.encode()
+    numbered = "" if number is None else f'"number":{number},'
+    return f'data: {{{numbered}"id":1,"text":{piece}{padded}}}'.encode()
 
 
 def odd(frame: bytes) -> st.SearchStrategy[bytes]:
@@ -47,9 +54,10 @@ def odd(frame: bytes) -> st.SearchStrategy[bytes]:
     )
 
 
-def frames(*, padded: bool) -> st.SearchStrategy[list[bytes]]:
-    usual = st.builds(frame_of, STRINGS, STRINGS if padded else st.none())
-    wrong = st.builds(frame_of, STRINGS | NO_STRINGS, NO_STRINGS if padded else st.none())
+def frames(*, padded: bool, numbered: bool) -> st.SearchStrategy[list[bytes]]:
+    numbers = NUMBERS if numbered else st.none()
+    usual = st.builds(frame_of, STRINGS, STRINGS if padded else st.none(), numbers)
+    wrong = st.builds(frame_of, STRINGS | NO_STRINGS, NO_STRINGS if padded else st.none(), numbers)
     return st.lists(st.one_of(usual, usual, usual, wrong, usual.flatmap(odd)), max_size=8)
 
 
@@ -62,7 +70,7 @@ def test_many_frames_are_recognised_as_one_by_one(padded, data):
     learned = frame_of('"learned"', '"padding"' if padded else None)
     text = learned[6:].decode()
     matcher.learn(learned, text, json.loads(text), ("text",))
-    given_frames = [learned, *data.draw(frames(padded=padded))]
+    given_frames = [learned, *data.draw(frames(padded=padded, numbered=False))]
     for at in range(len(given_frames)):
         one_by_one = []
         for frame in given_frames[at:]:
@@ -71,6 +79,39 @@ def test_many_frames_are_recognised_as_one_by_one(padded, data):
                 break
             one_by_one.append(piece)
         assert matcher.matches(given_frames, at) == one_by_one
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_what_is_recognised_of_numbered_frames_is_what_their_json_says(padded, data):
+    """Each gives its text, its padding and its number; alone or with others makes no difference."""
+    matcher = GrowthMatcher("pad" if padded else "", "number")
+    learned = frame_of('"learned"', '"padding"' if padded else None, "0")
+    text = learned[6:].decode()
+    matcher.learn(learned, text, json.loads(text), ("text",))
+    assert matcher.match(learned) == ("learned", "padding" if padded else None, 0)
+    given_frames = [learned, *data.draw(frames(padded=padded, numbered=True))]
+    alone = [matcher.match(frame) for frame in given_frames]
+    known = [*itertools.takewhile(lambda found: found is not None, alone)]
+    assert matcher.matches(given_frames, 0) == known
+    for frame, found in zip(given_frames, alone, strict=True):
+        if found is None:
+            continue
+        value = json.loads(frame[6:].decode("utf-8", "replace"))
+        expected = {"number": found[2], "id": 1, "text": found[0]}
+        if padded:
+            expected |= {"more": [], "pad": found[1]}
+        assert value == expected
+        assert type(value["number"]) is int
+
+
+def test_usual_numbered_frames_are_recognised():
+    """Of frames as they are sent each is, however far the numbers have come."""
+    matcher = GrowthMatcher("pad", "number")
+    sent = [frame_of(f'"{n} "', f'"{n}"', str(n)) for n in (7, 8, 9, 10, 1000, 10**17)]
+    matcher.learn(sent[0], sent[0][6:].decode(), json.loads(sent[0][6:]), ("text",))
+    assert matcher.matches(sent, 1) == [(f"{n} ", f"{n}", n) for n in (8, 9, 10, 1000, 10**17)]
 
 
 def test_nothing_is_recognised_before_a_frame_was_learned():

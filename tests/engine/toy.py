@@ -20,6 +20,7 @@ class ToyCodec:
     api = "toy"
     whole = "word"
     padding = ""
+    number = ""
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:
         return self.from_object(loads(text)) if text else None

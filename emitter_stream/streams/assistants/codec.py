@@ -22,6 +22,7 @@ class _AssistantCodec:
     api = "assistants"
     whole = EACH
     padding = ""
+    number = ""
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:
         if is_heartbeat(name, text, _PREFIX):

@@ -27,6 +27,7 @@ class _ChatCodec:
     api = "chat"
     whole = "chunk"
     padding = "obfuscation"
+    number = ""
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:
         if is_heartbeat(name, text, _NO_PREFIX):

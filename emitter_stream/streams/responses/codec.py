@@ -13,7 +13,10 @@ from ...engine.wire import check_error, is_heartbeat, loads
 from ...exceptions import OpenAIError
 from ...types._model import received
 
-__all__ = ["CODEC"]
+__all__ = ["CODEC", "NUMBER", "PADDING"]
+
+PADDING: Final = "obfuscation"
+NUMBER: Final = "sequence_number"
 
 _NONE = "\n"  # that no name begins with: an `error` in the data is an error under whatever name
 
@@ -30,10 +33,11 @@ class _ResponseCodec:
 
     api = "responses"
     whole = "event"
-    padding = ""
+    padding = PADDING
+    number = NUMBER
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:
-        if is_heartbeat(name, text, "response."):
+        if not text[:1].strip() and is_heartbeat(name, text, "response."):
             return None
         data = loads(text)
         if type(data) is not dict or "error" in data or name == "error":

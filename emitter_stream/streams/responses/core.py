@@ -17,6 +17,7 @@ import attrs
 
 from ...engine.codec import Codec, WireEvent
 from ...engine.core import Emission
+from ...engine.growth import GROWTH, Path
 from ...engine.history import KEEP
 from ...engine.wire import api_error
 from ...exceptions import OpenAIError
@@ -31,7 +32,7 @@ from ...types.responses import (
 )
 from ...types.responses.events import snapshot_view
 from .accumulator import KNOWN, Accumulator
-from .codec import CODEC
+from .codec import CODEC, NUMBER, PADDING
 from .events import EVENTS, OPEN_PREFIX
 from .parsing import ResponseParser, is_cut
 from .repair import Repair
@@ -81,6 +82,7 @@ class ResponseCore:
         self._growth: _Growth | None = None
         self._last: dict[str, Any] | None = None
         self._live: Response | None = None
+        self._name: Any = None  # in the last event's frame
 
     @property
     def current_event(self) -> ResponseStreamEventBase | None:
@@ -109,18 +111,34 @@ class ResponseCore:
         """Return whether an event other than a delta has come for an item, or a part of it."""
         return self._accumulator.has_told(kind, *indexes)
 
-    def growth(self) -> None:
-        """Return ``None``: what is numbered and padded is not recognised by its bytes."""
+    def growth(self) -> Path | None:
+        """Return where the last event's text stands, if the next may differ in that alone."""
+        return None if self._growth is None else ("delta",)
 
-    def grown(self, piece: str) -> WireEvent:
-        """Raise: no event comes by its bytes."""
-        raise AssertionError(piece)
+    def grown(self, piece: Any) -> WireEvent:
+        """Return the event that ``GROWTH`` with ``piece`` stands for, by its name and data."""
+        last = self._last
+        assert last is not None
+        event = last.copy()
+        if type(piece) is str:
+            event["delta"] = piece
+            return self._name, event
+        event["delta"] = piece[0]
+        if piece[1] is not None:
+            event[PADDING] = piece[1]
+        if len(piece) == 3:
+            event[NUMBER] = piece[2]
+        return self._name, event
 
     def feed(self, name: Any, event: Any) -> Iterable[Emission]:
         """Take one event, with what stood in its ``event:`` line; return the calls it leads to.
 
         Raises ``APIError`` for the server's error, ``OpenAIError`` for an event that does not fit.
         """
+        if name is GROWTH:
+            name, event = self.grown(event)
+        else:
+            self._name = name
         growth = self._growth
         if growth is None:
             return self._take(name, event)
@@ -147,7 +165,11 @@ class ResponseCore:
         if self.wanted is not listened or self._starting_after is not None or "event" in listened:
             return self._calls(kind, event, growth.event)
         # Nobody listens to every event: what most programs do.
-        return ((kind, (growth.event(event, True),)),) if kind in listened else ()
+        if kind not in listened:
+            return ()
+        if growth.view is None:
+            return ((kind, (ResponseStreamEventBase(event),)),)
+        return ((kind, (snapshot_view(growth.view, event, (growth.text, growth.length, True)),)),)
 
     def finish(self) -> Iterable[Emission]:
         """Take the end of the events; raises ``OpenAIError`` for texts that cannot be parsed."""
