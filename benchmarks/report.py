@@ -218,6 +218,8 @@ def render(
             out += growth_table(runner, by_name["growth, small"], section)
             continue
         base = bases.get(section.name, "Node SDK" if "streams" in section.job else "floor")
+        if section.name.startswith("many, asyncio"):
+            base = "bare epoll loop"
         if base == "Node SDK" and not runner.results[section.name][base]:
             base = section.entries[-1].label
         out += [describe(runner, section), "", *section_table(runner, section, base)]

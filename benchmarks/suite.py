@@ -119,6 +119,11 @@ def sections(quick: bool) -> list[Section]:
     for streams in (1, 100, 500, 1_000, 2_000):
         job = {**pace, "streams": streams}
         result.append(Section(f"many: {streams:,} streams", scale(3, 1), job, many))
+    python = Entry("Python SDK", "python_aio", rounds=1)
+    on_loop = [Entry("bare epoll loop", "epoll"), Entry("ours", "aio"), python]
+    for streams in (1, 100, 1_000, 2_000):
+        job = {**pace, "streams": streams}
+        result.append(Section(f"many, asyncio: {streams:,} streams", scale(3, 1), job, on_loop))
     return result
 
 
@@ -140,7 +145,7 @@ def absent(script: str) -> str | None:
     """Why a contestant cannot take part."""
     if script == "node_sdk" and not node_modules():
         return "not present (EMITTER_STREAM_NODE_MODULES)"
-    needs = {"python_sdk": "openai", "limit": "orjson"}.get(script)
+    needs = {"python_sdk": "openai", "python_aio": "openai", "limit": "orjson"}.get(script)
     if needs and not importlib.util.find_spec(needs):
         return f"not present ({needs})"
     return None

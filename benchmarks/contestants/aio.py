@@ -1,0 +1,30 @@
+"""This library on an event loop, many streams at once: .on("textDelta")."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from benchmarks.contestants.measure import Job, Meter, job
+from emitter_stream.aio import AsyncOpenAI
+
+
+async def run(work: Job) -> None:
+    meter = Meter(work)
+
+    def listener(delta: Any, snapshot: Any) -> None:
+        if meter.waits_for_first:
+            meter.first()
+        meter.stamp(delta.value)
+
+    meter.start()
+    async with AsyncOpenAI(api_key="sk-none", base_url=work.url) as client:
+        streams = []
+        for _ in range(work.streams):
+            stream: Any = client.beta.threads.runs.stream("thread_1", assistant_id="asst_1")
+            streams.append(stream.on("textDelta", listener))
+        await asyncio.gather(*(stream.done() for stream in streams))
+    meter.finish(len(meter.late))
+
+
+asyncio.run(run(job()))
