@@ -13,6 +13,8 @@ import concurrent.futures.thread  # noqa: F401 - so that what it registers below
 import contextlib
 import functools
 import opcode
+import os
+import signal
 import sys
 import threading
 import time
@@ -141,9 +143,22 @@ def _interrupted() -> None:
     """Abort, and let the interpreter end by the signal, as it does after any Ctrl-C."""
     with contextlib.suppress(KeyboardInterrupt):  # again: not even for a running listener
         _wait(aborting=True)
-    # CPython notes when a program's text has ended by Ctrl-C.
-    with contextlib.suppress(KeyboardInterrupt):
-        exec("raise KeyboardInterrupt")  # noqa: S102
+    # Python clears `sys` after the program's modules, whose files are written out by then, and
+    # after it has put the signals' handlers back. That it was Ctrl-C it notes for itself where no
+    # program comes, from 3.14 on.
+    sys.emitter_stream_end = _EndsBySignal()  # type: ignore[attr-defined]
+
+
+class _EndsBySignal:
+    """Ends the process as Ctrl-C does, when it is cleared."""
+
+    def __del__(
+        self,  # what it needs is held here: the modules are gone
+        kill: Callable[[int, int], None] = os.kill,
+        process: Callable[[], int] = os.getpid,
+        number: int = signal.SIGINT,
+    ) -> None:
+        kill(process(), number)
 
 
 def _wait(aborting: bool) -> None:
