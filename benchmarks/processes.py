@@ -150,27 +150,34 @@ async def measure_attached(
     parts: dict[str, Callable[[], float]],
 ) -> dict[str, float]:
     """Measure clients of the second server that hear what the first one's runs tell."""
-    model = f"paced-{int(rate * seconds)}@{rate:g}"
+    ramp = streams / 25  # seconds in which the runs begin
+    model = f"paced-{int(rate * (ramp + seconds + 5))}@{rate:g}"
     assistant = (await ask(ports[0], "POST", "/assistants", {"model": model}))["id"]
     late: list[float] = []
     said = [{"role": "user", "content": "What time is it?"}]
     threads = [
         (await ask(ports[0], "POST", "/threads", {"messages": said}))["id"] for _ in range(streams)
     ]
-    before, begun = {part: used() for part, used in parts.items()}, time.perf_counter()
 
-    async def one(number: int) -> int:
-        await asyncio.sleep(number / streams)
+    async def one(number: int) -> None:
+        await asyncio.sleep(number / streams * ramp)
         path = f"/threads/{threads[number]}/runs"
         run = await ask(ports[0], "POST", path, {"assistant_id": assistant})
-        return await follow(ports[-1], "GET", f"{path}/{run['id']}/events", None, late)
+        await follow(ports[-1], "GET", f"{path}/{run['id']}/events", None, late)
 
-    counts = await asyncio.gather(*(one(number) for number in range(streams)))
-    took = time.perf_counter() - begun
-    found = {"deltas/s": sum(counts) / took, "late p50 ms": 1000 * statistics.median(late)}
-    found["late p99 ms"] = 1000 * statistics.quantiles(late, n=100)[98]
+    tasks = [asyncio.create_task(one(number)) for number in range(streams)]
+    await asyncio.sleep(ramp + 3)  # now all of them are at work
+    late.clear()
+    before, begun = {part: used() for part, used in parts.items()}, time.perf_counter()
+    await asyncio.sleep(seconds)
+    took, came = time.perf_counter() - begun, sorted(late)
+    found = {"deltas/s": len(came) / took}
+    found |= {f"late p{q} ms": 1000 * came[len(came) * q // 100] for q in (50, 99)}
     for part, used in parts.items():
         found[f"{part} % of a core"] = 100 * (used() - before[part]) / took
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     return found
 
 

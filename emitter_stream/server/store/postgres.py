@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -36,6 +34,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from ..http.errors import ApiError
 from .bus import CHANNEL, Heard, Message
 from .schema import prepare
+from .speaker import Speaker, hang_up
 from .store import (
     Clock,
     DatabaseUnusable,
@@ -51,6 +50,7 @@ T = TypeVar("T")
 THREADS = 6
 PATIENCE = 10.0  # seconds for one transaction, and for an answer
 _TRIES = 4  # of a transaction that others came in the way of
+_SAID = "emitter_stream said"  # in a session's `info`
 _AGAIN = ("40001", "40P01")  # serialization failure, deadlock
 _OPTIONS = (
     "-c statement_timeout=8s -c lock_timeout=8s -c idle_in_transaction_session_timeout=4s "
@@ -96,6 +96,7 @@ class PostgresDatabase:
         event.listen(self._engine, "checkin", self._checked_in)
         self._closed = threading.Event()
         self._listener: _Listener | None = None
+        self._speaker: Speaker | None = None
         self._threads = WorkThreads("assistants-db", THREADS)
         self._watch = threading.Thread(
             target=self._look_after, name="assistants-db-watch", daemon=True
@@ -134,16 +135,12 @@ class PostgresDatabase:
 
     def listen(self, heard: Heard) -> None:
         """Call `heard` with what processes say, on a thread of its own; None: something was missed."""
+        self._speaker = Speaker(self._url)
         self._listener = _Listener(self._url, heard)
 
     def say(self, session: Transaction, messages: Sequence[Message]) -> None:
         """Say something to all processes when the transaction is over, if it goes well."""
-        for message in messages:
-            for payload in message.payloads():
-                session.execute(
-                    text("SELECT pg_notify(:channel, :payload)"),
-                    {"channel": CHANNEL, "payload": payload},
-                )
+        session.info.setdefault(_SAID, []).extend(messages)
 
     def renew(self, session: Transaction, process: str, seconds: float) -> bool:
         """Renew the lease of a process, and look at the database's clock; False if it is lost."""
@@ -179,6 +176,8 @@ class PostgresDatabase:
         if self._listener is not None:
             self._listener.close()
         self._threads.stop()
+        if self._speaker is not None:
+            self._speaker.close()
         self._engine.dispose()
         self._watch.join()
 
@@ -236,6 +235,9 @@ class PostgresDatabase:
                 session.flush()
                 has_ended = True
                 session.commit()
+                said = session.info.get(_SAID)
+                if said and self._speaker is not None:
+                    self._speaker.say(said)
                 return result
         except (ProgrammingError, DataError, IntegrityError) as exc:
             if "NUL (0x00)" in str(exc.orig):  # in what a request looks for; ids are seen to before
@@ -269,10 +271,12 @@ class PostgresDatabase:
             now = time.monotonic()
             for since, connection in list(self._at_work.values()):
                 if connection is not None and now - since > PATIENCE:
-                    _hang_up(connection)
-            listener = self._listener
+                    hang_up(connection)
+            listener, speaker = self._listener, self._speaker
             if listener is not None and now - listener.heard_at > 2 * PATIENCE:
                 listener.hang_up()
+            if speaker is not None and now - speaker.idle_at > PATIENCE:
+                speaker.hang_up()
 
 
 class _Again(Exception):
@@ -299,7 +303,7 @@ class _Listener:
         """End a connection by which nothing comes, not even an answer."""
         self.heard_at = time.monotonic()
         if self._connection is not None:
-            _hang_up(self._connection)
+            hang_up(self._connection)
 
     def _run(self) -> None:
         while not self._closed.is_set():
@@ -333,14 +337,6 @@ class _Listener:
         finally:
             self._connection = None
             connection.close()
-
-
-def _hang_up(connection: Any) -> None:
-    """Shut a connection down under the thread that waits for it."""
-    with contextlib.suppress(Exception):
-        number = os.dup(connection.fileno())
-        with socket.socket(fileno=number) as twin:
-            twin.shutdown(socket.SHUT_RDWR)
 
 
 def _driver_url(url: str) -> URL:
