@@ -31,7 +31,7 @@ from ..store.store import (
     Transaction,
 )
 from .feed import frame
-from .logs import told_texts
+from .logs import read_events, told_texts
 from .tails import Told
 
 Event = tuple[str, Json]
@@ -152,6 +152,19 @@ class Lifecycle(Equipped):
         self.run_rows.save_log(log)
         self.run_rows.add_events(run_id, first, frames)
         self.told.append(Told(run_id, first, frames, log.ended_at is not None))
+
+    def unstored(self, run_id: str, frames: Sequence[bytes], after: int) -> Sequence[bytes]:
+        """Return those of `frames` that are not stored yet, behind event number `after`.
+
+        A transaction whose answer was lost may have gone well.
+        """
+        found = read_events(self.session, run_id, after)
+        stored = [] if found is None else found.frames[max(0, after + 1 - found.first) :]
+        for count in range(len(frames), 0, -1):
+            head = list(frames[:count])
+            if any(stored[at : at + count] == head for at in range(len(stored))):
+                return frames[count:]
+        return frames
 
     def _take(self, run: Run) -> None:
         """Make a run this process's."""

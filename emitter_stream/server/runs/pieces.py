@@ -43,10 +43,13 @@ class Pieces:
         self._gatherer = gatherer
         self._frames: list[bytes] = []
         self._away: asyncio.Future[None] | None = None
+        # Storing some of them failed, or only the answer was lost: who stores them now has to look.
+        self.are_doubtful = False
 
     def put(self, frame: bytes) -> None:
         self._frames.append(frame)
-        self._gatherer.add(self)
+        if not self.are_doubtful:
+            self._gatherer.add(self)
 
     def take(self) -> list[bytes]:
         """Return the frames, to be stored by the caller; or to be put back."""
@@ -55,6 +58,7 @@ class Pieces:
 
     def put_back(self, frames: list[bytes]) -> None:
         self._frames[:0] = frames
+        self.are_doubtful = self.are_doubtful or bool(frames)
 
     async def settled(self) -> None:
         """Wait until none of them is on its way to the database."""

@@ -171,6 +171,9 @@ class RunEngine:
 
     def _tell(self, told: Iterable[Told]) -> None:
         for one in told:
+            worker = self._workers.get(one.run_id)
+            if worker is not None:
+                worker.told_up_to = one.first + len(one.frames) - 1
             if not self.tails.tell(one) and self._peers is not None:
                 self._peers.read([one.run_id])
 

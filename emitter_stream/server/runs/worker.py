@@ -200,6 +200,7 @@ class Worker:
         self._run = run
         self._feed = feed
         self._pieces = Pieces(run_id, engine.gatherer, self._storage_failed, self.disown)
+        self.told_up_to = 0  # the number of the last event that is known to be stored
         self._disowned = False
         self._ending: Ending | None = None
         self._interruptible = False
@@ -230,7 +231,7 @@ class Worker:
         def whole(lifecycle: Lifecycle) -> T:
             lifecycle.own(self.run_id)
             result = work(lifecycle)
-            lifecycle.tell(self.run_id, tell(result), before)
+            lifecycle.tell(self.run_id, tell(result), self._unstored(lifecycle, before))
             return result
 
         try:
@@ -238,6 +239,12 @@ class Worker:
         except BaseException:
             self._pieces.put_back(before)
             raise
+
+    def _unstored(self, lifecycle: Lifecycle, frames: Sequence[bytes]) -> Sequence[bytes]:
+        """Return those of the frames that are not stored, as far as that is in doubt."""
+        if not self._pieces.are_doubtful:
+            return frames
+        return lifecycle.unstored(self.run_id, frames, self.told_up_to)
 
     def _storage_failed(self) -> None:
         self.interrupt(_STORAGE_FAILED)
@@ -314,7 +321,7 @@ class Worker:
         def close(lifecycle: Lifecycle) -> None:
             lifecycle.own(self.run_id)
             self._save(lifecycle)
-            lifecycle.close_run(self.run_id, ending, before)
+            lifecycle.close_run(self.run_id, ending, self._unstored(lifecycle, before))
 
         try:
             await self.engine.transact(close)
