@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
 from ..._bell import Flag
 from ...engine.codec import WireEvent
+from ...engine.growth import GROWTH
 from ...engine.sources import Source
 from ...exceptions import APIError
 from .core import ResponseCore
@@ -46,12 +47,11 @@ class ResponseResumption:
         self._is_over = False
 
     def passed(self, event: WireEvent) -> bool:
+        number = _number_of(event)
+        if number is not None:
+            self._last = number
         data = event[1]
-        if isinstance(data, dict):
-            number = data.get("sequence_number")
-            if isinstance(number, int):
-                self._last = number
-            self._is_over = data.get("type") in _ENDS
+        self._is_over = isinstance(data, dict) and data.get("type") in _ENDS
         return self._is_over
 
     def is_over(self) -> bool:
@@ -92,8 +92,18 @@ class _Behind:
 
     def read(self) -> Iterable[WireEvent] | None:
         events = self._source.read()
-        return None if events is None else (event for event in events if self._is_new(event[1]))
+        return None if events is None else filter(self._is_new, events)
 
-    def _is_new(self, data: Any) -> bool:
+    def _is_new(self, event: WireEvent) -> bool:
+        number = _number_of(event)
+        return number is None or number > self._after
+
+
+def _number_of(event: WireEvent) -> int | None:
+    """Return the number of an event, also of one that is recognised by its bytes."""
+    name, data = event
+    if name is GROWTH:
+        number = data[2] if type(data) is tuple and len(data) == 3 else None
+    else:
         number = data.get("sequence_number") if isinstance(data, dict) else None
-        return not isinstance(number, int) or number > self._after
+    return number if isinstance(number, int) else None
