@@ -41,7 +41,9 @@ class Said:
     @property
     def text(self) -> str:
         """The texts, a line each; images are left out."""
-        return "\n".join(part for part in self.parts if isinstance(part, str))
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join([part for part in self.content if isinstance(part, str)])
 
 
 @dataclass(frozen=True)
@@ -265,8 +267,20 @@ def pieces(text: str) -> list[str]:
     return _PIECES.findall(text)
 
 
+# What each character of ASCII is to `_PIECES`: part of a word, space, or a mark by itself.
+_KINDS = bytes(
+    ord("w") if chr(n).isalnum() or chr(n) in "_'" else ord(" " if chr(n).isspace() else "m")
+    for n in range(128)
+).ljust(256)
+
+
 def count_tokens(text: str) -> int:
     """Count the pieces of a text, this server's idea of a token; a guess if it is very long."""
     if len(text) > 50_000:
         return len(text) // 4
-    return len(_PIECES.findall(text))
+    if not text.isascii():
+        return len(_PIECES.findall(text))
+    # A tenth of the time. A piece is a word, that is, a beginning of one; a mark; or space at the end.
+    kinds = text.encode().translate(_KINDS)
+    words = kinds.startswith(b"w") + kinds.count(b" w") + kinds.count(b"mw")
+    return words + kinds.count(b"m") + kinds.endswith(b" ")

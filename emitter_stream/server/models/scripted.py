@@ -217,9 +217,12 @@ def user_name(turn: Turn) -> str | None:
     sources = [turn.instructions]
     sources += [said.text for said in reversed(turn.messages) if said.role == "user"]
     for source in sources:
-        match = _CALLED.search(source)
-        if match:
-            return match.group(1)
+        # The words that it cannot do without are found in a tenth of the pattern's time.
+        lowered = source.lower()
+        if "call" in lowered or "name" in lowered or "address" in lowered:
+            match = _CALLED.search(source)
+            if match:
+                return match.group(1)
     return None
 
 

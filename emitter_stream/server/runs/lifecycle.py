@@ -74,7 +74,8 @@ class Ending:
 class Context:
     """What a worker needs to ask the model: bodies, oldest first.
 
-    `messages` are those of the thread that the run may read, `own` those that it has written.
+    `messages` are role and content of those of the thread that the run may read, `own` those that it
+    has written.
     `asides` is what the model gave with its calls, by the calls' ids.
     """
 
@@ -244,15 +245,18 @@ class Lifecycle(Equipped):
         )
 
     def _readable(self, run: Run) -> list[Json]:
-        """Return the thread's messages as far back as the run may read, oldest first.
+        """Return role and content of the thread's messages as far back as the run may read, oldest first.
 
         From the newest on, so that what it does not read costs nothing, however long the thread is.
         """
         strategy, limit = run.body["truncation_strategy"], run.body["max_prompt_tokens"]
         most = strategy["last_messages"] if strategy["type"] == "last_messages" else None
+        others = self.run_rows.others(run.thread_id, run.id)
+        if most is None and limit is None:
+            return list(others)[::-1]
         bodies: list[Json] = []
         count = tokens = 0
-        for body in self.run_rows.others(run.thread_id, run.id):
+        for body in others:
             bodies.append(body)
             texts = [part["text"]["value"] for part in body["content"] if part["type"] == "text"]
             count += bool(body["content"])  # an empty one is left out

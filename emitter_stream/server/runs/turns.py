@@ -57,12 +57,16 @@ def build_turn(context: Context, *, has_code: bool, finds: bool = True) -> Turn 
 
 def prompt_tokens(turn: Turn) -> int:
     """Guess what a question costs."""
-    return count_tokens(turn.instructions) + sum(_size(item) for item in turn.history)
+    return count_tokens(turn.instructions) + sum(map(_size, turn.history))
 
 
 def _said(body: Json) -> Said:
+    content = body["content"]
+    if len(content) == 1 and content[0]["type"] == "text":  # nearly every one
+        text = content[0]["text"]["value"]
+        return Said(body["role"], (text,) if text else ())
     parts: list[str | Image] = []
-    for part in body["content"]:
+    for part in content:
         if part["type"] == "text" and part["text"]["value"]:
             parts.append(part["text"]["value"])
         elif part["type"] == "image_url":
@@ -98,7 +102,10 @@ def _so_far(context: Context) -> list[Said | Round]:
 def _size(item: Said | Round) -> int:
     if isinstance(item, Round):
         return sum(count_tokens(call.input) + count_tokens(call.output) for call in item.calls)
-    return sum(count_tokens(p) if isinstance(p, str) else IMAGE_TOKENS for p in item.parts)
+    size = 0
+    for part in item.parts:
+        size += count_tokens(part) if isinstance(part, str) else IMAGE_TOKENS
+    return size
 
 
 def _done(call: Json, context: Context, searches: Iterator[int]) -> DoneCall:

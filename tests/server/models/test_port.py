@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 
 import pytest
 from server_helpers import Raw
@@ -21,6 +22,7 @@ from emitter_stream.server import (
     Text,
     Usage,
 )
+from emitter_stream.server.models.model import count_tokens, pieces
 
 
 class Answers:
@@ -240,3 +242,27 @@ def test_nonsense(start, case):
     run = Raw(start(model=Answers(NONSENSE[case])).base_url).run("Go").events()[-2][1]
     assert run["status"] == "failed"
     assert run["last_error"]["message"].startswith("The model failed: it sent ")
+
+
+def test_tokens_are_pieces():
+    """However they are counted, tokens are the pieces of a text."""
+    texts = [
+        "",
+        " ",
+        "'",
+        "it's",
+        "a  b",
+        "a.b",
+        " a ",
+        "\x1c",
+        "a\n\nb\n",
+        "\x00",
+        "\u2019",
+        "\u00e9 x",
+    ]
+    dice = random.Random(1)
+    alphabet = [chr(n) for n in range(128)] + list("  '_ab1.") * 10
+    texts += ["".join(dice.choices(alphabet, k=dice.randrange(1, 12))) for _ in range(3000)]
+    for text in texts:
+        assert "".join(pieces(text)) == text
+        assert count_tokens(text) == len(pieces(text)), repr(text)

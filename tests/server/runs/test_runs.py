@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from server_helpers import BOTH, EQUATION, PATIENCE, WEATHER, Raw, wait_for_run
 
-from emitter_stream.server import Call, Input, LocalServer, Text, Turn
+from emitter_stream.server import Call, Image, Input, LocalServer, Text, Turn
 
 
 def server_threads() -> list[threading.Thread]:
@@ -327,3 +327,24 @@ def test_a_run_reads_as_far_back_as_it_may(start):
     everything.append("Yes.")
     last = {"type": "last_messages", "last_messages": 200}
     assert read(truncation_strategy=last) == everything[-200:]
+
+
+def test_a_run_reads_what_was_said_as_it_was(start):
+    """Text of any characters, several texts and images reach the model as they were sent."""
+    model = Listening()
+    raw = Raw(start(model=model).base_url)
+    texts = ["a\x00b", 'say "no"', "\\u0041 \\", "😀\u2028\ud7ff", "\x1f\t\r\n", "[1]", "null", " "]
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    parts = [{"type": "text", "text": "One"}, image, {"type": "text", "text": "x\x00"}]
+    said = [{"role": "user", "content": text} for text in texts]
+    said.append({"role": "assistant", "content": parts})
+    said.append({"role": "user", "content": [{"type": "text", "text": "Two"}]})
+    thread = raw("POST", "/threads", {"messages": said}).body["id"]
+    with raw.stream(f"/threads/{thread}/runs", {"assistant_id": raw.assistant()}) as stream:
+        stream.until("done")
+    shown = [(one.role, *one.parts) for one in model.turns[-1].messages]
+    assert shown == [
+        *(("user", text) for text in texts),
+        ("assistant", "One", Image(url="https://example.com/a.png"), "x\x00"),
+        ("user", "Two"),
+    ]
