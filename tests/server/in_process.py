@@ -31,12 +31,15 @@ class InProcess:
         await self._engine.desk.start()
         await self._engine.begin()
 
-    def close(self) -> None:
-        self._loop.run_until_complete(self._engine.stop())
-        left = asyncio.all_tasks(self._loop)
+    async def _end(self) -> None:
+        await self._engine.stop()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self._end())
         self._loop.close()
         self._database.close()
         self._files.close()
