@@ -45,6 +45,7 @@ _decode_string = json.decoder.scanstring  # type: ignore[attr-defined]
 _CONTROL = re.compile("[\x00-\x08\x0c-\x1f]").search  # but for what `_strings` puts in itself
 _SPECIAL = re.compile('["\\\\]').search
 _NUMBERS = re.compile(r"(?:(?:0|[1-9][0-9]{0,17})\n)+").fullmatch
+_NUMBERED = re.compile(r"^(0|[1-9][0-9]{0,17})\v([^\t\n\v]*)\t([^\t\n\v]*)$", re.MULTILINE).findall
 _columns: Callable[[str], list[str]] = operator.methodcaller("split", "\t")
 
 
@@ -136,7 +137,7 @@ class GrowthMatcher:
         text = b"\n".join(cut).decode("utf-8", "replace")
         if (
             "\t" in text or "\v" in text
-        ):  # no JSON; they stand for what is between two strings below
+        ):  # no JSON; below they stand for what is between two strings
             return None
         if self._gap is not None:
             text = text.replace(self._gap, "\v")
@@ -145,6 +146,11 @@ class GrowthMatcher:
         rows = text.split("\n")
         if len(rows) != len(cut) or _CONTROL(text) is not None:
             return None
+        if self._gap is not None and self._between is not None and _SPECIAL(text) is None:
+            found = _NUMBERED(text)  # the most of them by far, by one call
+            if len(found) != len(rows):
+                return None
+            return [(piece, padding, int(number)) for number, piece, padding in found]
         try:
             if self._gap is not None:
                 pairs = [row.split("\v") for row in rows]
