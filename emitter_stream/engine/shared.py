@@ -46,7 +46,7 @@ from .._bell import Bell
 from ..exceptions import APITimeoutError, OpenAIError, as_openai_error
 from .program_end import StreamThread, Threadlike
 
-__all__ = ["FROM", "Driven", "Polled", "hand_over", "leave", "leave_for_stream", "live"]
+__all__ = ["FROM", "Driven", "Polled", "hand_over", "late", "leave", "leave_for_stream", "live"]
 
 FROM = int(os.environ.get("EMITTER_STREAM_SHARED_FROM", "100"))
 """How many streams are read at once before one that begins is handed over. (Tests set it.)"""
@@ -153,9 +153,7 @@ class _Task:
 
     def late(self) -> OpenAIError:
         """Return what it ends in if nothing comes."""
-        return APITimeoutError(
-            f"The server stood still for too long: for {self.polled.patience} seconds"
-        )
+        return late(self.polled.patience)
 
     def alone(self) -> None:
         """Be read by this thread, until all is over or has been quick for long enough."""
@@ -532,6 +530,11 @@ def leave_for_stream() -> None:
         raise OpenAIError(
             "A listener cannot wait for a stream here: no thread can be started to read meanwhile."
         )
+
+
+def late(seconds: float | None) -> OpenAIError:
+    """Return what a stream ends in for which nothing has come for so many seconds."""
+    return APITimeoutError(f"The server stood still for too long: for {seconds} seconds")
 
 
 def _guarded(function: Callable[[], object]) -> None:

@@ -6,9 +6,10 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from ..exceptions import OpenAIError
+from ..http.exchange import LINGER
 from ..http.polled import PolledBody
 from ..http.transport import Exchange
 from ..sse import MAX_EVENT_BYTES, FrameCutter, read_frame
@@ -17,6 +18,9 @@ from .codec import Codec, WireEvent
 from .core import Core
 from .growth import GROWTH, GrowthMatcher
 from .wire import DONE, loads
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "origin_of", "plain", "to_line"]
 
@@ -63,6 +67,7 @@ class HTTPSource:
     """
 
     opens_at_once = False
+    linger = LINGER
 
     patience: float | None
 
@@ -111,12 +116,13 @@ class HTTPSource:
     def interrupt(self) -> None:
         self._exchange.interrupt()
 
-    def poll(self) -> shared.Polled | None:
+    def poll(self, at_once: int | None = None) -> Self | None:
         """Let ``read`` raise ``WouldWait`` where it would wait, from the first one on.
 
-        Return what tells when something comes; ``None`` where that cannot be.
+        It takes ``at_once`` bytes at most. Return what tells when something comes; ``None`` where
+        that cannot be.
         """
-        polled = self._polled = self._exchange.poll()
+        polled = self._polled = self._exchange.poll(at_once)
         if polled is None:
             return None
         self.patience = polled.patience
@@ -140,6 +146,14 @@ class HTTPSource:
             if self._polled is not None and not self._exchange.has_rest():
                 shared.leave()
             self._exchange.read_rest()
+        self._exchange.close()
+
+    def has_rest(self) -> bool:
+        """Return whether ``close`` would not wait, as it does for the end of a body that said all."""
+        return not self._done or self._exchange.has_rest()
+
+    def let_go(self) -> None:
+        """Close without waiting."""
         self._exchange.close()
 
     def redact(self, value: Any) -> Any:

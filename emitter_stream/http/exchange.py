@@ -45,7 +45,7 @@ from .secrets import mask, secrets_in
 if TYPE_CHECKING:
     from .transport import Transport
 
-__all__ = ["Exchange", "Timeout"]
+__all__ = ["LINGER", "Exchange", "Timeout"]
 
 _T = TypeVar("_T")
 
@@ -57,7 +57,7 @@ _ERROR_BODY_SIZE = 1_000_000
 _ERROR_BODY_SECONDS = 5.0  # how long a status that is known waits for the text that explains it
 _PAGE_SIZE = 4_096
 _MAX_REDIRECTS = 5
-_LINGER = 0.01  # seconds for the end of a body that has said all
+LINGER = 0.01  # seconds for the end of a body that has said all
 
 
 class Exchange:
@@ -181,10 +181,10 @@ class Exchange:
             return b""
         return chunk
 
-    def poll(self) -> PolledBody | None:
+    def poll(self, at_once: int | None = None) -> PolledBody | None:
         """Let ``read`` wait no longer: it raises ``WouldWait`` where nothing has come.
 
-        Before the first ``read``. Return what tells when something comes; ``None`` where it cannot be.
+        Before the first ``read``, which takes ``at_once`` bytes at most. Return what tells when something comes; ``None`` where it cannot be.
         """
         connection = self._socket
         answer: Any = getattr(self._raw, "_original_response", None)
@@ -193,7 +193,7 @@ class Exchange:
         if not can_be_polled(connection, answer):
             return None
         patience = self._timeout[1] if isinstance(self._timeout, tuple) else self._timeout
-        self._polled = PolledBody(connection, answer, patience)
+        self._polled = PolledBody(connection, answer, patience, at_once)
         self._read1 = self._polled.read1
         return self._polled
 
@@ -206,12 +206,12 @@ class Exchange:
     def read_rest(self) -> None:
         """Read the end of a body that has said all, so that its connection can serve again.
 
-        It mostly has come along; for who leaves the body open, ``_LINGER`` is all the wait.
+        It mostly has come along; for who leaves the body open, ``LINGER`` is all the wait.
         """
         if self._polled is not None:
             if not self._is_elsewhere() and not self._at_end:
                 with contextlib.suppress(Exception):
-                    self._at_end = self._polled.ends(_LINGER)
+                    self._at_end = self._polled.ends(LINGER)
             return
         body = getattr(self._raw, "_original_response", None)
         # urllib3 has given the connection of a body that it read to its end to the pool by now, so
@@ -220,7 +220,7 @@ class Exchange:
             return
         # Whatever goes wrong: the connection is closed then, and nothing is lost.
         with contextlib.suppress(Exception):
-            self._socket.settimeout(_LINGER)  # each request sets it anew
+            self._socket.settimeout(LINGER)  # each request sets it anew
             self._at_end = not self._read1(_READ_SIZE)
 
     def json(self) -> Any:

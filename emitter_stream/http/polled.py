@@ -43,11 +43,15 @@ class PolledBody:
     """Reads what has come of a body. One thread at a time.
 
     ``patience`` is how many seconds the server may stand still, ``None`` for ever; it is for who
-    waits to see to that.
+    waits to see to that. ``at_once`` is how many bytes are read at most.
     """
 
     def __init__(
-        self, connection: socket.socket, answer: http.client.HTTPResponse, patience: float | None
+        self,
+        connection: socket.socket,
+        answer: http.client.HTTPResponse,
+        patience: float | None,
+        at_once: int | None = None,
     ) -> None:
         self.patience = patience
         self._connection = connection
@@ -55,6 +59,7 @@ class PolledBody:
         self._timeout = connection.gettimeout()
         connection.settimeout(0)
         self._receive = connection.recv
+        self._at_once = at_once or _READ_SIZE
         self._tls = connection if isinstance(connection, ssl.SSLSocket) else None
         self._early = self._read_ahead()  # by http.client, along with the head
         self._chunks = _Chunks() if getattr(answer, "chunked", False) else None
@@ -88,7 +93,7 @@ class PolledBody:
                 raise self._chunks.failure
             if not data:
                 try:
-                    data = self._receive(_READ_SIZE)
+                    data = self._receive(self._at_once)
                 except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                     raise WouldWait from None
                 if not data:

@@ -33,7 +33,8 @@ from ..emitter import Emitter, Registration
 from ..mover import Aborts
 from ..policy import INSIDE, Ahead, Phase, Policy, listener_error
 from . import running
-from .reader import Batch, Inlet, Reader, begun_task, first_step
+from .inlet import Batch, Inlet
+from .reader import Reader, begun_task, first_step
 
 __all__ = ["LoopDelivery"]
 

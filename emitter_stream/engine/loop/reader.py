@@ -1,6 +1,6 @@
-"""Who waits for a stream's events: a background thread, or a task where they come asynchronously.
+"""Who waits for a stream's events: the loop, a background thread, or a task where they come asynchronously.
 
-Either reads when it is told to and hands what it read to the event loop, so that at most one read
+Each reads when it is told to and hands what it read to the event loop, so that at most one read
 is ever under way or waiting to be taken: a slow listener holds back the server, not our memory.
 """
 
@@ -15,17 +15,19 @@ import queue
 import threading
 import types
 from collections import deque
-from collections.abc import AsyncIterable, Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import AsyncIterable, Coroutine, Generator, Iterator
 from typing import Any, Protocol
 
 import attrs
 
-from ..codec import WireEvent
 from ..sources import Source, origin_of
+from . import running
+from .inlet import Inlet
+from .watch import Watch, Watchable, can_watch
 
 __all__ = ["LoopReader", "Reader", "Slot", "ThreadReader"]
 
-Batch = Iterable[WireEvent]
+AT_ONCE = 65_536  # bytes that the loop reads at most before it makes the turns of others
 
 _numbers = itertools.count(1)
 
@@ -53,17 +55,6 @@ def begun_task(
         raise
 
 
-@attrs.frozen
-class Inlet:
-    """Where a reader hands things over; both functions are called on ``loop``."""
-
-    loop: asyncio.AbstractEventLoop
-    arrive: Callable[[Batch], object]
-    """Takes what was read; the first time it is nothing, and means that the source is open."""
-    close: Callable[[BaseException | None], object]
-    """Takes the end, with the source closed, or the error that is it."""
-
-
 class Reader(Protocol):
     """What reads for a stream."""
 
@@ -84,7 +75,7 @@ class Reader(Protocol):
 
 
 class ThreadReader:
-    """Reads a source on a thread of its own.
+    """Opens a source on a thread of its own; reads it there as well, where the loop cannot (``watch``).
 
     The thread is a daemon: it serves an event loop, and a program without one has no use for it.
     """
@@ -93,21 +84,31 @@ class ThreadReader:
         self._source = source
         self.origin = origin_of(source)
         self._permits: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._is_stopped = False
+        self._watch: Watch | None = None  # what reads once the loop does
         self._inlet: Inlet  # once it is started
+        self._can_watch = False
 
     def start(self, inlet: Inlet) -> None:
         self._inlet = inlet
+        self._can_watch = can_watch(inlet.loop)
         name = f"emitter-stream-aio-{next(_numbers)}"
         # What the source calls, somebody's iterable say, has a copy of the caller's context.
         run = functools.partial(contextvars.copy_context().run, self._run)
         threading.Thread(target=run, name=name, daemon=True).start()
 
     def go_on(self) -> None:
-        self._permits.put(True)
+        if self._watch is None:
+            self._permits.put(True)
+        else:
+            self._watch.go_on()
 
     def stop(self) -> None:
+        self._is_stopped = True  # before the look, on the other side the other way round
         self._permits.put(False)
         self._source.interrupt()
+        if self._watch is not None:
+            self._watch.stop()
 
     def redact(self, value: Any) -> Any:
         return self._source.redact(value)
@@ -118,6 +119,8 @@ class ThreadReader:
         error: BaseException | None = None
         try:
             source.open()
+            if self._can_watch and self._is_handed_over():
+                return
             hand_over(inlet.arrive, ())
             while self._permits.get():
                 events = source.read()
@@ -132,6 +135,20 @@ class ThreadReader:
             error = raised if error is None else error
         with contextlib.suppress(RuntimeError):
             hand_over(inlet.close, error)
+
+    def _is_handed_over(self) -> bool:
+        """Let the loop read, if the source can be read without waiting; return whether it is so."""
+        poll = getattr(self._source, "poll", None)
+        polled: Watchable | None = None if poll is None else poll(AT_ONCE)
+        if polled is None:
+            return False
+        watch = Watch(polled, self._inlet)
+        running.add(watch)
+        self._watch = watch
+        watch.hand_over()
+        if self._is_stopped:
+            watch.stop()
+        return True
 
 
 class LoopReader:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from asyncio import AbstractEventLoop
+from typing import Protocol
 
 from ... import _bell, _fork
 
-if TYPE_CHECKING:
-    from .delivery import LoopDelivery
+__all__ = ["OnLoop", "add", "discard"]
 
-__all__ = ["add", "discard"]
+
+class OnLoop(Protocol):
+    """A stream, or what reads for one."""
+
+    @property
+    def loop(self) -> AbstractEventLoop: ...
+
+    def lose(self) -> None:
+        """Take note that the loop is closed (safe); must discard itself."""
 
 
 class _Running:
@@ -25,10 +33,10 @@ class _Running:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._bell = _bell.Bell()
-        self.streams: set[LoopDelivery] = set()
+        self.streams: set[OnLoop] = set()
         self._thread: threading.Thread | None = None
 
-    def add(self, stream: LoopDelivery) -> None:
+    def add(self, stream: OnLoop) -> None:
         with self._lock:
             self.streams.add(stream)
             if self._thread is not None:
@@ -44,9 +52,10 @@ class _Running:
             self._thread = None
             raise
 
-    def discard(self, stream: LoopDelivery) -> None:
+    def discard(self, stream: OnLoop) -> None:
         self.streams.discard(stream)
-        self._bell.ring()
+        if not self.streams:
+            self._bell.ring()
 
     def _watch(self) -> None:
         while True:
@@ -61,15 +70,15 @@ class _Running:
 
 
 _running = _Running()
-_elsewhere: list[LoopDelivery] = []  # not let go of: a task that is freed before its end complains
+_elsewhere: list[OnLoop] = []  # not let go of: a task that is freed before its end complains
 
 
-def add(stream: LoopDelivery) -> None:
+def add(stream: OnLoop) -> None:
     """Keep a stream until its end."""
     _running.add(stream)
 
 
-def discard(stream: LoopDelivery) -> None:
+def discard(stream: OnLoop) -> None:
     """Forget a stream. No lock is taken: a finalizer comes by here, on whatever thread."""
     _running.discard(stream)
 
