@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
+from left_behind import stream_threads
 from parity.compare import PATIENCE, Recorder, plain
 from parity.transcripts import answered, encode
 
 from emitter_stream import OpenAIError
+from emitter_stream.engine.loop.watch import Watch
 
 FIVE = answered("a", "b", "c", "d", "e")
 BODY = encode(FIVE)
 HEAD = encode(FIVE[:10])  # three of the five deltas
+HALF = len(FIVE) - 6  # the frames up to the third delta
 LONG = encode(answered(*(f"{number}," for number in range(5_000))))
 
 
@@ -107,3 +111,46 @@ def failing(kind):
         raise KeyError("why")
 
     return later
+
+
+async def soon(is_so) -> None:
+    """Wait for something that nobody announces, without holding the loop."""
+    limit = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < limit
+        await asyncio.sleep(0.001)
+
+
+class Halves:
+    """A script that stands still after three deltas, until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+
+    def __call__(self, exchange) -> None:
+        exchange.head()
+        exchange.body(encode(FIVE[:HALF]))
+        exchange.wait(self.go_on)
+        exchange.body(encode(FIVE[HALF:]))
+        exchange.finish()
+
+
+def own_threads() -> list[str]:
+    """Name the library's threads, but for the one that looks whether loops are closed."""
+    return [one.name for one in stream_threads() if not one.name.endswith("-watch")]
+
+
+async def read_by_the_loop(stream) -> Watch:
+    """Wait until a stream's loop reads it, and waits for more; give what does."""
+
+    def is_it() -> bool:
+        reading = stream._reader._watch
+        return reading is not None and reading._is_watched
+
+    await soon(is_it)
+    return stream._reader._watch
+
+
+async def deltas(stream) -> str:
+    """Read a stream to its end."""
+    return "".join([piece async for piece in stream.text_deltas])

@@ -233,9 +233,12 @@ _able: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, bool] = weakref.Weak
 
 def can_watch(loop: asyncio.AbstractEventLoop) -> bool:
     """Return whether a loop calls back when a socket is readable, however many there are."""
-    found = _able.get(loop)
-    if found is None:
-        found = _able[loop] = _tries_to_watch(loop)
+    try:
+        found = _able.get(loop)
+        if found is None:
+            found = _able[loop] = _tries_to_watch(loop)
+    except TypeError:  # somebody's loop that cannot be referred to weakly
+        found = _tries_to_watch(loop)
     return found
 
 
