@@ -357,7 +357,11 @@ def test_a_fork_leaves_the_parent_its_streams():
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(TESTS), str(TESTS.parent)))},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join((str(TESTS), str(TESTS.parent))),
+                "PYTHONWARNINGS": "error,ignore::DeprecationWarning",  # Python 3.12: there are threads
+            },
         )
         lines = []
         for line in process.stdout:
