@@ -188,10 +188,11 @@ class Watch:
         if not self._is_wanted:  # the time that a listener takes is no silence of the server
             late_at = now + self._patience
         elif late_at <= now:
-            # There are loops that look at clocks before they look at sockets.
             if not self._source.wait(0):
                 self._close(shared.late(self._patience))
                 return
+            # Something held the loop up, and it looked at clocks before sockets.
+            self.loop.call_soon(self._turn)
             late_at = now + self._patience
         self._timer = self.loop.call_at(late_at, self._look)
 
@@ -232,7 +233,12 @@ _able: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, bool] = weakref.Weak
 
 
 def can_watch(loop: asyncio.AbstractEventLoop) -> bool:
-    """Return whether a loop calls back when a socket is readable, however many there are."""
+    """Return whether a loop calls back whenever a socket is readable, however many there are.
+
+    Of asyncio's own that is known. uvloop never does when a connection was reset: the stream would stand still for ever.
+    """
+    if not isinstance(loop, asyncio.SelectorEventLoop):
+        return False
     try:
         found = _able.get(loop)
         if found is None:
@@ -254,7 +260,7 @@ def _tries_to_watch(loop: asyncio.AbstractEventLoop) -> bool:
         try:
             loop.add_reader(ours.fileno(), _nothing)
             loop.remove_reader(ours.fileno())
-        except Exception:  # noqa: BLE001 - Windows' own loop has NotImplementedError, others what they like
+        except Exception:  # noqa: BLE001 - a subclass may do as it likes
             return False
     return True
 

@@ -40,6 +40,14 @@ class NoReaders(asyncio.SelectorEventLoop):
         raise NotImplementedError
 
 
+class Strict(asyncio.SelectorEventLoop):
+    """A loop that checks who calls, as in debug mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_debug(True)
+
+
 def with_select() -> asyncio.AbstractEventLoop:
     """Make a loop that would break at a descriptor beyond a thousand."""
     return asyncio.SelectorEventLoop(selectors.SelectSelector())
@@ -82,9 +90,9 @@ def test_no_thread_a_stream(connect):
     assert asyncio.run(main()) == 250
 
 
-@pytest.mark.parametrize("make", [NoReaders, with_select])
+@pytest.mark.parametrize("make", [NoReaders, with_select, with_uvloop])
 def test_a_loop_that_cannot_watch_has_threads(connect, make):
-    """Where there is no `add_reader`, or one of select(), each stream is read by its thread."""
+    """Without an `add_reader` that can be relied on each stream is read by its thread."""
 
     async def main():
         client = connect(script)
@@ -99,9 +107,9 @@ def test_a_loop_that_cannot_watch_has_threads(connect, make):
     run_on(make(), main())
 
 
-@pytest.mark.parametrize("make", [asyncio.SelectorEventLoop, with_uvloop])
+@pytest.mark.parametrize("make", [asyncio.SelectorEventLoop, Strict])
 def test_loops_of_other_makers(connect, make):
-    """Nothing but the public methods of a loop is used: reading, ends, aborts, silence."""
+    """Subclasses and debug mode change nothing: reading, ends, aborts, silence."""
     script = Halves()
 
     async def main():

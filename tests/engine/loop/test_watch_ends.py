@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from aio_streams import (
     BODY,
+    HEAD,
     Halves,
     deltas,
     hanging,
@@ -29,7 +30,7 @@ from left_behind import stream_threads, wait_until
 from parity.transcripts import answered, encode
 from scripted_server import PATIENCE, ScriptedServer, sse
 
-from emitter_stream import APIUserAbortError, OpenAIError
+from emitter_stream import APIConnectionError, APIUserAbortError, OpenAIError
 from emitter_stream.aio import AsyncOpenAI
 from emitter_stream.engine import sources
 from emitter_stream.engine.loop import reader, watch
@@ -51,6 +52,38 @@ def stopped_at(monkeypatch, where: str, stop) -> None:
             stop()
 
     monkeypatch.setattr(watch.Watch, "hand_over", hand_over)
+
+
+def test_a_connection_that_is_reset(connect):
+    """It ends the stream at once, with the error that it was, also while nothing is wanted."""
+    gate = threading.Event()
+
+    def script(exchange):
+        exchange.head()
+        exchange.body(HEAD)
+        exchange.wait(gate)
+        exchange.reset()
+
+    async def main():
+        client = connect(script)
+        idle = streamed(client).on("textDelta", nothing)
+        held, let_go = asyncio.Event(), asyncio.Event()
+
+        async def hold(delta):
+            held.set()
+            await let_go.wait()
+
+        busy = streamed(client).on("textDelta", hold)
+        await read_by_the_loop(idle)
+        await held.wait()
+        gate.set()
+        with pytest.raises(APIConnectionError):
+            await idle.done()
+        let_go.set()
+        with pytest.raises(APIConnectionError):
+            await busy.done()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("where", ["before", "behind"])
