@@ -231,7 +231,7 @@ def main() -> None:
             try:
                 ports = [int(server.stdout.readline()) for server in servers if server.stdout]
                 if args.attached:
-                    parts = {
+                    parts: dict[str, Callable[[], float]] = {
                         f"server {n}": functools.partial(cpu, one.pid)
                         for n, one in enumerate(servers, 1)
                     }

@@ -61,9 +61,7 @@ class GrowthMatcher:
         self._number = number
         # The frame up to the string's opening quote, inclusive, or up to the number.
         self._head: bytes | None = None
-        self._gap: str | None = (
-            None  # where there is a number: what stands between it and the string
-        )
+        self._gap: str | None = None  # where there is a number: what is between it and the string
         self._tail = ""  # the JSON behind the string's closing quote, or behind that of the padding
         self._between: str | None = None  # where there is padding: what stands before its string
         self._closing = b""  # the last string's closing quote and the tail
@@ -135,9 +133,7 @@ class GrowthMatcher:
         ``None`` if that is not sure for each of them.
         """
         text = b"\n".join(cut).decode("utf-8", "replace")
-        if (
-            "\t" in text or "\v" in text
-        ):  # no JSON; below they stand for what is between two strings
+        if "\t" in text or "\v" in text:  # no JSON; below they stand between two strings
             return None
         if self._gap is not None:
             text = text.replace(self._gap, "\v")
@@ -151,6 +147,7 @@ class GrowthMatcher:
             if len(found) != len(rows):
                 return None
             return [(piece, padding, int(number)) for number, piece, padding in found]
+        numbers: list[str] = []
         try:
             if self._gap is not None:
                 pairs = [row.split("\v") for row in rows]
