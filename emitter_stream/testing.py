@@ -436,9 +436,15 @@ class _Replayed:
     def ready(self, seconds: float) -> bool:
         return self.player.ready(seconds)
 
+    def poll(self, at_once: int | None = None) -> None:
+        """Return ``None``: it can only be waited for."""
+
     def read(self) -> bytes:
         entry = self.player.next()
         return b"" if entry is None else b"".join(_frame(entry.name, entry.data))
+
+    def read_rest(self) -> None:
+        """Do nothing: there is no connection that could serve again."""
 
     def interrupt(self) -> None:
         self.player.interrupt()

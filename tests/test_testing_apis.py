@@ -22,6 +22,7 @@ from emitter_stream import (
     RateLimitError,
     ResponseStream,
 )
+from emitter_stream.engine import shared
 from emitter_stream.testing import async_replay_client, record, replay_client
 
 
@@ -204,6 +205,13 @@ def test_errors_and_answers(tmp_path):
 
 
 # asyncio
+
+
+def test_a_recording_keeps_its_thread_among_many_streams(chat, monkeypatch):
+    """What is replayed has no socket that one reader of many streams could wait for."""
+    monkeypatch.setattr(shared, "FROM", 0)
+    stream = replay_client({"chat.completions": [chat]}).chat.completions.stream(**ASK)
+    assert stream.final_content() == "Hello"
 
 
 def test_asyncio(chat, response, tools, whole_tools):
