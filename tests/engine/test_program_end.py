@@ -200,10 +200,12 @@ def test_ctrl_c_in_its_own_code_ends_it(program, place):
     assert (status, err.splitlines()[-1]) == (-signal.SIGINT, "KeyboardInterrupt")
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_ctrl_c_while_python_waits_at_the_end(program, place):
+@pytest.mark.parametrize(
+    ("place", "end"), [*((place, "") for place in PLACES), ("read", "sys.exit(0)")]
+)
+def test_ctrl_c_while_python_waits_at_the_end(program, place, end):
     """When only the stream is left, Ctrl-C ends that, without a complaint."""
-    child = program(place, "")
+    child = program(place, end)
     child.go()
     # What an iterator holds is taken by nobody any more: its stream runs to the end.
     child.wait_for("main has ended", *["read to its end"] * (place == "iterator"))
