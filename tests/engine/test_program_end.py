@@ -28,7 +28,8 @@ import os, socket, sys, threading, time
 {before}
 from emitter_stream import AssistantStream, OpenAI
 from emitter_stream.engine import program_end
-say = lambda word: (sys.stdout.write(f"{{word}}\\n"), sys.stdout.flush())  # a line in one piece
+# A line in one piece, and not by stdout, whose lock a thread may hold just when Python ends.
+say = lambda word: os.write(1, f"{{word}}\\n".encode())
 def rest_of_main():  # whether the main thread sleeps, and how often it has gone to sleep
     with open(f"/proc/self/task/{{threading.main_thread().native_id}}/status") as lines:
         return [line for line in lines if line.startswith(("State:\tS", "voluntary"))]
