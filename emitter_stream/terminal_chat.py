@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.machinery
+import importlib.util
 import inspect
-import runpy
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import attrs
@@ -105,9 +107,9 @@ def api_for(client: OpenAI, assistant: str | None, thread: str | None) -> str:
 
 def functions_in(path: str) -> tuple[Callable[..., Any], ...]:
     """Run a Python file; return the public functions that it defines."""
-    Path(path).read_bytes()  # an OSError of the file itself, and not of what it does
+    source = Path(path).read_bytes()  # an OSError of the file itself, and not of what it does
     try:
-        module = runpy.run_path(path, run_name="functions")
+        module = _run(source, path)
     except Exception as exc:
         trace = exc.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename != path:
@@ -116,11 +118,22 @@ def functions_in(path: str) -> tuple[Callable[..., Any], ...]:
         raise BadFile(f"{path!r} cannot be run:\n{''.join(lines).rstrip()}") from exc
     return tuple(
         value
-        for name, value in module.items()
+        for name, value in vars(module).items()
         if inspect.isfunction(value)
-        and value.__module__ == "functions"
+        and value.__module__ == module.__name__
         and not name.startswith("_")
     )
+
+
+def _run(source: bytes, path: str) -> ModuleType:
+    """Run a file as the module ``functions``, and leave no compiled one beside it."""
+    loader = importlib.machinery.SourceFileLoader("functions", path)
+    spec = importlib.machinery.ModuleSpec("functions", loader, origin=path)
+    spec.has_location = True
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["functions"] = module  # dataclasses look there for the names in their annotations
+    exec(loader.source_to_code(source, path), vars(module))  # noqa: S102
+    return module
 
 
 class Dialogue:
