@@ -187,7 +187,7 @@ def test_an_exception_ends_it(program, place):
     child = program(place, "raise ValueError('bug')")
     child.go()
     status, _, err = child.outcome()
-    assert (status, err.splitlines()[-1]) == (1, "ValueError: bug")
+    assert (status, err.splitlines()[-1]) == (1, "ValueError: bug"), err
 
 
 @pytest.mark.parametrize("place", PLACES)
