@@ -75,6 +75,9 @@ coming = Flag()
 held: weakref.WeakSet[Held] = weakref.WeakSet()
 
 _waited = False  # whether the wait for streams is over
+_left = (
+    False  # whether Ctrl-C has ended it: from 3.15 on Python comes back to threads that are left
+)
 
 
 class StreamThread(threading.Thread):
@@ -141,8 +144,10 @@ def _unraisable(report: Callable[[Any], object], raised: Any) -> None:
 
 def _interrupted() -> None:
     """Abort, and let the interpreter end by the signal, as it does after any Ctrl-C."""
+    global _left
     with contextlib.suppress(KeyboardInterrupt):  # again: not even for a running listener
         _wait(aborting=True)
+    _left = True
     # Python clears `sys` after the program's modules, whose files are written out by then, and
     # after it has put the signals' handlers back. That it was Ctrl-C it notes for itself where no
     # program comes, from 3.14 on.
@@ -172,6 +177,8 @@ def _wait(aborting: bool) -> None:
         if not running:
             break
         _waited = False
+        if _left:
+            break
         if aborting:
             threads += [one.thread for one in running]
             _abort(running)
@@ -192,8 +199,8 @@ def _abort(streams: list[Held]) -> None:
 
 def _begin_anew() -> None:
     """Forget the parent's streams, in a child."""
-    global held, _waited
-    held, _waited = weakref.WeakSet(), False
+    global held, _waited, _left
+    held, _waited, _left = weakref.WeakSet(), False, False
 
 
 def runs(one: Held) -> bool:
