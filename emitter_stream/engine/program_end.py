@@ -75,9 +75,8 @@ coming = Flag()
 held: weakref.WeakSet[Held] = weakref.WeakSet()
 
 _waited = False  # whether the wait for streams is over
-_left = (
-    False  # whether Ctrl-C has ended it: from 3.15 on Python comes back to threads that are left
-)
+# Whether Ctrl-C has ended it: Python 3.15 comes back to the threads that are left.
+_left = False
 
 
 class StreamThread(threading.Thread):
