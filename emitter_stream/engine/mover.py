@@ -145,7 +145,7 @@ class Mover:
     def end(
         self,
         error: OpenAIError | None,
-        take: Callable[[BaseException], OpenAIError | None] = as_openai_error,
+        take: Callable[[BaseException], OpenAIError] = as_openai_error,
     ) -> None:
         """Close the source, make the last calls and let go of the token.
 

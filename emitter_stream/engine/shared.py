@@ -43,10 +43,11 @@ from typing import Any, Protocol
 
 from .. import _fork
 from .._bell import Bell
-from ..exceptions import APITimeoutError, OpenAIError, as_openai_error
+from ..exceptions import OpenAIError, as_openai_error
+from ..http.errors import late
 from .program_end import StreamThread, Threadlike
 
-__all__ = ["FROM", "Driven", "Polled", "hand_over", "late", "leave", "leave_for_stream", "live"]
+__all__ = ["FROM", "Driven", "Polled", "hand_over", "leave", "leave_for_stream", "live"]
 
 FROM = int(os.environ.get("EMITTER_STREAM_SHARED_FROM", "100"))
 """How many streams are read at once before one that begins is handed over. (Tests set it.)"""
@@ -151,10 +152,6 @@ class _Task:
             self.reader.forget(self)
         self.run_in(stream.end, error)
 
-    def late(self) -> OpenAIError:
-        """Return what it ends in if nothing comes."""
-        return late(self.polled.patience)
-
     def alone(self) -> None:
         """Be read by this thread, until all is over or has been quick for long enough."""
         polled, generation = self.polled, _fork.generation
@@ -171,7 +168,7 @@ class _Task:
             if not polled.wait(max(0.0, min(until, late_at) - now)):
                 if time.monotonic() < late_at:
                     continue
-                self.failure = self.late()
+                self.failure = late(polled.patience)
             begun = time.monotonic()
             _guarded(self.turn)
             if generation != _fork.generation:
@@ -373,7 +370,7 @@ class _SharedReader:
             entry[0] = task.heard_at + task.polled.patience
             if entry[0] <= now:
                 if not task.is_queued:
-                    task.failure = task.late()
+                    task.failure = late(task.polled.patience)
                     self._queue(task)
                     continue
                 entry[0] = now + LOOK
@@ -530,11 +527,6 @@ def leave_for_stream() -> None:
         raise OpenAIError(
             "A listener cannot wait for a stream here: no thread can be started to read meanwhile."
         )
-
-
-def late(seconds: float | None) -> OpenAIError:
-    """Return what a stream ends in for which nothing has come for so many seconds."""
-    return APITimeoutError(f"The server stood still for too long: for {seconds} seconds")
 
 
 def _guarded(function: Callable[[], object]) -> None:

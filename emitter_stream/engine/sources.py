@@ -111,7 +111,7 @@ class HTTPSource:
                     return ((GROWTH, piece),)
             return itertools.chain.from_iterable(self._events(self._cutter.feed_all(chunk)))
         self._at_end = True
-        return itertools.chain.from_iterable(self._events(iter([self._cutter.end()])))
+        return itertools.chain.from_iterable(self._events([self._cutter.end()]))
 
     def interrupt(self) -> None:
         self._exchange.interrupt()
@@ -159,7 +159,7 @@ class HTTPSource:
     def redact(self, value: Any) -> Any:
         return self._exchange.redact(value)
 
-    def _events(self, cut: Iterator[list[bytes]]) -> Iterator[Iterable[WireEvent]]:
+    def _events(self, cut: Iterable[list[bytes]]) -> Iterator[Iterable[WireEvent]]:
         """Yield the events of frames, several at once.
 
         But for one that is parsed: behind that the core is asked how the next may come.

@@ -11,7 +11,7 @@ import urllib3.exceptions
 
 from ..exceptions import APIConnectionError, APITimeoutError, OpenAIError, message_of
 
-__all__ = ["SHOWS_HEADERS", "chain_of", "mapped_error"]
+__all__ = ["SHOWS_HEADERS", "chain_of", "late", "mapped_error"]
 
 SHOWS_HEADERS = (requests.exceptions.InvalidHeader,)
 
@@ -52,6 +52,11 @@ def mapped_error(error: Exception) -> OpenAIError | None:
         if isinstance(error, foreign):
             return ours(f"{what}: {_innermost(error)}{_advice(error)}")
     return None
+
+
+def late(seconds: float | None) -> APITimeoutError:
+    """Return what a stream ends in for which nothing has come for so many seconds."""
+    return APITimeoutError(f"The server stood still for too long: for {seconds} seconds")
 
 
 def _advice(error: Exception) -> str:

@@ -35,7 +35,7 @@ from ..exceptions import (
     status_error,
 )
 from . import sockets
-from .errors import SHOWS_HEADERS, chain_of, mapped_error
+from .errors import SHOWS_HEADERS, chain_of, late, mapped_error
 from .floods import Flood, peek
 from .form import FormBody
 from .polled import PolledBody, can_be_polled
@@ -151,7 +151,7 @@ class Exchange:
         if seconds < left:
             self._waited += seconds
             return False
-        raise APITimeoutError(f"The server stood still for too long: for {longest} seconds")
+        raise late(longest)
 
     def _has_come(self, seconds: float) -> bool:
         """Return whether bytes to be read, or the end, come within so many seconds."""
@@ -184,7 +184,8 @@ class Exchange:
     def poll(self, at_once: int | None = None) -> PolledBody | None:
         """Let ``read`` wait no longer: it raises ``WouldWait`` where nothing has come.
 
-        Before the first ``read``, which takes ``at_once`` bytes at most. Return what tells when something comes; ``None`` where it cannot be.
+        Before the first ``read``, which takes ``at_once`` bytes at most. Return what tells when
+        something comes; ``None`` where it cannot be.
         """
         connection = self._socket
         answer: Any = getattr(self._raw, "_original_response", None)

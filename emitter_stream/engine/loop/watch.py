@@ -35,6 +35,7 @@ from typing import Protocol
 
 from ... import _fork
 from ...exceptions import APIUserAbortError
+from ...http.errors import late
 from ...http.polled import WouldWait
 from .. import shared
 from ..codec import WireEvent
@@ -189,7 +190,7 @@ class Watch:
             late_at = now + self._patience
         elif late_at <= now:
             if not self._source.wait(0):
-                self._close(shared.late(self._patience))
+                self._close(late(self._patience))
                 return
             # Something held the loop up, and it looked at clocks before sockets.
             self.loop.call_soon(self._turn)

@@ -7,7 +7,9 @@ arrive: a client that sends a byte now and then, or none at all, would hold its 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 import h11
@@ -44,7 +46,7 @@ class TimedConnection(H11Protocol):
         self._has_place = self.places.take()
         if not self._has_place:
             if self.places.turned_away > MOST_TURNED_AWAY:
-                self._refuse(self.places.error())
+                self._refuse(self.places.error(), RETRY)
                 transport.close()
                 return
             self.app = self.places.refuse
@@ -108,11 +110,9 @@ class TimedConnection(H11Protocol):
         self._refuse(ApiError(400, msg))
         self.transport.close()
 
-    def _refuse(self, error: ApiError) -> None:
+    def _refuse(self, error: ApiError, more: Mapping[str, str] = MappingProxyType({})) -> None:
         body, phrase = error.json(), HTTPStatus(error.status).phrase
-        headers = {"content-type": "application/json", "connection": "close"}
-        if error.status == 503:
-            headers |= RETRY
+        headers = {"content-type": "application/json", "connection": "close", **more}
         headers["content-length"] = str(len(body))
         lines = [f"HTTP/1.1 {error.status} {phrase}", *(f"{k}: {v}" for k, v in headers.items())]
         self.transport.write("\r\n".join([*lines, "", ""]).encode() + body)

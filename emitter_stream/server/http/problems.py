@@ -113,10 +113,12 @@ def _no_such_shape(path: str, detail: ErrorDetails) -> ApiError:
 
 
 # What a place may hold that does not hold objects alone, by its last name; see `_no_shape`.
-_SHAPES = {
+_NO_OBJECTS = {
     "content": "one of a string or array of objects",
     "input": "one of a string or array of objects",
     "query": "one of a string or array of strings",
+}
+_ALSO_OBJECTS = {
     "response_format": "one of an object or the string 'auto'",
     "tool_choice": "one of a string or object",
 }
@@ -124,11 +126,13 @@ _SHAPES = {
 
 def _no_shape(path: str, detail: ErrorDetails) -> ApiError:
     """The value is none of a union's shapes, or does not say which."""
-    value, expected = detail["input"], _SHAPES.get(path.rpartition(".")[2], "an object")
-    if isinstance(value, dict) and "object" in expected.replace("of objects", ""):
+    value, name = detail["input"], path.rpartition(".")[2]
+    if name in _NO_OBJECTS:
+        return _wrong(path, _NO_OBJECTS[name], value)
+    if isinstance(value, dict):
         tag = f"{path}.type"
         return _wrong(tag, "a string", value["type"]) if "type" in value else _missing(tag, detail)
-    return _wrong(path, expected, value)
+    return _wrong(path, _ALSO_OBJECTS.get(name, "an object"), value)
 
 
 def _too_short(path: str, detail: ErrorDetails) -> ApiError:

@@ -37,7 +37,7 @@ class _ResponseCodec:
     number = NUMBER
 
     def from_frame(self, name: str | None, text: str) -> WireEvent | None:
-        if not text[:1].strip() and is_heartbeat(name, text, "response."):
+        if is_heartbeat(name, text, "response."):
             return None
         data = loads(text)
         if type(data) is not dict or "error" in data or name == "error":

@@ -165,11 +165,7 @@ class ResponseCore:
         if self.wanted is not listened or self._starting_after is not None or "event" in listened:
             return self._calls(kind, event, growth.event)
         # Nobody listens to every event: what most programs do.
-        if kind not in listened:
-            return ()
-        if growth.view is None:
-            return ((kind, (ResponseStreamEventBase(event),)),)
-        return ((kind, (snapshot_view(growth.view, event, (growth.text, growth.length, True)),)),)
+        return ((kind, (growth.event(event, True),)),) if kind in listened else ()
 
     def finish(self) -> Iterable[Emission]:
         """Take the end of the events; raises ``OpenAIError`` for texts that cannot be parsed."""
