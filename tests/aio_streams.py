@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 
+from five_deltas import FIVE
 from left_behind import stream_threads
 from parity.compare import PATIENCE, Recorder, plain
 from parity.transcripts import answered, encode
@@ -13,10 +14,8 @@ from parity.transcripts import answered, encode
 from emitter_stream import OpenAIError
 from emitter_stream.engine.loop.watch import Watch
 
-FIVE = answered("a", "b", "c", "d", "e")
 BODY = encode(FIVE)
 HEAD = encode(FIVE[:10])  # three of the five deltas
-HALF = len(FIVE) - 6  # the frames up to the third delta
 LONG = encode(answered(*(f"{number}," for number in range(5_000))))
 
 
@@ -119,20 +118,6 @@ async def soon(is_so) -> None:
     while not is_so():
         assert time.monotonic() < limit
         await asyncio.sleep(0.001)
-
-
-class Halves:
-    """A script that stands still after three deltas, until it is told to go on."""
-
-    def __init__(self) -> None:
-        self.go_on = threading.Event()
-
-    def __call__(self, exchange) -> None:
-        exchange.head()
-        exchange.body(encode(FIVE[:HALF]))
-        exchange.wait(self.go_on)
-        exchange.body(encode(FIVE[HALF:]))
-        exchange.finish()
 
 
 def own_threads() -> list[str]:

@@ -60,6 +60,36 @@ class Tap:
 HALF = len(FIVE) - 6  # the frames up to the third delta
 
 
+class Halves:
+    """A script that stands still after three deltas, until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self._script = gated(FIVE[:HALF], FIVE[HALF:], self.go_on)
+
+    def __call__(self, exchange) -> None:
+        self._script(exchange)
+
+
+class HalvedChunk:
+    """A script whose only chunk comes in pieces that end amid its size, its data and its end.
+
+    The first is sent when the first of the `gates` is opened, and so on.
+    """
+
+    def __init__(self) -> None:
+        self.gates = [threading.Event() for _ in range(6)]
+
+    def __call__(self, exchange) -> None:
+        data = encode(FIVE)
+        framed = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
+        cuts = [0, 1, 3, 100, len(framed) - 6, len(framed) - 3, len(framed)]
+        exchange.head()
+        for gate, start, stop in zip(self.gates, cuts[:-1], cuts[1:], strict=True):
+            exchange.wait(gate)
+            exchange.raw(framed[start:stop])
+
+
 def flood(sent: list[int], held_back: threading.Event, pieces: int, size: int):
     """Make a script that sends much, and says so when the client has stopped taking it."""
 

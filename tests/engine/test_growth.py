@@ -62,7 +62,7 @@ def frames(*, padded: bool, numbered: bool) -> st.SearchStrategy[list[bytes]]:
 
 
 @pytest.mark.parametrize("padded", [False, True])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_many_frames_are_recognised_as_one_by_one(padded, data):
     """What is not JSON, or differs in more, ends what is recognised together, and is not guessed at."""
@@ -82,7 +82,7 @@ def test_many_frames_are_recognised_as_one_by_one(padded, data):
 
 
 @pytest.mark.parametrize("padded", [False, True])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_what_is_recognised_of_numbered_frames_is_what_their_json_says(padded, data):
     """Each gives its text, its padding and its number; alone or with others makes no difference."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -32,6 +33,20 @@ def signalled(stream: AssistantStream, number: int) -> None:
         signal.pthread_kill(threading.main_thread().ident, number)
 
     in_thread(send)
+
+
+@contextlib.contextmanager
+def raising(kind):
+    """Let the handler of SIGUSR1 raise."""
+
+    def limit(*_) -> None:
+        raise kind("too long")
+
+    earlier = signal.signal(signal.SIGUSR1, limit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, earlier)
 
 
 # Ends
@@ -237,17 +252,10 @@ def test_ctrl_c_while_it_reads_aborts_and_passes(connect):
 def test_an_exception_out_of_a_signal_handler_leaves_the_wait(connect):
     """A limit that a signal's handler sets by raising is not hidden in an `OpenAIError`."""
     stream = inline(connect(silent))
-
-    def limit(*_) -> None:
-        raise OwnError("too long")
-
-    earlier = signal.signal(signal.SIGUSR1, limit)
-    try:
+    with raising(OwnError):
         signalled(stream, signal.SIGUSR1)
         with pytest.raises(OwnError):
             stream.done()
-    finally:
-        signal.signal(signal.SIGUSR1, earlier)
 
 
 @pytest.mark.parametrize("kind", [OwnError, KeyboardInterrupt])
@@ -275,15 +283,8 @@ def test_an_exception_out_of_a_handler_while_it_closes_leaves_the_wait(kind):
         "end", lambda: calls.append("end")
     )
 
-    def limit(*_) -> None:
-        raise kind("too long")
-
-    earlier = signal.signal(signal.SIGUSR1, limit)
-    try:
-        with pytest.raises(kind, match="too long"):
-            stream.done()
-    finally:
-        signal.signal(signal.SIGUSR1, earlier)
+    with raising(kind), pytest.raises(kind, match="too long"):
+        stream.done()
     assert len(calls) == 2 and isinstance(calls[0], OpenAIError) and calls[1] == "end"
 
 

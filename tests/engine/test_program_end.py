@@ -10,11 +10,10 @@ import textwrap
 import threading
 
 import pytest
-from parity.transcripts import DONE, answered, encode, run
+from five_deltas import FIVE, HALF
+from parity.transcripts import DONE, encode, run
 
 LONG = 120  # seconds that a process may take on a machine that is busy
-FIVE = answered("a", "b", "c", "d", "e")
-HALF = len(FIVE) - 6  # the frames up to the third delta
 CALL = {"id": "call_1", "type": "function", "function": {"name": "tool", "arguments": "{}"}}
 ASKS = run(
     "requires_action",

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from five_deltas import FIVE, HALF, HalvedChunk, Halves
 from left_behind import stream_threads, wait_until
 from parity.transcripts import answered, encode
 from scripted_server import PATIENCE, sse
@@ -22,9 +23,7 @@ pytestmark = [
     pytest.mark.skipif(not shared._IS_ABLE, reason="streams have threads of their own here"),
 ]
 
-FIVE = answered("a", "b", "c", "d", "e")
 BODY = encode(FIVE)
-HALF = len(FIVE) - 6  # the frames up to the third delta
 
 
 @pytest.fixture
@@ -42,20 +41,6 @@ def all_shared(monkeypatch):
 def watched(monkeypatch):
     """Let the standby look as often as it does."""
     monkeypatch.setattr(shared, "LOOK", 0.005)
-
-
-class Halves:
-    """A script that stands still after three deltas, until it is told to go on."""
-
-    def __init__(self) -> None:
-        self.go_on = threading.Event()
-
-    def __call__(self, exchange) -> None:
-        exchange.head()
-        exchange.body(encode(FIVE[:HALF]))
-        if self.go_on.wait(PATIENCE):
-            exchange.body(encode(FIVE[HALF:]))
-            exchange.finish()
 
 
 def stream_with(client: OpenAI, listener: Callable[..., object]):
@@ -412,21 +397,11 @@ def test_every_framing(connect, framing, piece):
 
 def test_a_chunk_that_comes_in_halves(connect):
     """A half of a chunk's size or end keeps nobody waiting, and is not lost."""
-    gates = [threading.Event() for _ in range(6)]
-    data = encode(FIVE)
-    framed = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
-    cuts = [0, 1, 3, 100, len(framed) - 6, len(framed) - 3, len(framed)]
-
-    def script(exchange) -> None:
-        exchange.head()
-        for gate, start, stop in zip(gates, cuts[:-1], cuts[1:], strict=True):
-            assert gate.wait(PATIENCE)
-            exchange.raw(framed[start:stop])
-
+    script = HalvedChunk()
     client = connect(script, sse(BODY))
     halting = stream_with(client, lambda delta: None)
     assert wait_until(lambda: len(connect.server.requests) == 1)
-    for gate in gates:
+    for gate in script.gates:
         gate.set()
         stream_with(client, lambda delta: None).done(timeout=PATIENCE)
     halting.done(timeout=PATIENCE)

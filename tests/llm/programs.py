@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import openai
-from parity import node_peer
+from node_script import run_node_script
 from scripted_server import PATIENCE
 
 HELLO: list[Any] = [{"role": "user", "content": "Say hello to Ada."}]
@@ -238,15 +236,5 @@ PROGRAMS = [
 
 def in_node(program: str, url: str) -> Any:
     """Run a program with the Node package."""
-    found = node_peer.find()
-    assert found is not None
-    done = subprocess.run(
-        [found[1], str(Path(__file__).parent / "programs.mjs"), url, program, json.dumps(GIVEN)],
-        env={**os.environ, "NODE_PATH": str(found[0])},
-        capture_output=True,
-        text=True,
-        timeout=10 * PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    script = Path(__file__).with_name("programs.mjs")
+    return run_node_script(script, url, program, json.dumps(GIVEN), seconds=10 * PATIENCE)

@@ -13,7 +13,7 @@ from parity import node_peer
 from server_helpers import PATIENCE
 
 
-def run_node_script(script: Path, *arguments: str) -> Any:
+def run_node_script(script: Path, *arguments: str, seconds: float = 3 * PATIENCE) -> Any:
     """Run a script with arguments; give what it printed. Skip where Node or its SDK is missing."""
     found = node_peer.find()
     if found is None:
@@ -24,7 +24,7 @@ def run_node_script(script: Path, *arguments: str) -> Any:
         env={**os.environ, "NODE_PATH": str(folder.resolve()), "NODE_NO_WARNINGS": "1"},
         capture_output=True,
         text=True,
-        timeout=3 * PATIENCE,
+        timeout=seconds,
         check=False,
     )
     assert done.returncode == 0, done.stderr

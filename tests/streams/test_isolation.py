@@ -274,7 +274,7 @@ DELTAS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example([message_delta("a")] * 4, {2: take_out})
 @example([call_delta("a")] * 4, {1: take_out})
 @given(st.lists(DELTAS, max_size=12), st.dictionaries(st.integers(0, 25), st.sampled_from(WRITERS)))

@@ -10,10 +10,7 @@ import threading
 import pytest
 from aio_streams import (
     BODY,
-    FIVE,
-    HALF,
     HEAD,
-    Halves,
     deltas,
     hanging,
     nothing,
@@ -25,6 +22,7 @@ from aio_streams import (
     until,
     values,
 )
+from five_deltas import FIVE, HALF, HalvedChunk, Halves
 from left_behind import stream_threads
 from parity.transcripts import answered, encode
 from scripted_server import PATIENCE, sse
@@ -146,22 +144,13 @@ def test_every_framing(connect, framing, piece):
 
 def test_a_chunk_that_comes_in_halves(connect):
     """A half of a chunk's size or end holds nothing up, and is not lost."""
-    gates = [threading.Event() for _ in range(6)]
-    data = encode(FIVE)
-    framed = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
-    cuts = [0, 1, 3, 100, len(framed) - 6, len(framed) - 3, len(framed)]
-
-    def script(exchange) -> None:
-        exchange.head()
-        for gate, start, stop in zip(gates, cuts[:-1], cuts[1:], strict=True):
-            exchange.wait(gate)
-            exchange.raw(framed[start:stop])
+    script = HalvedChunk()
 
     async def main():
         client = connect(script, sse(BODY))
         halting = streamed(client).on("textDelta", nothing)
         await read_by_the_loop(halting)
-        for gate in gates:
+        for gate in script.gates:
             gate.set()
             await streamed(client).done()
         await halting.done()

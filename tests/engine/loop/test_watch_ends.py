@@ -16,7 +16,6 @@ import pytest
 from aio_streams import (
     BODY,
     HEAD,
-    Halves,
     deltas,
     hanging,
     nothing,
@@ -26,6 +25,7 @@ from aio_streams import (
     streamed,
     until,
 )
+from five_deltas import Halves
 from left_behind import stream_threads, wait_until
 from parity.transcripts import answered, encode
 from scripted_server import PATIENCE, ScriptedServer, sse

@@ -377,7 +377,7 @@ def check(value: object, schema: dict[str, object]) -> None:
                 check(item, schema["properties"][name])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(SCHEMAS, st.sampled_from([BOTH, "", 'Say "hi" 3 times to Bob not new', "7 8 9"]))
 def test_arguments_follow_the_schema(schema, question):
     """Whatever the schema, required fields are there and everything has the right type."""

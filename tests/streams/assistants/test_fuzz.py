@@ -22,7 +22,6 @@ ENDS = ["completed", "failed", "cancelled", "expired", "incomplete", "requires_a
 CORPUS = load_corpus()
 quick = settings(
     max_examples=120,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -104,7 +104,7 @@ NAMES = "event messageDelta textDelta toolCallDelta runStepDelta textCreated too
 WANTED = st.none() | st.sets(st.sampled_from([*NAMES.split(), "thread.message.delta"]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(EVENTS, max_size=25), WANTED)
 def test_all_ways_give_the_same_calls_at_the_same_state(events, wanted):
     """Each call comes with the same arguments while snapshots and current_event are the same."""
