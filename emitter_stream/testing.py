@@ -30,6 +30,7 @@ from .aio import AsyncOpenAI
 from .aio.calls import InterruptibleTransport
 from .client import OpenAI
 from .engine.loop.stream import AsyncEventStream
+from .engine.sources import StreamedAnswer
 from .engine.stream import BASE_EVENTS, EventStream
 from .exceptions import OpenAIError
 from .http.transport import Exchange, Transport
@@ -357,8 +358,8 @@ class _ReplayTransport(Transport):
             answer = self._answer(request)
             if answer is not _MISSING:
                 return cast(Exchange, _Answered(_json_of(answer, request)))
-        player = Player(self._shelf.take(request), self._speed)
-        return cast(Exchange, _Replayed(player))
+        replayed: StreamedAnswer = _Replayed(Player(self._shelf.take(request), self._speed))
+        return cast(Exchange, replayed)
 
     def _answer(self, request: Request) -> Any:
         """Return what was given for a request; ``_MISSING`` if a recording is to answer it."""
@@ -421,6 +422,7 @@ class _Replayed:
     player: Player
     headers: Mapping[str, str] = attrs.field(factory=dict)
     max_event_bytes: int = MAX_EVENT_BYTES
+    origin: None = None
 
     def open(self) -> None:
         self.player.connect()
@@ -442,6 +444,10 @@ class _Replayed:
     def read(self) -> bytes:
         entry = self.player.next()
         return b"" if entry is None else b"".join(_frame(entry.name, entry.data))
+
+    def has_rest(self) -> bool:
+        """Return whether ``read_rest`` would not wait."""
+        return True
 
     def read_rest(self) -> None:
         """Do nothing: there is no connection that could serve again."""

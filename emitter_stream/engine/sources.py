@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from ..exceptions import OpenAIError
 from ..http.exchange import LINGER
 from ..http.polled import PolledBody
-from ..http.transport import Exchange
 from ..sse import MAX_EVENT_BYTES, FrameCutter, read_frame
 from . import shared
 from .codec import Codec, WireEvent
@@ -22,7 +21,16 @@ from .wire import DONE, loads
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["EventsSource", "HTTPSource", "LinesSource", "Source", "origin_of", "plain", "to_line"]
+__all__ = [
+    "EventsSource",
+    "HTTPSource",
+    "LinesSource",
+    "Source",
+    "StreamedAnswer",
+    "origin_of",
+    "plain",
+    "to_line",
+]
 
 
 class Source(Protocol):
@@ -59,6 +67,38 @@ def origin_of(source: Source) -> tuple[str, int] | None:
     return getattr(source, "origin", None)
 
 
+class StreamedAnswer(Protocol):
+    """What ``HTTPSource`` asks of the answer to a request: an ``Exchange``, or one that is replayed."""
+
+    @property
+    def origin(self) -> tuple[str, int] | None:
+        """The host and the port that it comes from, if it comes from a server."""
+        ...
+
+    @property
+    def max_event_bytes(self) -> int: ...
+
+    def open(self) -> None: ...
+
+    def ready(self, seconds: float) -> bool: ...
+
+    def read(self) -> bytes: ...
+
+    def poll(self, at_once: int | None = None) -> PolledBody | None: ...
+
+    def has_rest(self) -> bool: ...
+
+    def read_rest(self) -> None: ...
+
+    def interrupt(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def redact(self, value: Any) -> Any: ...
+
+    def redacted(self, error: OpenAIError) -> OpenAIError: ...
+
+
 class HTTPSource:
     """Server-sent events from an HTTP exchange.
 
@@ -71,7 +111,7 @@ class HTTPSource:
 
     patience: float | None
 
-    def __init__(self, exchange: Exchange, core: Core) -> None:
+    def __init__(self, exchange: StreamedAnswer, core: Core) -> None:
         self._exchange = exchange
         self._codec = core.codec
         self._growth = core.growth
