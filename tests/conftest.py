@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 from left_behind import stream_threads, wait_until
+from samples import EXHAUSTIVE
 from scripted_server import PATIENCE, Script, ScriptedServer, sse
 
 if TYPE_CHECKING:
     from emitter_stream.server import LocalServer
 
-# On a busy machine anything may be slow, also what makes examples.
+# On a busy machine anything may be slow, also what makes examples. By default they are the same ones
+# each time.
 hypothesis.settings.register_profile(
-    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "patient",
+    deadline=None,
+    derandomize=not EXHAUSTIVE,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("patient")
 
@@ -34,6 +39,19 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what a sample leaves out as `exhaustive`, which only `tox -e exhaustive` runs.
+
+    Of a table that is each n-th row; of several, those whose numbers have a sum that n divides: so
+    each row of one table comes with another row of the next.
+    """
+    sample = item.get_closest_marker("sample")
+    if sample is not None and isinstance(item, pytest.Function):
+        every, first = (*sample.args, 0)[:2]
+        if sum(item.callspec.indices.values()) % every != first:
+            item.add_marker("exhaustive")
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:

@@ -266,6 +266,7 @@ CHILDREN = [
 
 
 @pytest.mark.parametrize("make", ["iter(stream)", "stream.text_deltas", "stream.events('event')"])
+@pytest.mark.sample(3)
 def test_nothing_that_a_child_does_reaches_the_parents_stream(inline, make):
     """The parent's stream goes on to its end, whatever its children do with their copies."""
     script = f"""
@@ -366,6 +367,7 @@ stream.done()
     [("return", "0"), ("os._exit(5)", "5"), ("sys.exit(3)", None)],
     ids=["returns", "ends", "exits"],
 )
+@pytest.mark.sample(3)
 def test_a_fork_in_a_listener(end, status, inline):
     """In a child that a listener forked no listener is called any more; the client works there."""
     script = f"""

@@ -8,6 +8,7 @@ import re
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from samples import tries
 
 from emitter_stream import OpenAIError
 from emitter_stream.sse import EventSource
@@ -67,7 +68,8 @@ BODIES = st.lists(st.sampled_from(FRAGMENTS), max_size=40).map(b"".join)
 CUTS = st.lists(st.integers(0, 200), max_size=30)
 
 
-@settings(max_examples=600)
+@pytest.mark.tries
+@settings(max_examples=tries(200, 600))
 @given(BODIES, CUTS)
 @example(b"\xef\xbb\xbfdata: a\r\n\r\ndata: b\n\r\rdata: c", [1, 2, 10, 11, 12, 13])
 @example(b"data: a\r\r\ndata: b\r\n\n", [8, 9, 10])
@@ -82,8 +84,9 @@ def test_any_cutting_gives_the_events_of_the_standard(body, places):
     assert read(body[at : at + 1] for at in range(len(body))) == expected
 
 
+@pytest.mark.tries
 @given(st.binary(max_size=300), CUTS)
-@settings(max_examples=200)
+@settings(max_examples=tries(80, 200))
 def test_any_bytes_are_read(body, places):
     """No bytes at all make the reader fail, and their cutting does not matter."""
     assert read(cut_at(body, places)) == reference(body)

@@ -332,7 +332,9 @@ def test_fixtures(tmp_path):
     write(folder / "run.jsonl", tool_run(), gap=0.001)
     (folder / "test_it.py").write_text(TESTS)
     # Named for a library that runs from its source tree; the name is the one it is installed with.
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "emitter_stream.pytest_plugin"]
+    # Other plugins, and rewriting the whole library for its own, would take most of the time.
+    command = [sys.executable, "-m", "pytest", "-q", "--disable-plugin-autoload", "--assert=plain"]
+    command += ["-p", "emitter_stream.pytest_plugin"]
     done = subprocess.run(
         [*command, "-p", "no:cacheprovider", "-W", "error", "tests"],
         cwd=tmp_path,

@@ -8,6 +8,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import tries
 
 from emitter_stream.engine.growth import GrowthMatcher
 
@@ -62,7 +63,8 @@ def frames(*, padded: bool, numbered: bool) -> st.SearchStrategy[list[bytes]]:
 
 
 @pytest.mark.parametrize("padded", [False, True])
-@settings(max_examples=200)
+@pytest.mark.tries
+@settings(max_examples=tries(60, 200))
 @given(data=st.data())
 def test_many_frames_are_recognised_as_one_by_one(padded, data):
     """What is not JSON, or differs in more, ends what is recognised together, and is not guessed at."""
@@ -82,7 +84,8 @@ def test_many_frames_are_recognised_as_one_by_one(padded, data):
 
 
 @pytest.mark.parametrize("padded", [False, True])
-@settings(max_examples=200)
+@pytest.mark.tries
+@settings(max_examples=tries(60, 200))
 @given(data=st.data())
 def test_what_is_recognised_of_numbered_frames_is_what_their_json_says(padded, data):
     """Each gives its text, its padding and its number; alone or with others makes no difference."""

@@ -123,6 +123,7 @@ def nested(depth: int, kind: str) -> str:
 @pytest.mark.parametrize(
     "place", ["unknown", "run", "message", "delta", "step", "error", "unnamed"]
 )
+@pytest.mark.sample(3)
 def test_deeply_nested_json(stream_of, kind, depth, place):
     """Deep nesting is taken or is an OpenAIError, wherever it stands; never a RecursionError."""
     deep = nested(depth, kind)
@@ -174,6 +175,7 @@ LONG_STRINGS = {
 @pytest.mark.parametrize("kind", LONG_STRINGS)
 @pytest.mark.parametrize("depth", [0, 301])
 @pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.sample(3)
 def test_the_depth_of_long_strings_is_found_in_linear_time(kind, depth, closed):
     """JSON whose brackets are counted is an OpenAIError, or read, in the time that its size takes."""
     text = "[" * depth + '"' + LONG_STRINGS[kind] + ('"' + "]" * depth if closed else "")

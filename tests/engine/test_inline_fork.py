@@ -66,6 +66,7 @@ FORKS = {
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("fork", FORKS.values(), ids=FORKS)
 @pytest.mark.parametrize("child", CHILDREN.values(), ids=CHILDREN)
+@pytest.mark.sample(3)
 def test_a_child_leaves_the_stream_alone(serve, child, fork):
     """Whatever a child does with its copy, its parent's wait goes on to the end."""
     gate = threading.Event()

@@ -181,6 +181,7 @@ def program(serve):
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.sample(2)
 def test_an_exception_ends_it(program, place):
     """Wherever its stream stands still: the traceback, status 1, and no more."""
     child = program(place, "raise ValueError('bug')")
@@ -190,6 +191,7 @@ def test_an_exception_ends_it(program, place):
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.sample(2, 1)
 def test_ctrl_c_in_its_own_code_ends_it(program, place):
     """Wherever its stream stands still, by the signal itself: 130 to a shell."""
     child = program(place, "say('asleep'); time.sleep(600)")

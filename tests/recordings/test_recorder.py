@@ -56,6 +56,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.sample(8)
 def test_replay_is_the_live_stream(vector_stream, folder, name):
     """A replay of every parity scenario has the trace, the finals and the state of the stream."""
     path = folder / f"{name}.jsonl"

@@ -12,6 +12,7 @@ from deltas import MESSAGE, STEP, call_delta, frame_of, message_delta, plain, pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from parity.compare import VECTORS, Recorder, difference, load_golden
+from samples import tries
 from scripted_server import sse
 
 from emitter_stream import AssistantStream
@@ -65,6 +66,7 @@ def recordings(tmp_path_factory):
 
 @pytest.mark.parametrize("name", VECTORS)
 @pytest.mark.usefixtures("long_tick")
+@pytest.mark.sample(8)
 def test_what_is_written_to_events_and_deltas_shows_nowhere_else(vector_stream, recordings, name):
     """Each call is the golden file's, each relayed and recorded line clean, and so is all that comes late."""
     golden, recording = load_golden(VECTORS[name][1]), recordings / f"{name}.jsonl"
@@ -274,7 +276,8 @@ DELTAS = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@pytest.mark.tries
+@settings(max_examples=tries(80, 300))
 @example([message_delta("a")] * 4, {2: take_out})
 @example([call_delta("a")] * 4, {1: take_out})
 @given(st.lists(DELTAS, max_size=12), st.dictionaries(st.integers(0, 25), st.sampled_from(WRITERS)))

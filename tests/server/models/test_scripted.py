@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import tries
 from server_helpers import BOTH, RAIN, WEATHER
 
 from emitter_stream.server import Call, Input, ScriptedModel, Text, Turn
@@ -377,7 +378,8 @@ def check(value: object, schema: dict[str, object]) -> None:
                 check(item, schema["properties"][name])
 
 
-@settings(max_examples=200)
+@pytest.mark.tries
+@settings(max_examples=tries(60, 200))
 @given(SCHEMAS, st.sampled_from([BOTH, "", 'Say "hi" 3 times to Bob not new', "7 8 9"]))
 def test_arguments_follow_the_schema(schema, question):
     """Whatever the schema, required fields are there and everything has the right type."""

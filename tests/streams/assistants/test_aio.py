@@ -34,6 +34,7 @@ def vectors():
 
 
 @pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.sample(4)
 def test_same_calls_as_node(vectors, name):
     """Trace, finals and state are Node's: whole to functions, in pieces to coroutines."""
     ways = ((PlainRecorder, 0), (AsyncRecorder, 7))

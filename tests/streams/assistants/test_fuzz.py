@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from parity.compare import NAMES, PATIENCE, Recorder, plain
 from parity.mutate import Mutator, load_corpus
 from parity.transcripts import encode, message, message_delta, run, said, started, step, step_delta
+from samples import tries
 from scripted_server import sse
 
 from emitter_stream import AssistantStream, OpenAIError
 
-pytestmark = pytest.mark.usefixtures("long_tick")
+pytestmark = [pytest.mark.tries, pytest.mark.usefixtures("long_tick")]
 
 ENDS = ["completed", "failed", "cancelled", "expired", "incomplete", "requires_action"]
 CORPUS = load_corpus()
 quick = settings(
-    max_examples=120,
+    max_examples=tries(40, 120),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -248,7 +249,7 @@ EVENT_NAMES = st.sampled_from(
 )
 
 
-@settings(quick, max_examples=300)
+@settings(quick, max_examples=tries(80, 300))
 @given(st.lists(st.tuples(EVENT_NAMES, JSON), max_size=6))
 def test_any_json_under_any_name(frames):
     """Any JSON under any event name: the stream ends once, with the library's own error at most."""
@@ -263,7 +264,7 @@ def test_any_json_under_any_name(frames):
         assert recorder.names[-2] in ("run", "error")
 
 
-@settings(quick, max_examples=300)
+@settings(quick, max_examples=tries(80, 300))
 @given(st.integers(0, 2**32))
 def test_spoiled_streams(serve_once, seed):
     """Frozen streams, spoiled: one end, one error at most, and the same in pieces as whole."""

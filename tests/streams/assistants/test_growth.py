@@ -16,6 +16,7 @@ from deltas import MESSAGE, STEP, call_delta, frame_of, message_delta, plain, pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parity.transcripts import DONE, encode, message, run, started
+from samples import tries
 from scripted_server import sse
 
 from emitter_stream import AssistantStream
@@ -104,7 +105,8 @@ NAMES = "event messageDelta textDelta toolCallDelta runStepDelta textCreated too
 WANTED = st.none() | st.sets(st.sampled_from([*NAMES.split(), "thread.message.delta"]))
 
 
-@settings(max_examples=150)
+@pytest.mark.tries
+@settings(max_examples=tries(50, 150))
 @given(st.lists(EVENTS, max_size=25), WANTED)
 def test_all_ways_give_the_same_calls_at_the_same_state(events, wanted):
     """Each call comes with the same arguments while snapshots and current_event are the same."""

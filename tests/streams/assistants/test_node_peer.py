@@ -15,14 +15,16 @@ import pytest
 from parity import node_peer
 from parity.compare import HERE, Recorder, difference, is_error, load_golden
 from parity.mutate import Mutator, load_corpus
+from samples import tries
 from scripted_server import sse
 
 pytestmark = [
+    pytest.mark.tries,
     pytest.mark.skipif(node_peer.find() is None, reason="no openai package for Node here"),
     pytest.mark.usefixtures("long_tick"),
 ]
 
-COUNT = int(os.environ.get("EMITTER_STREAM_FUZZ", "400"))
+COUNT = int(os.environ.get("EMITTER_STREAM_FUZZ") or tries(100, 400))
 SEED = os.environ.get("EMITTER_STREAM_FUZZ_SEED", "2024")
 
 

@@ -19,26 +19,35 @@ BYTES, BYTE_PACKETS = (1, "chunked"), (1, "close")
 SHORT = 2_000
 
 
-def cuts_of(name: str, size: int) -> list[tuple[int | None, str]]:
-    """Say in which pieces a vector comes.
+def ways_of(name: str) -> list[tuple[int | None, str, bool]]:
+    """Say in which pieces a vector comes, and whether one thread reads for many streams.
 
     The 161 goldens were made whole and in pieces of 7. The others are about what the core makes of
     events: they come in small pieces only.
     """
-    is_original = VECTORS[name][0].parent.name == "scenarios"
+    scenario = VECTORS[name][0]
+    is_original = scenario.parent.name == "scenarios"
     is_of_bytes = name.startswith("sse_")
-    return [
+    cuts = [
         CHUNKS,
         *((WHOLE, PACKETS) if is_original else ()),
-        *((BYTES,) if size < SHORT or is_of_bytes else ()),
+        *((BYTES,) if scenario.stat().st_size < SHORT or is_of_bytes else ()),
         *((BYTE_PACKETS,) if is_of_bytes else ()),
     ]
+    return [*((*cut, False) for cut in cuts), (7, "close", True)]
 
 
-def check(stream, theirs, what: str) -> None:
-    """Compare the whole result of a stream with what is expected."""
-    problem = difference_from(theirs, Recorder(stream).result())
-    assert problem is None, f"{what}: {problem}"
+def check(vector_stream, monkeypatch, name: str, ways) -> None:
+    """Compare the whole result of a vector's streams with its golden file."""
+    theirs = expected(load_golden(VECTORS[name][1]))
+    for piece, framing, shares in ways:
+        with monkeypatch.context() as patch:
+            if shares:
+                patch.setattr(shared, "FROM", 0)
+            problem = difference_from(
+                theirs, Recorder(vector_stream(name, piece, framing)).result()
+            )
+        assert problem is None, f"{name}, pieces of {piece}, {framing}, {shares=}: {problem}"
 
 
 def test_vectors_are_complete():
@@ -47,24 +56,28 @@ def test_vectors_are_complete():
     assert all(golden.exists() for _, golden in VECTORS.values())
 
 
+@pytest.mark.parametrize(("number", "name"), [*enumerate(VECTORS)], ids=VECTORS)
+def test_same_calls_as_node(vector_stream, monkeypatch, number, name):
+    """Trace, finals and state are Node's: one vector is cut in this way, the next in that."""
+    ways = ways_of(name)
+    check(vector_stream, monkeypatch, name, [ways[number % len(ways)]])
+
+
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", VECTORS)
-def test_same_calls_as_node(vector_stream, monkeypatch, name):
+def test_same_calls_as_node_in_every_way(vector_stream, monkeypatch, name):
     """Trace, finals and state are Node's, however the body is cut, and whoever reads it."""
-    scenario, golden = VECTORS[name]
-    theirs = expected(load_golden(golden))
-    for piece, framing in cuts_of(name, scenario.stat().st_size):
-        check(vector_stream(name, piece, framing), theirs, f"{name}, pieces of {piece}, {framing}")
-    monkeypatch.setattr(shared, "FROM", 0)
-    check(vector_stream(name, 7, "close"), theirs, f"{name}, where one thread reads for many")
+    check(vector_stream, monkeypatch, name, ways_of(name))
 
 
 @pytest.mark.parametrize("name", ["typical_full_run", "malformed_json", "sse_unterminated_last"])
-def test_same_calls_as_node_when_compressed(vector_stream, name):
+def test_same_calls_as_node_when_compressed(vector_stream, monkeypatch, name):
     """Trace, finals and state are Node's when the body is gzip, in pieces of 1,000 bytes."""
-    check(vector_stream(name, 1000, "gzip"), expected(load_golden(VECTORS[name][1])), name)
+    check(vector_stream, monkeypatch, name, [(1000, "gzip", False)])
 
 
 @pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.sample(4)
 def test_same_events_in_single_bytes(name):
     """The event source gives the same events from single bytes as from the whole body."""
     body = VECTORS[name][0].read_bytes()

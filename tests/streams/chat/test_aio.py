@@ -40,6 +40,7 @@ def ask(serve):
 
 
 @pytest.mark.parametrize("name", names_of("chat/", "tools/"))
+@pytest.mark.sample(3)
 def test_same_calls_as_node(ask, name):
     """Trace, finals, state and requests are Node's on an event loop too."""
     scenario = load("scenarios", name)

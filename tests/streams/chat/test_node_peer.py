@@ -13,12 +13,13 @@ from parity import node_peer
 from parity_chat.chance import Chance
 from parity_chat.compare import FINALS, numbered, plain, same
 from parity_chat.node import in_node
+from samples import tries
 from scripted_server import sse
 
 from emitter_stream import OpenAIError
 from emitter_stream.streams.chat.events import EVENTS, EVERYTHING
 
-COUNT = int(os.environ.get("EMITTER_STREAM_FUZZ", "300"))
+COUNT = int(os.environ.get("EMITTER_STREAM_FUZZ") or tries(100, 300))
 SEED = int(os.environ.get("EMITTER_STREAM_FUZZ_SEED", "2024"))
 LISTENED = ["connect", *(name for name in EVENTS if name != EVERYTHING), "error", "abort", "end"]
 
@@ -40,6 +41,7 @@ def here(client, params: dict) -> list:
     return numbered([trace, final])
 
 
+@pytest.mark.tries
 @pytest.mark.skipif(node_peer.find() is None, reason="no openai package for Node here")
 def test_same_calls_as_node(connect):
     """Each stream leads to the same calls with the same arguments, and to the same finals."""

@@ -15,12 +15,13 @@ from parity import node_peer
 from parity_chat.compare import FINALS, Run, numbered, plain, same, settled
 from parity_chat.node import in_node
 from parity_chat.run_chance import RunChance
+from samples import tries
 from scripted_server import answer, sse
 
 from emitter_stream import AbortController, OpenAIError
 from emitter_stream.streams.chat.events import EVENTS, EVERYTHING, RUNNER_EVENTS
 
-COUNT = int(os.environ.get("EMITTER_STREAM_FUZZ", "200"))
+COUNT = int(os.environ.get("EMITTER_STREAM_FUZZ") or tries(70, 200))
 SEED = int(os.environ.get("EMITTER_STREAM_FUZZ_SEED", "2024"))
 ENDS = ("error", "abort", "end")
 STREAMED = ["connect", *(name for name in EVENTS if name != EVERYTHING), *ENDS]
@@ -68,6 +69,7 @@ def difference(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
     return None if ours["state"] == theirs["state"] else f"{ours['state']}, {theirs['state']}"
 
 
+@pytest.mark.tries
 @pytest.mark.skipif(node_peer.find() is None, reason="no openai package for Node here")
 def test_same_runs_as_node(connect):
     """Each run makes the same calls, asks for the same, and comes to the same finals as in Node."""

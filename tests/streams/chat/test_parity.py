@@ -48,6 +48,7 @@ def test_vectors_are_complete():
 
 @pytest.mark.parametrize("piece", [None, 7])
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.sample(2)
 def test_same_calls_as_node(connect, name, piece):
     """Trace, finals, state and requests are Node's, however the body is cut."""
     run_and_compare(connect, name, piece)

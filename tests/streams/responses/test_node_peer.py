@@ -15,13 +15,17 @@ from pathlib import Path
 
 import pytest
 from parity import node_peer
+from samples import tries
 
 from emitter_stream import OpenAIError, ResponseStream
 from emitter_stream.streams.responses.events import EVENTS
 
-pytestmark = pytest.mark.skipif(node_peer.find() is None, reason="no openai package for Node here")
+pytestmark = [
+    pytest.mark.tries,
+    pytest.mark.skipif(node_peer.find() is None, reason="no openai package for Node here"),
+]
 
-COUNT = int(os.environ.get("EMITTER_STREAM_FUZZ", "400"))
+COUNT = int(os.environ.get("EMITTER_STREAM_FUZZ") or tries(130, 400))
 SEED = os.environ.get("EMITTER_STREAM_FUZZ_SEED", "2026")
 HERE = Path(__file__).parent
 NAMES = ["connect", *EVENTS, "error", "abort", "end"]

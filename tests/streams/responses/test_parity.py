@@ -74,6 +74,7 @@ def is_node(ours, theirs):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("piece", [None, 7])
+@pytest.mark.sample(2)
 def test_calls_finals_and_requests_are_node_s(name, piece, connect):
     """Every listener gets Node's calls in Node's order, the final is Node's, the request too."""
     scenario, golden = load("scenarios", name), load("golden", name)

@@ -1,0 +1,12 @@
+"""How often a test tries things at random: a few times by default, more in `tox -e exhaustive`."""
+
+from __future__ import annotations
+
+import os
+
+EXHAUSTIVE = bool(os.environ.get("EMITTER_STREAM_EXHAUSTIVE"))
+
+
+def tries(usual: int, exhaustive: int) -> int:
+    """Give the number of tries; a test that uses it is marked `tries`, so that both run it."""
+    return exhaustive if EXHAUSTIVE else usual
