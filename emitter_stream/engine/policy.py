@@ -89,6 +89,17 @@ class Policy:
     ``owner`` is whom the functions that the stream calls work for.
     """
 
+    # What most streams have no other value of until they end. Here and not in each: beyond 30
+    # attributes an object takes as much memory again, and there may be thousands.
+    stopping: APIUserAbortError | None = None  # that an abort has asked for
+    error: OpenAIError | None = None  # that it ended in
+    raised: BaseException | None = None  # by a listener, which ended the stream
+    passing: BaseException | None = None  # inline: what leaves the next wait for the error, once
+    told = False  # whether somebody was raised what the stream ended in
+    recorder: EventLog | None = None  # set while nothing has begun
+    is_winding_up = False
+    _last: deque[Emission] | None = None  # calls that are still to be made
+
     def __init__(
         self,
         emitter: Emitter,
@@ -106,23 +117,14 @@ class Policy:
         self.phase = Phase.WAITING
         self.keeping = keeps
         self.attention = False  # whether there is something to do in the next gap
-        self.stopping: APIUserAbortError | None = None  # that an abort has asked for
-        self.error: OpenAIError | None = None  # that it ended in
-        self.raised: BaseException | None = None  # by a listener, which ended the stream
-        # Inline: what leaves the next wait in the place of the error, once.
-        self.passing: BaseException | None = None
-        self.told = False  # whether somebody was raised what the stream ended in
-        self.recorder: EventLog | None = None  # set while nothing has begun
         self.tick_end = -math.inf  # when the chain of the listener attached last is over
-        self.is_winding_up = False
         self.waiters: list[Any] = []  # one for each wait, of the driver's kind
         self.buffers: list[Ahead] = []
         self._go_said = False
         self._everything = everything
         self._aliases = aliases
         self._history = History()
-        self._late: deque[Late] = deque()
-        self._last: deque[Emission] | None = None  # calls that are still to be made
+        self._late: list[Late] = []  # no deque: thousands of streams have one each, mostly empty
         self._generation = _fork.generation
         _policies.add(self)
 
@@ -397,7 +399,7 @@ class Policy:
                     self.report(error)
                     failure = None
             with self.lock:
-                self._late.popleft()
+                del self._late[0]
                 if late.is_wanted():
                     registration.call = late.call
                     if not self.emitter.has(registration):

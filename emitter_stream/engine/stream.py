@@ -45,6 +45,13 @@ BASE_EVENTS: Mapping[str, int] = {"connect": 0, "error": 1, "abort": 1, "end": 0
 _numbers = itertools.count(1)
 
 
+@functools.cache  # one dict a kind of stream, and not a stream
+def events_of(core: type[Core]) -> Mapping[str, int]:
+    """Return what a stream of such a core emits, with the number of arguments."""
+    events: Any = core.events
+    return {**BASE_EVENTS, **events}
+
+
 class EventStream(PythonNames):
     """A live stream with chainable listeners, as the Node SDK's ``EventStream``.
 
@@ -68,7 +75,7 @@ class EventStream(PythonNames):
         signal: AbortSignal | None = None,
         inline: bool = False,
     ) -> None:
-        everything = {**BASE_EVENTS, **core.events}
+        everything = events_of(type(core))
         origin = origin_of(source)
         self.controller = AbortController()
         if inline and not source.opens_at_once:

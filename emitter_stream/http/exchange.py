@@ -38,7 +38,7 @@ from . import sockets
 from .errors import SHOWS_HEADERS, chain_of, late, mapped_error
 from .floods import Flood, peek
 from .form import FormBody
-from .polled import PolledBody, can_be_polled
+from .polled import Lease, PolledBody, can_be_polled
 from .retries import is_worth_retrying, pause, same_server_target
 from .secrets import mask, secrets_in
 
@@ -195,6 +195,9 @@ class Exchange:
             return None
         patience = self._timeout[1] if isinstance(self._timeout, tuple) else self._timeout
         self._polled = PolledBody(connection, answer, patience, at_once)
+        # There may be thousands that stand open for long: nothing is kept of them but what is read by.
+        self._raw = Lease.of(self._raw)
+        self._request = {"url": self._request["url"]}
         self._read1 = self._polled.read1
         return self._polled
 

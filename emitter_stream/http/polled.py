@@ -12,10 +12,11 @@ import socket
 import ssl
 from typing import Any
 
+import urllib3
 import urllib3.exceptions
 import urllib3.util
 
-__all__ = ["PolledBody", "WouldWait", "can_be_polled"]
+__all__ = ["Lease", "PolledBody", "WouldWait", "can_be_polled"]
 
 _READ_SIZE = 16_384
 _LINE_MAX = 65_536  # of a line in the framing, as http.client has it
@@ -37,6 +38,34 @@ def can_be_polled(connection: object, answer: Any) -> bool:
     if not (plain or tls) or file is None or answer.isclosed():
         return False
     return getattr(getattr(file, "raw", None), "_sock", None) is connection
+
+
+class Lease:
+    """What of urllib3's response is still needed: the connection, and where it is to be given back."""
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, response: Any) -> None:
+        self._connection = response._connection
+        self._pool = response._pool
+        # It is freed now, and would close both.
+        response._connection = response._fp = None
+
+    @classmethod
+    def of(cls, response: Any) -> Any:
+        """Return what stands for ``response``; itself where it is not urllib3's own."""
+        return cls(response) if type(response) is urllib3.HTTPResponse else response
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def release_conn(self) -> None:
+        """Give the connection back; again does nothing."""
+        connection, self._connection = self._connection, None
+        if connection is not None and self._pool is not None:
+            self._pool._put_conn(connection)
 
 
 class PolledBody:
@@ -66,6 +95,7 @@ class PolledBody:
         self._left: int | None = answer.length  # bytes, of a body whose length is known
         self._length = answer.length or 0
         self._is_over = self._chunks is None and self._left == 0
+        answer.headers = answer.msg = _NO_HEADERS
         self._has_surplus = False  # whether something came behind the end
 
     def fileno(self) -> int:
@@ -119,8 +149,7 @@ class PolledBody:
         """Let go of the connection; return whether it can serve another request."""
         is_whole = self._is_over and not self._has_surplus
         self._connection.settimeout(self._timeout)
-        if is_whole:
-            self._answer.close()  # it is read to its end, of which http.client knows nothing
+        self._answer.close()  # read to its end or not, of which http.client knows nothing
         return is_whole
 
     def _read_ahead(self) -> bytes:
@@ -226,6 +255,9 @@ class _Chunks:
             return
         self._left = _size_of(line)
         self.is_in_trailer = not self._left
+
+
+_NO_HEADERS = http.client.HTTPMessage()  # of answers whose own have been looked at
 
 
 def _size_of(line: bytes) -> int:

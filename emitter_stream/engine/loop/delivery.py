@@ -20,7 +20,6 @@ import contextvars
 import inspect
 import itertools
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -78,6 +77,11 @@ class LoopDelivery(Policy):
     marked as safe may only be called on the loop.
     """
 
+    calling = False  # inline: whether the calls of an event are being made
+    _closed = False  # the reader has closed the source
+    _close_error: BaseException | None = None
+    _calling_now: object = None  # of the coroutine listener that is being awaited
+
     def __init__(
         self,
         reader: Reader,
@@ -92,16 +96,12 @@ class LoopDelivery(Policy):
         self.loop = asyncio.get_running_loop()
         self.made_at = time.monotonic()
         self.origin = reader.origin
-        self.calling = False  # inline: whether the calls of an event are being made
         self._reader = reader
         self._core = core
         self._controller = controller
         self._bell = Bell(self.loop)  # for those who wait for the stream
         self._own_bell = Bell(self.loop)  # for the task
-        self._inbox: deque[Batch] = deque()
-        self._closed = False  # the reader has closed the source
-        self._close_error: BaseException | None = None
-        self._calling_now: object = None  # of the coroutine listener that is being awaited
+        self._inbox: list[Batch] = []
         self._over = _bell.Flag()  # finished, for other threads
         self._task = begun_task(self.loop, self._run(), "emitter-stream")
         running.add(self)
@@ -412,7 +412,7 @@ class LoopDelivery(Policy):
         if self.stopping is not None:
             raise self.stopping
         if inbox:
-            return inbox.popleft()
+            return inbox.pop(0)  # the only one, as a rule
         if self._close_error is not None:
             raise self._close_error
         return None

@@ -18,7 +18,7 @@ from ...exceptions import APIUserAbortError, OpenAIError
 from ...types._model import untouched
 from ..core import Core
 from ..emitter import Emitter
-from ..stream import BASE_EVENTS
+from ..stream import events_of
 from .delivery import LoopDelivery
 from .iterator import AsyncEventIterator
 from .reader import Reader
@@ -58,7 +58,7 @@ class AsyncEventStream(PythonNames):
         self._core = core
         self._reader = reader
         self._emitter = Emitter(
-            {**BASE_EVENTS, **core.events}, open_prefix=core.open_prefix, coroutines=True
+            events_of(type(core)), open_prefix=core.open_prefix, coroutines=True
         )
         self._delivery = LoopDelivery(
             reader, core, self._emitter, self.controller, signal, inline=inline

@@ -34,7 +34,7 @@ from ...types import (
     ToolCallDelta,
     event_data_class,
 )
-from ...types._model import live_view, plain_copy, shared_view
+from ...types._model import kept_copy, live_view, shared_view
 from ...types.assistants.event import EventView
 from .codec import CODEC
 from .delta import accumulate, check_index, merge_element, refuse_unsafe_keys
@@ -294,7 +294,7 @@ class AssistantCore:
         if event == "thread.message.created":
             # A copy: the snapshot grows, the event that was handed out does not.
             message = self.current_message = self.messages[message_id] = live_view(
-                Message, plain_copy(data)
+                Message, kept_copy(data)
             )
             self._content_index = self._content = None
             yield "messageCreated", (message,)
@@ -411,9 +411,7 @@ class AssistantCore:
             self._forget_tool_call()
             return
         # A copy: the snapshot grows, the event that was handed out does not.
-        step = self.current_run_step = self.run_steps[step_id] = live_view(
-            RunStep, plain_copy(data)
-        )
+        step = self.current_run_step = self.run_steps[step_id] = live_view(RunStep, kept_copy(data))
         if event == "thread.run.step.created":
             self._forget_tool_call()
             yield "runStepCreated", (step,)
@@ -463,7 +461,7 @@ class AssistantCore:
     # Runs
 
     def _run(self, event: str, data: Any) -> Iterator[Emission]:
-        self.current_run = Run(data) if type(data) is dict else data
+        self.current_run = Run(kept_copy(data)) if type(data) is dict else data
         if event in _RUN_ENDS:
             self.final_run = self.current_run
             if self._tool_call is not None:
