@@ -67,7 +67,7 @@ class Emitter:
     ) -> None:
         self._arity = arity
         self._open_prefix = open_prefix
-        self._doubted: set[str] = set()
+        self._doubted: frozenset[str] = frozenset()
         self._coroutines = coroutines
         self._hint = hint
         self._registry = pyee.EventEmitter()
@@ -105,7 +105,7 @@ class Emitter:
         meant = next((name for name in self._arity if _is_slip(event, name)), None)
         if meant is None or event in self._doubted:
             return
-        self._doubted.add(event)  # a decorator asks twice
+        self._doubted |= {event}  # a decorator asks twice
         level, frame = 1, sys._getframe()
         while frame.f_back and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
             level, frame = level + 1, frame.f_back

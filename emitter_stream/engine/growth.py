@@ -59,6 +59,7 @@ class GrowthMatcher:
     def __init__(self, padding: str = "", number: str = "") -> None:
         self._padding = padding
         self._number = number
+        self._is_bare = not padding and not number
         # The frame up to the string's opening quote, inclusive, or up to the number.
         self._head: bytes | None = None
         self._gap: str | None = None  # where there is a number: what is between it and the string
@@ -203,28 +204,35 @@ class GrowthMatcher:
         try:
             _, end = _decode_string(text, start, True)
             head, tail, between, gap = text[:start], text[end:], None, None
-            # Another string than the one that counts, or that one might pass for the probe.
-            probe = f"{functools.reduce(operator.getitem, path, data)}?"
-            probed = f"{head}{json.dumps(probe)[1:]}"
-            wanted = with_piece(data, path, probe)
-            count = data.get(self._number) if self._number else None
-            before, field, rest = head.rpartition(f'"{self._number}":')
-            if type(count) is int and field and rest.startswith(str(count)):
-                head, gap = f"{before}{field}", rest[len(str(count)) :]
-                probed = f"{head}{count + 1}{gap}{json.dumps(probe)[1:]}"
-                wanted = {**wanted, self._number: count + 1}
-            field = f'"{self._padding}":'
-            if self._padding and type(data.get(self._padding)) is str and field in tail:
-                between, _, rest = tail.rpartition(field)
-                between += field + rest[: rest.index('"') + 1]
-                _, end = _decode_string(tail, len(between), True)
-                tail = tail[end:]
-                probe = f"{data[self._padding]}?"
-                probed += f"{between}{json.dumps(probe)[1:]}"
-                wanted = {**wanted, self._padding: probe}
-            same = loads(f"{probed}{tail}") == wanted
+            shape = _shape(head, tail, data["id"], path) if self._is_bare else None
+            same = shape in _proven
+            if not same:
+                # Another string than the one that counts, or that one might pass for the probe.
+                probe = f"{functools.reduce(operator.getitem, path, data)}?"
+                probed = f"{head}{json.dumps(probe)[1:]}"
+                wanted = with_piece(data, path, probe)
+                count = data.get(self._number) if self._number else None
+                before, field, rest = head.rpartition(f'"{self._number}":')
+                if type(count) is int and field and rest.startswith(str(count)):
+                    head, gap = f"{before}{field}", rest[len(str(count)) :]
+                    probed = f"{head}{count + 1}{gap}{json.dumps(probe)[1:]}"
+                    wanted = {**wanted, self._number: count + 1}
+                field = f'"{self._padding}":'
+                if self._padding and type(data.get(self._padding)) is str and field in tail:
+                    between, _, rest = tail.rpartition(field)
+                    between += field + rest[: rest.index('"') + 1]
+                    _, end = _decode_string(tail, len(between), True)
+                    tail = tail[end:]
+                    probe = f"{data[self._padding]}?"
+                    probed += f"{between}{json.dumps(probe)[1:]}"
+                    wanted = {**wanted, self._padding: probe}
+                same = loads(f"{probed}{tail}") == wanted
         except Exception:  # noqa: BLE001 - whatever is odd about it, the long way can do it
             return
+        if same and shape is not None:
+            if len(_proven) >= _SHAPES:
+                _proven.clear()
+            _proven.add(shape)
         whole, found, behind = frame.rpartition(text.encode())
         if same and found and not behind:
             self._head = whole + head.encode()
@@ -232,6 +240,25 @@ class GrowthMatcher:
             self._between = between
             self._gap = gap
             self._closing = b'"' + tail.encode()
+
+
+_SHAPES = 64
+_proven: set[object] = set()
+"""What was found to be exact of some stream, and so is of others that differ in their id alone."""
+
+_IS_PLAIN = re.compile("[A-Za-z0-9_-]+").fullmatch
+
+
+def _shape(head: str, tail: str, identifier: Any, path: Path) -> object:
+    """Return what is around a string but for the id in it, ``None`` if that cannot be told.
+
+    An id of such characters can stand for any other in JSON, where it is the value of a field.
+    """
+    if type(identifier) is not str or _IS_PLAIN(identifier) is None:
+        return None
+    before, quoted, behind = head.partition(f'"{identifier}"')
+    is_id = quoted and before.endswith(('"id":', '"id": '))
+    return (before, behind, tail, path) if is_id else None
 
 
 def _whole_string(inside: str) -> str:

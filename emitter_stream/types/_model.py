@@ -29,7 +29,7 @@ __all__ = [
     "GrowingText",
     "ListView",
     "Model",
-    "kept_copy",
+    "keep_keys",
     "live_list",
     "live_view",
     "plain_copy",
@@ -47,9 +47,12 @@ def plain_copy(value: Any) -> Any:
     if kind in _ATOMS:
         return value
     if kind is dict:
-        return {key: plain_copy(item) for key, item in list(value.items())}
+        return {
+            key: item if type(item) in _ATOMS else plain_copy(item)
+            for key, item in list(value.items())
+        }
     if kind is list:
-        return [plain_copy(item) for item in value]
+        return [item if type(item) in _ATOMS else plain_copy(item) for item in value]
     if kind is GrowingText:
         return value.read()
     # What a program may have put in.
@@ -62,21 +65,16 @@ def plain_copy(value: Any) -> Any:
     return value
 
 
-def kept_copy(value: Any) -> Any:
-    """Return a ``plain_copy`` of JSON that is kept as long as a stream lives.
+def keep_keys(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a shallow copy of JSON that is kept for long, with keys that all such copies share.
 
-    Its keys are strings that all such copies share. Those of parsed JSON are made anew for each
-    event, and are half of what a run takes up: thousands may be open at once.
+    Those of parsed JSON are made anew for each event: half of what a run takes up, of which thousands
+    may be open at once.
     """
-    kind = type(value)
-    if kind is dict:
-        return {
-            (sys.intern(key) if type(key) is str else key): (
-                item if type(item) in _ATOMS else kept_copy(item)
-            )
-            for key, item in list(value.items())
-        }
-    return [kept_copy(item) for item in value] if kind is list else plain_copy(value)
+    try:
+        return dict(zip(map(sys.intern, data), data.values(), strict=True))
+    except TypeError:  # a program's own object had keys that are no plain strings
+        return data.copy()
 
 
 _ATOMS = frozenset((str, int, float, bool, type(None)))
@@ -351,7 +349,12 @@ def live_view(model: type[_M], data: dict[str, Any]) -> _M:
 
 def live_list(model: type[Model], array: list[Any]) -> ListView[Any]:
     """Return the list that shows an array of objects inside the JSON of a live one."""
-    return LiveList(array, functools.partial(_live_view, model), _held, _settle)
+    return LiveList(array, _shows(model), _held, _settle)  # type: ignore[arg-type]
+
+
+@functools.cache  # one for all lists of a kind
+def _shows(model: type[Model]) -> Callable[[Any], Any]:
+    return functools.partial(_live_view, model)
 
 
 def shared_view(model: type[Model], value: Any) -> Any:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import tries
 
+from emitter_stream.engine import growth
 from emitter_stream.engine.growth import GrowthMatcher
 
 TEXTS = st.sampled_from(
@@ -115,6 +116,55 @@ def test_usual_numbered_frames_are_recognised():
     sent = [frame_of(f'"{n} "', f'"{n}"', str(n)) for n in (7, 8, 9, 10, 1000, 10**17)]
     matcher.learn(sent[0], sent[0][6:].decode(), json.loads(sent[0][6:]), ("text",))
     assert matcher.matches(sent, 1) == [(f"{n} ", f"{n}", n) for n in (8, 9, 10, 1000, 10**17)]
+
+
+IDS = st.sampled_from(
+    ["a", "msg_1", "msg_2", "text", "id", "1", "n", "u0041", "a b", 'a"', "é", ""]
+)
+SHAPES = st.sampled_from(
+    [
+        '{{"id":{0},"text":{1}}}',
+        '{{"id": {0}, "more": [], "text": {1}}}',
+        '{{{0}:"text","id":{0},"text":{1}}}',
+        '{{"id":{0},{0}:1,"text":{1},"text":{1}}}',
+        '{{"id":{0},"text":{1},{0}:{1}}}',
+        '{{"a":{{"id":{0},"text":"x"}},"id":{0},"text":{1}}}',
+        '{{"text":{1},"id":{0}}}',
+        '{{"\\"id":{0},"id":{0},"text":{1}}}',
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(SHAPES, st.lists(st.tuples(IDS, STRINGS), min_size=1, max_size=4), IDS, STRINGS)
+def test_what_one_stream_has_shown_holds_for_another_with_another_id(shape, before, own, piece):
+    """It is recognised, or not, as it would be if nobody had read such a frame before."""
+
+    def recognised(identifier: str, text: str) -> list[object]:
+        matcher = GrowthMatcher()
+        json_text = shape.format(json.dumps(identifier), text)
+        frame = f"data: {json_text}".encode()
+        data = json.loads(json_text)
+        if data.get("text") != json.loads(text):  # the core would name no such path
+            return []
+        matcher.learn(frame, json_text, data, ("text",))
+        other = frame.replace(text.encode(), b'"other"')
+        return [matcher.match(frame), matcher.match(other)]
+
+    growth._proven.clear()
+    alone = recognised(own, piece)
+    growth._proven.clear()
+    for identifier, text in before:
+        recognised(identifier, text)
+    assert recognised(own, piece) == alone
+
+
+def test_no_end_of_shapes_is_kept():
+    """A server whose frames differ in more than their id does not fill the memory."""
+    for number in range(1_000):
+        text = f'{{"id":"a","n{number}":1,"text":"a"}}'
+        GrowthMatcher().learn(f"data: {text}".encode(), text, json.loads(text), ("text",))
+    assert 0 < len(growth._proven) <= 64
 
 
 def test_nothing_is_recognised_before_a_frame_was_learned():

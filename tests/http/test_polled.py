@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import random
 import socket
 import threading
+import weakref
 
 import pytest
 import requests
 import urllib3
 from left_behind import wait_until
 
-from emitter_stream.http.polled import PolledBody, WouldWait, can_be_polled
+from emitter_stream.http.polled import Lease, PolledBody, WouldWait, can_be_polled
 
 PIECES = [b"a", b"event: x\ndata: {}\n\n", b"b" * 300, b"\r\n", b"0\r\n\r\n", b"c" * 20_000]
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -186,6 +188,62 @@ def test_the_end_is_waited_for_a_moment():
         assert wait_until(lambda: body.ends(60))
         assert body.give_back()
         assert answer.client.gettimeout() == 60
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_of_the_response_nothing_is_kept_but_its_connection(is_whole):
+    """It is given back or closed all the same, and its socket with it."""
+    held = []
+
+    class Pool:
+        def _put_conn(self, connection: object) -> None:
+            held.append(connection)
+
+    class Connection:
+        is_closed = False
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    with Answer() as answer:
+        answer.server.sendall(BODIES["one"] if is_whole else CHUNKED + chunked([b"a"]))
+        answer.answer.begin()
+        connection = Connection()
+        response = urllib3.HTTPResponse(
+            answer.answer,
+            pool=Pool(),
+            connection=connection,
+            original_response=answer.answer,
+            preload_content=False,
+        )
+        body = PolledBody(answer.client, answer.answer, None)
+        lease = Lease.of(response)
+        gone = weakref.ref(response)
+        del response
+        gc.collect()
+        assert gone() is None
+        assert not connection.is_closed and not answer.answer.isclosed()
+        assert body.read1(10) == b"a"
+        assert body.ends(60 if is_whole else 0) is is_whole
+        assert body.give_back() is is_whole
+        assert answer.answer.isclosed()
+        if not is_whole:
+            lease.close()
+        lease.release_conn()
+        lease.release_conn()
+        lease.close()
+    assert held == [connection]
+    assert connection.is_closed is not is_whole
+
+
+def test_a_response_of_another_kind_is_kept():
+    """Nobody knows what closes it but itself."""
+
+    class Own(urllib3.HTTPResponse):
+        pass
+
+    own = Own()
+    assert Lease.of(own) is own
 
 
 def test_what_cannot_be_polled():

@@ -9,6 +9,7 @@ Longer than 500 lines: it is read beside Node's class, method by method.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -34,7 +35,7 @@ from ...types import (
     ToolCallDelta,
     event_data_class,
 )
-from ...types._model import kept_copy, live_view, shared_view
+from ...types._model import keep_keys, live_view, plain_copy, shared_view
 from ...types.assistants.event import EventView
 from .codec import CODEC
 from .delta import accumulate, check_index, merge_element, refuse_unsafe_keys
@@ -148,7 +149,7 @@ class AssistantCore:
             following = growth.next(data) if event == growth.event else None
             if following is not None:
                 self._growth = following
-                return self._grow(following, following.piece)
+                return self._grow(following, following.piece or "")
         return self._take(event, data)
 
     def _take(self, event: Any, data: Any) -> Iterator[Emission]:
@@ -294,7 +295,7 @@ class AssistantCore:
         if event == "thread.message.created":
             # A copy: the snapshot grows, the event that was handed out does not.
             message = self.current_message = self.messages[message_id] = live_view(
-                Message, kept_copy(data)
+                Message, plain_copy(keep_keys(data))
             )
             self._content_index = self._content = None
             yield "messageCreated", (message,)
@@ -353,16 +354,16 @@ class AssistantCore:
         """Merge a delta's elements; return the block of each, and those of the new ones."""
         array = _array(message._data.get("content"), "message content")
         length = len(array)
-        indexes, created = [], []
+        indexes, are_new = [], []
         for element in elements:
             if type(element) is not dict:
                 raise OpenAIError("The server sent a message delta with a block that is no object.")
             index = check_index(element, length)
-            if merge_element(array, index, element):
-                created.append(index)
+            are_new.append(merge_element(array, index, element))
             indexes.append(index)
         content = message.content
-        return [content[index] for index in indexes], [content[index] for index in created]
+        blocks: list[MessageContent | None] = [content[index] for index in indexes]
+        return blocks, list(itertools.compress(blocks, are_new))
 
     def _content_done(self, content: Any) -> Iterator[Emission]:
         if content.type == "text":
@@ -411,7 +412,9 @@ class AssistantCore:
             self._forget_tool_call()
             return
         # A copy: the snapshot grows, the event that was handed out does not.
-        step = self.current_run_step = self.run_steps[step_id] = live_view(RunStep, kept_copy(data))
+        step = self.current_run_step = self.run_steps[step_id] = live_view(
+            RunStep, plain_copy(keep_keys(data))
+        )
         if event == "thread.run.step.created":
             self._forget_tool_call()
             yield "runStepCreated", (step,)
@@ -461,7 +464,9 @@ class AssistantCore:
     # Runs
 
     def _run(self, event: str, data: Any) -> Iterator[Emission]:
-        self.current_run = Run(kept_copy(data)) if type(data) is dict else data
+        self.current_run = Run(data) if type(data) is dict else data
+        if event == "thread.run.in_progress" and type(data) is dict:  # which it is for long
+            self.current_run = Run(keep_keys(data))
         if event in _RUN_ENDS:
             self.final_run = self.current_run
             if self._tool_call is not None:

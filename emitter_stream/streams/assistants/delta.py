@@ -121,13 +121,16 @@ def refuse_unsafe_keys(value: Any) -> None:
 
     Nothing here minds it, but a stream that Node refuses must not be good here and bad there.
     """
+    items = value
     if type(value) is dict:
-        for key, item in value.items():
-            if key in _UNSAFE_KEYS:
-                raise OpenAIError(f"The server sent a delta with the unsafe property {key!r}.")
-            refuse_unsafe_keys(item)
-    elif type(value) is list:
-        for item in value:
+        if not _UNSAFE_KEYS.isdisjoint(value):
+            key = next(key for key in value if key in _UNSAFE_KEYS)
+            raise OpenAIError(f"The server sent a delta with the unsafe property {key!r}.")
+        items = value.values()
+    elif type(value) is not list:
+        return
+    for item in items:
+        if type(item) is dict or type(item) is list:
             refuse_unsafe_keys(item)
 
 

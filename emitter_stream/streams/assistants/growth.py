@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from ...engine.growth import Path
+from ...engine.growth import Path, with_piece
 from ...types import (
     Message,
     MessageContent,
@@ -44,8 +44,8 @@ class TextGrowth:
     names: ClassVar[tuple[str, ...]] = (EACH, "event", event, "messageDelta", PIECE, "textDelta")
     counted: ClassVar[int] = 3  # the names without the API's own
 
-    pattern: dict[str, Any]  # the data of the last event that came whole
-    piece: str  # that it brought
+    pattern: dict[str, Any]  # the data of the last event that came whole, or as that, with any text
+    piece: str | None  # that it brought, where it is that event's own
     template: dict[str, Any]  # the object that the piece stands in
     text: GrowingText
     snapshot: Any  # of the text block
@@ -56,14 +56,15 @@ class TextGrowth:
         cls, data: dict[str, Any], content: MessageContent | None, message: Message
     ) -> TextGrowth | None:
         """Return how the text of the event just taken may go on, ``None`` for any other event."""
-        piece = _text_in(data)
-        if piece is None or content is None or not isinstance(content.text, Text):
+        if _text_in(data) is None or content is None or not isinstance(content.text, Text):
             return None
-        template = data["delta"]["content"][0]["text"]
-        text = growing(content.text._data, "value")
+        snapshot = content.text
+        text = growing(snapshot._data, "value")
         if text is None:
             return None
-        return cls(data, piece, template, text, content.text, message)
+        delta = _common(data["delta"])
+        pattern = {**data, "delta": delta}
+        return cls(pattern, None, delta["content"][0]["text"], text, snapshot, message)
 
     def next(self, data: Any) -> TextGrowth | None:
         """Return how it goes on after ``data``, ``None`` if that is more than the text's next piece."""
@@ -231,6 +232,28 @@ Growth = TextGrowth | ToolCallGrowth
 
 _CALL_FIELDS = {"function": "arguments", "code_interpreter": "input"}
 """The field that grows in each kind of tool call."""
+
+
+_deltas: dict[object, dict[str, Any]] = {}
+
+
+def _common(delta: dict[str, Any]) -> dict[str, Any]:
+    """Return what is ``delta``, which brings a text and no more, but for the text in it.
+
+    It is the same one for all streams: each would keep five objects alive otherwise, and the garbage
+    collector go through them.
+    """
+    element = delta["content"][0]
+    key = (*delta, delta.get("role"), element["index"], *element, *element["text"])
+    common = _deltas.get(key)
+    if common is None:
+        if len(_deltas) >= _DELTAS:
+            _deltas.clear()
+        common = _deltas[key] = with_piece(delta, TextGrowth.path[1:], "")
+    return common
+
+
+_DELTAS = 64
 
 
 def _text_in(data: Any) -> str | None:

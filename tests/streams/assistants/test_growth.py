@@ -125,6 +125,31 @@ def test_deltas_of_one_kind_take_a_short_way(delta, way):
     assert play(stream, **{way: True})[1] >= 47
 
 
+def test_streams_share_no_text():
+    """Each gets its own pieces and id in what it makes of them, whatever else came before it."""
+    more = ({}, {"annotations": []})
+    for number in range(4):
+        identifier = f"msg_{number}"
+        core = AssistantCore()
+        core.wanted = core.listened = {"event"}
+        created = {"id": identifier, "content": []}
+        sent = []
+        for piece in ("a", f"b{number}", "a"):
+            text = {"value": piece, **copy.deepcopy(more[number % 2])}
+            block = {"index": 0, "type": "text", "text": text}
+            sent.append({"id": identifier, "delta": {"content": [block]}})
+        heard = []
+        for event, data in (
+            ("thread.message.created", created),
+            ("thread.message.delta", copy.deepcopy(sent[0])),
+            *((GROWTH, one["delta"]["content"][0]["text"]["value"]) for one in sent[1:]),
+        ):
+            calls = core.feed(event, data)
+            heard += [args[0].data.to_dict() for name, args in calls if name == "event"]
+        assert heard == [created, *sent]
+        heard[-1]["delta"]["content"][0]["text"].setdefault("annotations", []).append("mine")
+
+
 def with_changes(event, *changes):
     """Give a copy of an event with values put into, or taken out of, its data."""
     name, data = event[0], copy.deepcopy(event[1])
