@@ -135,7 +135,7 @@ SHAPES = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(SHAPES, st.lists(st.tuples(IDS, STRINGS), min_size=1, max_size=4), IDS, STRINGS)
 def test_what_one_stream_has_shown_holds_for_another_with_another_id(shape, before, own, piece):
     """It is recognised, or not, as it would be if nobody had read such a frame before."""
