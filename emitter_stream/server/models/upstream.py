@@ -18,7 +18,7 @@ import httpx2
 
 from ...exceptions import OpenAIError
 from ...sse import FrameCutter, read_frame
-from . import upstream_chat, upstream_responses
+from . import upstream_chat, upstream_responses, upstream_wire
 from .cleaning import Secrets, hide_in_logs
 from .model import ModelError, Part, Turn
 from .upstream_errors import Failure, read_failure
@@ -98,6 +98,7 @@ class Upstream:
         self._is_auto = api == "auto"
         self._api: str = api if api != "auto" else "responses" if is_openai else "chat"
         self._timeout = timeout
+        self._timeouts = httpx2.Timeout(timeout, connect=CONNECT_TIMEOUT, pool=None)
         key = key or os.environ.get("EMITTER_STREAM_UPSTREAM_KEY")
         if not key and (is_openai or is_azure):
             key = os.environ.get("OPENAI_API_KEY" if is_openai else "AZURE_OPENAI_API_KEY")
@@ -125,6 +126,9 @@ class Upstream:
         self._refused: dict[tuple[str, str], set[str]] = {}
         self._clients: weakref.WeakKeyDictionary[Any, httpx2.AsyncClient]
         self._clients = weakref.WeakKeyDictionary()
+        self._wires: weakref.WeakKeyDictionary[Any, httpx2.AsyncBaseTransport | None]
+        self._wires = weakref.WeakKeyDictionary()
+        self._urls: dict[str, httpx2.URL] = {}
         hide_in_logs()
 
     def __repr__(self) -> str:
@@ -213,15 +217,12 @@ class Upstream:
 
     async def _ask(self, api: str, turn: Turn, body: Json) -> AsyncGenerator[list[Part], None]:
         """Ask once; yields what comes at once together. Raises `Failure` for an error that is told, `_Lost` if nothing was heard."""
-        client = self._client()
         dialect = _DIALECTS[api]
-        url = urlunsplit(self._base._replace(path=self._base.path + dialect.PATH))
         sent = next((body[n] for n in body if n.startswith("max_")), None)
         reader = dialect.Reader(self._secrets, has_code(turn), sent)
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        request = client.build_request("POST", url, content=content, headers=self._headers)
         try:
-            response = await client.send(request, stream=True)
+            response = await self._send(dialect.PATH, content)
         except httpx2.HTTPError as exc:
             raise self._unheard(exc) from None
         try:
@@ -279,17 +280,33 @@ class Upstream:
         except OpenAIError:
             raise ModelError("server_error", "The upstream sent too large an event.") from None
 
+    async def _send(self, path: str, content: bytes) -> httpx2.Response:
+        """Send a request; without what a client does besides, which takes as long as a connection."""
+        url = self._urls.get(path)
+        if url is None:
+            url = httpx2.URL(urlunsplit(self._base._replace(path=self._base.path + path)))
+            self._urls[path] = url
+        seconds = {"timeout": self._timeouts.as_dict()}
+        request = httpx2.Request(
+            "POST", url, content=content, headers=self._headers, extensions=seconds
+        )
+        client, wires = self._client(), self._wires[asyncio.get_running_loop()]
+        if wires is None:
+            return await client.send(request, stream=True)
+        return await wires.handle_async_request(request)
+
     def _client(self) -> httpx2.AsyncClient:
         """Return this event loop's connections."""
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
-            client = httpx2.AsyncClient(
-                timeout=httpx2.Timeout(self._timeout, connect=CONNECT_TIMEOUT, pool=None),
+            wires = self._wires[loop] = upstream_wire.transport()
+            client = self._clients[loop] = httpx2.AsyncClient(
+                timeout=self._timeouts,
                 limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
                 follow_redirects=False,
+                transport=wires,
             )
-            self._clients[loop] = client
         return client
 
     async def _read_failure(self, response: httpx2.Response) -> Failure:
