@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,6 +34,7 @@ from . import bodies, models
 from .chat import ChatApi
 from .doors import Doors, is_preflight
 from .errors import ApiError, bad_request, shorten, storage_failed
+from .feed_response import FeedResponse
 from .files import FilesApi
 from .keys import OWNER
 from .paths import plain_path
@@ -328,7 +329,7 @@ def respond(body: Json, feed: Feed | None) -> Response:
         return JSONResponse(body)
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
     headers[FIRST_EVENT] = str(feed.first)
-    return StreamingResponse(feed.chunks(), media_type="text/event-stream", headers=headers)
+    return FeedResponse(feed, headers)
 
 
 class Envelope:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from ..store.objects import Json
 
@@ -12,9 +12,14 @@ DONE = b"event: done\ndata: [DONE]\n\n"
 HEARTBEAT = b": still here\n\n"
 
 
+_encode = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), check_circular=False
+).encode  # made once: that takes longer than to encode a short object
+
+
 def frame(event: str, data: Json) -> bytes:
     """Encode one server-sent event as the API does: two lines and a blank one."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    text = _encode(data)
     # Half a character becomes the escape that JSON has for it: a frame can always be sent.
     return f"event: {event}\ndata: {text}\n\n".encode(errors="backslashreplace")
 
@@ -36,7 +41,9 @@ class Feed:
         self.watched = True
         self.catching_up = False  # with what was told before it came
         self.is_behind = False  # something was told that it could not take
-        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._frames: list[bytes] = []  # that are not sent yet
+        self._is_over = False
+        self._news = asyncio.Event()
 
     def put(self, first: int, frames: Sequence[bytes]) -> None:
         """Send the frames that were not sent yet, of those from number `first` on."""
@@ -47,12 +54,14 @@ class Feed:
         if self.numbered:
             frames = [b"id: %d\n%b" % one for one in enumerate(frames, self.next)]
         self.next += len(frames)
-        self._chunks.put_nowait(b"".join(frames))
+        self._frames += frames
+        self._news.set()
 
     def say(self, frame: bytes) -> None:
         """Send what has no number."""
         if self.watched:
-            self._chunks.put_nowait(frame)
+            self._frames.append(frame)
+            self._news.set()
 
     def end(self) -> None:
         """Say that there is no more, and end the response."""
@@ -61,12 +70,22 @@ class Feed:
 
     def cut(self) -> None:
         """End the response without a word: the client may ask for the rest elsewhere."""
-        self._chunks.put_nowait(None)
+        self._is_over = True
         self.watched = False
+        self._news.set()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield the frames, all at once that are there: each sending is a call of the system."""
         try:
-            while (item := await self._chunks.get()) is not None:
-                yield item
+            while True:
+                frames, self._frames = self._frames, []
+                if frames:
+                    yield b"".join(frames)
+                elif self._is_over:
+                    return
+                else:
+                    self._news.clear()
+                    await self._news.wait()
         finally:
             self.watched = False
+            self._frames = []

@@ -23,7 +23,7 @@ from ..store.objects import Json, new_id, shown_step
 from ..store.store import Database, StorageFailed, ThreadRow, Transaction
 from .feed import Feed
 from .holds import Holds
-from .lifecycle import Disowned, Ending, Lifecycle
+from .lifecycle import Context, Disowned, Ending, Event, Lifecycle
 from .logs import EVENTS_KEPT, Events, forget_events, read_events, store_pieces
 from .pace import Pace
 from .peers import Peers
@@ -132,14 +132,18 @@ class RunEngine:
 
         def whole(session: Transaction) -> tuple[T, list[Told], list[Json]]:
             now = int(self.db.clock())
-            everything = Lifecycle(session, now, process=self.me, at_work=self.knows)
-            if now != self._nothing_due_at and not everything.close_due(due):
-                self._nothing_due_at = now
+            told: list[Told] = []
+            over: list[Json] = []
+            if now != self._nothing_due_at:
+                everything = Lifecycle(session, now, process=self.me, at_work=self.knows)
+                if not everything.close_due(due):
+                    self._nothing_due_at = now
+                told, over = everything.told, everything.over
             lifecycle = Lifecycle(session, now, owner, process=self.me, at_work=self.knows)
             result = noting(lifecycle)
-            told = [*everything.told, *lifecycle.told]
+            told += lifecycle.told
             self._say(session, told)
-            return result, told, [*everything.over, *lifecycle.over]
+            return result, told, over + lifecycle.over
 
         def alone(session: Transaction) -> tuple[T, list[Told], list[Json]]:
             lifecycle = Lifecycle(session, int(self.db.clock()), owner, process=self.me)
@@ -195,46 +199,55 @@ class RunEngine:
         `with_content`: its events have the content of what file search finds.
         """
 
-        def work(lifecycle: Lifecycle) -> Json:
+        def work(lifecycle: Lifecycle) -> tuple[Json, list[Event]]:
             run = lifecycle.create_run(thread_id, params, self.lifetime)
             if with_content:
                 self.with_content.add(run["id"])
-            lifecycle.tell(run["id"], [("thread.run.created", run), ("thread.run.queued", run)])
-            return run
+            return run, [("thread.run.created", run)]
 
         return await self._begin_run(thread_id, work, feed)
 
     async def create_with_thread(self, params: Json, feed: Feed | None) -> Json:
-        def work(lifecycle: Lifecycle) -> Json:
+        def work(lifecycle: Lifecycle) -> tuple[Json, list[Event]]:
             thread, run = lifecycle.create_thread_and_run(params, self.lifetime)
-            first = [("thread.created", thread), ("thread.run.created", run)]
-            lifecycle.tell(run["id"], [*first, ("thread.run.queued", run)])
-            return run
+            return run, [("thread.created", thread), ("thread.run.created", run)]
 
         return await self._begin_run(None, work, feed)
 
     async def submit(
         self, thread_id: str, run_id: str, outputs: list[Json], feed: Feed | None
     ) -> Json:
-        def work(lifecycle: Lifecycle) -> Json:
+        def work(lifecycle: Lifecycle) -> tuple[Json, list[Event]]:
             step, run = lifecycle.submit_outputs(thread_id, run_id, outputs)
-            lifecycle.tell(
-                run_id,
-                [("thread.run.step.completed", shown_step(step)), ("thread.run.queued", run)],
-            )
-            return run
+            return run, [("thread.run.step.completed", shown_step(step))]
 
         return await self._begin_run(thread_id, work, feed)
 
     async def _begin_run(
-        self, thread_id: str | None, work: Callable[[Lifecycle], Json], feed: Feed | None
+        self,
+        thread_id: str | None,
+        work: Callable[[Lifecycle], tuple[Json, list[Event]]],
+        feed: Feed | None,
     ) -> Json:
+        """Queue a run, and let it begin in the same transaction: nobody else would come between.
+
+        `work` queues it, and says what is to be told of that. Returns it queued.
+        """
+
+        def begin(lifecycle: Lifecycle) -> tuple[Json, Context, int]:
+            run, events = work(lifecycle)
+            context = lifecycle.start_run(run["id"])
+            events += [("thread.run.queued", run), ("thread.run.in_progress", context.run)]
+            lifecycle.tell(run["id"], events)
+            log = lifecycle.log(run["id"])
+            return run, context, log.last if log is not None else 0
+
         async with self._holds.hold(thread_id):
             self.refuse_if_stopping()
             if self._peers is not None:
                 await self._peers.register()
-            run = await self.transact(work, feed=feed)
-            self._launch(run, feed)
+            run, context, told = await self.transact(begin, feed=feed)
+            self._launch(run, feed, context).told_up_to = told
         return run
 
     async def attach(self, thread_id: str, run_id: str, after: int) -> Feed | None:
@@ -428,10 +441,10 @@ class RunEngine:
             except Exception as exc:  # noqa: BLE001  (it is logged)
                 logger.error("old events could not be deleted:\n%s", where(exc))
 
-    def _launch(self, run: Json, feed: Feed | None) -> Worker:
+    def _launch(self, run: Json, feed: Feed | None, context: Context | None = None) -> Worker:
         if self._nothing_due_at is not None and run["expires_at"] <= self._nothing_due_at:
             self._nothing_due_at = None
-        worker = Worker(self, run, feed)
+        worker = Worker(self, run, feed, context)
         self._workers[run["id"]] = worker
         worker.start()
         return worker

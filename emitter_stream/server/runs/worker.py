@@ -190,15 +190,21 @@ class OpenStep:
 
 
 class Worker:
-    """Drives one run to its end, or to the point where it needs the client."""
+    """Drives one run to its end, or to the point where it needs the client.
 
-    def __init__(self, engine: RunEngine, run: Json, feed: Feed | None) -> None:
+    `context` is what a run that has begun is asked with; without it there is only its end to come.
+    """
+
+    def __init__(
+        self, engine: RunEngine, run: Json, feed: Feed | None, context: Context | None = None
+    ) -> None:
         self.engine = engine
         self.run_id = run_id = str(run["id"])
         self.thread_id: str = run["thread_id"]
         self.task: asyncio.Task[None]
         self._run = run
         self._feed = feed
+        self._context = context
         self._pieces = Pieces(run_id, engine.gatherer, self._storage_failed, self.disown)
         self.told_up_to = 0  # the number of the last event that is known to be stored
         self._disowned = False
@@ -344,12 +350,9 @@ class Worker:
 
     async def _work(self) -> bool:
         """Work until the run's end; or, then return False, until the client is needed."""
-        if self._ending is not None:
+        context, self._context = self._context, None
+        if self._ending is not None or context is None:
             raise Interrupted
-        context = await self._store(
-            lambda s: s.start_run(self.run_id),
-            lambda context: [("thread.run.in_progress", context.run)],
-        )
         if not self.engine.has_code and any(
             tool["type"] == "code_interpreter" for tool in context.run["tools"]
         ):
