@@ -27,6 +27,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("patient")
 
+gc.disable()  # until all is collected
+
 # A shell's background jobs ignore Ctrl-C, and what they start does so too; some tests need it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -35,22 +37,29 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_collection_finish() -> None:
     """Spare the garbage collector all that was collected: it lives as long as the process.
 
-    A look at all tests and modules takes a quarter of a second, and hundreds of tests ask for one.
+    While tests are collected it is off: it would look through all of them for a second and more. A look at all tests and modules takes a quarter of a second, and hundreds of tests ask for one.
     """
+    gc.enable()
     gc.collect()
     gc.freeze()
+
+
+ROWS: dict[str, list[dict[str, int]]] = {}  # of each test that is a sample: its tables' rows so far
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what a sample leaves out as `exhaustive`, which only `tox -e exhaustive` runs.
 
     Of a table that is each n-th row; of several, those whose numbers have a sum that n divides: so
-    each row of one table comes with another row of the next.
+    each row of one table comes with another row of the next. What is asked for by its name is run.
     """
     sample = item.get_closest_marker("sample")
     if sample is not None and isinstance(item, pytest.Function):
         every, first = (*sample.args, 0)[:2]
-        if sum(item.callspec.indices.values()) % every != first:
+        names = item.callspec._idlist
+        rows = ROWS.setdefault(item.nodeid.partition("[")[0], [{} for _ in names])
+        numbers = (seen.setdefault(name, len(seen)) for seen, name in zip(rows, names, strict=True))
+        if sum(numbers) % every != first:
             item.add_marker("exhaustive")
 
 

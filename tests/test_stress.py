@@ -8,15 +8,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from samples import tries
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="neither forks nor timers here")
 
 STRESS = Path(__file__).with_name("stress")
 
 
-@pytest.mark.parametrize(("script", "times"), [("forks", "10"), ("signals", "1000")])
+@pytest.mark.tries
+@pytest.mark.parametrize(
+    ("script", "times"), [("forks", tries(4, 10)), ("signals", tries(400, 1000))]
+)
 def test_stress(script, times):
     """Forks under four busy threads, and signals during reads: no hang and no wrong answer."""
-    command = [sys.executable, str(STRESS / f"{script}.py"), times]
+    command = [sys.executable, str(STRESS / f"{script}.py"), str(times)]
     process = subprocess.run(command, check=False, capture_output=True, text=True, timeout=180)
     assert process.returncode == 0, process.stdout + process.stderr

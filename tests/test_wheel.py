@@ -61,7 +61,7 @@ def test_wheel(tmp_path):
     home = tmp_path / "venv"
     venv.create(home, with_pip=False)
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    run(*pip, "--python", python, "install", "--quiet", wheel, cwd=tmp_path)
+    run(*pip, "--python", python, "install", "--quiet", "--no-compile", wheel, cwd=tmp_path)
     with LocalServer() as server:
         variables = {
             "OPENAI_BASE_URL": server.base_url,

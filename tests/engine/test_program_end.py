@@ -241,6 +241,7 @@ if sys.version_info >= (3, 11):
 
 
 @pytest.mark.parametrize("end", ENDS)
+@pytest.mark.sample(2)
 def test_exceptions_of_all_kinds(program, end):
     """Each exception that nobody caught is the end, whatever reports it."""
     child = program("read", ENDS[end])

@@ -351,6 +351,7 @@ INTERRUPT = """
         "with stream: pass",
     ],
 )
+@pytest.mark.sample(2)
 def test_ctrl_c_in_a_waiting_method(serve, wait):
     """Ctrl-C stops a wait at once with KeyboardInterrupt and aborts the stream."""
 

@@ -14,13 +14,20 @@ import time
 import pytest
 from databases import new_database
 from documents import form, found, settled, upload
+from samples import tries
 from server_helpers import PATIENCE, Process, Raw
 
 from emitter_stream.server.files.large import LargeObjects
 from emitter_stream.server.store.postgres import PostgresDatabase
 
 
-@pytest.fixture(params=["sqlite", "postgres", "postgres and a folder"])
+@pytest.fixture(
+    params=[
+        "sqlite",
+        "postgres",
+        pytest.param("postgres and a folder", marks=pytest.mark.exhaustive),
+    ]
+)
 def places(request, tmp_path):
     """Give the arguments of a server whose files survive it."""
     if request.param == "sqlite":
@@ -89,10 +96,11 @@ class Uploading:
             assert not thread.is_alive()
 
 
+@pytest.mark.tries
 def test_files_under_a_kill(places, tmp_path):
     """What was answered is there; what is there has the content that its name says."""
     acknowledged: dict[str, str] = {}
-    for count in (1, 12):
+    for count in (1, 12)[tries(1, 0) :]:
         with Process(*places) as process:
             clients = Uploading(Raw(process.base_url), count)
             clients.wait_for(count)

@@ -60,6 +60,7 @@ def written(number: random.Random, event: Any) -> str:
 
 
 @pytest.mark.parametrize("seed", range(30))
+@pytest.mark.sample(4)
 def test_the_same_comes_of_it(canned: Canned, seed: int, monkeypatch: pytest.MonkeyPatch):
     """Random answers say the same, piece by piece, whether or not chunks are recognised."""
     number = random.Random(seed)

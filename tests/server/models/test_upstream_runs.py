@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from canned import HELLO, KEY, STOP, Answer, called, delta, function, piece, sse
 from server_helpers import PATIENCE, Process, Raw, wait_for_run
 
+from emitter_stream import cli
 from emitter_stream.server import LocalServer, Upstream
 
 SIGNED = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
@@ -125,17 +124,6 @@ def test_the_key_is_not_in_the_list_of_processes(canned, monkeypatch):
     assert said[0].startswith("model: ") and KEY not in str(said)
 
 
-def serve(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "emitter_stream.cli", "serve", *args],
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize(
     "args, words",
     [
@@ -147,11 +135,12 @@ def serve(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
         (("--model", "m"), "--upstream"),
     ],
 )
-def test_flags_that_cannot_be_used(args, words):
+def test_flags_that_cannot_be_used(capsys, args, words):
     """What makes no sense is one line on stderr, without what may be secret."""
-    done = serve("--port", "0", *args)
-    assert done.returncode == 1 and words in done.stderr and done.stderr.count("\n") == 1
-    assert "pa55word" not in done.stderr + done.stdout
+    status = cli.main(["serve", "--port", "0", *args])
+    out, err = capsys.readouterr()
+    assert status == 1 and words in err and err.count("\n") == 1
+    assert "pa55word" not in err + out
 
 
 def test_all_flags(canned, monkeypatch):

@@ -112,6 +112,7 @@ def switched():
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.sample(2)
 def test_nonsense_ends_the_run(switched, case):
     """The run is failed, its stream ends, its thread is free, and all of it can be read."""
     model, raw = switched

@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import pytest
+from samples import tries
 from server_helpers import (
     BOTH,
     HEADERS,
@@ -301,19 +302,22 @@ def rest_of(stream):
         return
 
 
+@pytest.mark.tries
 def test_many_pieces_at_once(start):
     """A model that is quicker than the database loses nothing and keeps the order."""
 
+    count = tries(1500, 5000)
+
     class Quick:
         async def respond(self, turn):
-            for number in range(5000):
+            for number in range(count):
                 yield Text(f"{number} ")
 
     raw = Raw(start(model=Quick()).base_url)
     told = raw.run("Hello").events()
     events = Numbered(raw, told[0][1]).all()
     assert [(event, data) for _, event, data in events] == told
-    assert text_of(events) == "".join(f"{number} " for number in range(5000))
+    assert text_of(events) == "".join(f"{number} " for number in range(count))
 
 
 def test_head(raw):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from samples import tries
 from server_helpers import BOTH, EQUATION, PATIENCE, WEATHER, Raw, wait_for_run
 
 from emitter_stream.server import Call, Image, Input, LocalServer, Text, Turn
@@ -138,6 +139,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
+@pytest.mark.sample(2)
 def test_model_fails(start, case):
     """An error in the model fails the run, closes what is open, and gives no details away."""
     raw = Raw(start(model=Broken(*BROKEN[case])).base_url)
@@ -192,12 +194,13 @@ def test_only_one_of_many_gets_the_thread(gated, gate):
     gate.open()
 
 
+@pytest.mark.tries
 def test_many_streams_at_once(start):
-    """Sixty streams run side by side, each whole and with its own text."""
+    """Dozens of streams run side by side, each whole and with its own text."""
     raw = Raw(start(tokens_per_second=200).base_url)
     before = set(server_threads())
     assistant = raw.assistant()
-    paths = [stream_path(raw, f"I am number {n}") for n in range(60)]
+    paths = [stream_path(raw, f"I am number {n}") for n in range(tries(24, 60))]
     streams = [raw.stream(path, {"assistant_id": assistant}) for path in paths]
     # The loop's and the database's, however many streams.
     assert len(set(server_threads()) - before) <= 1
@@ -272,10 +275,11 @@ def test_start_errors(start, tmp_path):
         server.base_url  # noqa: B018
 
 
+@pytest.mark.tries
 def test_cancel_at_any_point(raw):
     """Wherever a cancel falls, the run ends, nothing in it stays open, and the thread is free."""
     assistant = raw.assistant(tools=[{"type": "code_interpreter"}])
-    for count in range(1, 40, 4):
+    for count in range(1, 40, tries(7, 2)):
         path = stream_path(raw, EQUATION)
         with raw.stream(path, {"assistant_id": assistant}) as stream:
             run = next(stream.events)[1]
