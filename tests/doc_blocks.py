@@ -9,11 +9,14 @@ and no server.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,10 +29,23 @@ TIMEOUT = 120
 DIRECTIVES = {"{toctree}", "{literalinclude}", "{include}", "{eval-rst}"}
 MARKS = ("goes on", "alone")
 
+# One process imports the library, and forks for each page.
 RUNNER = """\
-import contextlib, io, json, sys, threading, traceback
+import contextlib, io, json, os, sys, threading, traceback
+import emitter_stream.aio, emitter_stream.server
 from emitter_stream import EventStream, OpenAI
 
+for line in sys.stdin:
+    page, folder, blocks = json.loads(line)
+    pid = os.fork()
+    if not pid:
+        break
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+else:
+    sys.exit()
+
+os.chdir(folder)
+os.dup2(os.open("complaints", os.O_WRONLY | os.O_CREAT), 2)
 client = OpenAI()
 space = {}
 
@@ -43,12 +59,12 @@ def streams():
     return [one for one in threading.enumerate() if one.name.startswith("emitter-stream")]
 
 results = []
-for line, source, goes_on in json.load(sys.stdin):
+for line, source, goes_on in blocks:
     out, err = io.StringIO(), io.StringIO()
     space = space if goes_on else prepared()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            exec(compile("\\n" * line + source, sys.argv[1], "exec"), space)
+            exec(compile("\\n" * line + source, page, "exec"), space)
         except BaseException:
             traceback.print_exc()
         for value in list(space.values()):
@@ -57,7 +73,8 @@ for line, source, goes_on in json.load(sys.stdin):
         while streams():
             streams()[0].join()
     results.append((out.getvalue(), err.getvalue()))
-json.dump(results, sys.stdout)
+with open("results", "w") as file:
+    json.dump(results, file)
 """
 
 
@@ -132,14 +149,32 @@ def run(
     return done.stdout
 
 
-def printed_by(blocks: list[Block], environment: dict[str, str], folder: Path) -> list[str]:
+@contextlib.contextmanager
+def started_runner(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """Start the process that runs pages."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", RUNNER]
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as runner:
+        yield runner
+        runner.stdin.close()
+        assert runner.wait(TIMEOUT) == 0
+
+
+def printed_by(blocks: list[Block], runner: subprocess.Popen[str], folder: Path) -> list[str]:
     """Run a page's Python blocks; give what each printed. None may fail or complain."""
     together = [block for block in blocks if block.mark != "alone"]
     given = [(block.line, block.text, block.mark == "goes on") for block in together]
     results = iter(())
     if together:
-        command = [sys.executable, "-c", RUNNER, blocks[0].page]
-        results = iter(json.loads(run(command, environment, json.dumps(given), folder)))
+        runner.stdin.write(json.dumps([blocks[0].page, str(folder), given]) + "\n")
+        runner.stdin.flush()
+        stuck = threading.Timer(TIMEOUT, runner.kill)
+        stuck.start()
+        status = runner.stdout.readline()
+        stuck.cancel()
+        said = (folder / "complaints").read_text(encoding="utf-8")
+        assert (status, said) == ("0\n", ""), blocks[0].page
+        results = iter(json.loads((folder / "results").read_text(encoding="utf-8")))
     printed, complaints = [], []
     for block in blocks:
         if block.mark == "alone":

@@ -23,6 +23,7 @@ from doc_blocks import (
     check_comments,
     printed_by,
     run,
+    started_runner,
 )
 from parity import node_peer
 from recorded import tool_run, write
@@ -77,6 +78,13 @@ def environment() -> Iterator[dict[str, str]]:
         }
 
 
+@pytest.fixture(scope="module")
+def runner(environment) -> Iterator[subprocess.Popen[str]]:
+    """Start the process that runs pages."""
+    with started_runner(environment) as started:
+        yield started
+
+
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -95,10 +103,10 @@ def test_readme_is_short():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_python(page, environment, tmp_path):
+def test_python(page, runner, tmp_path):
     """A page's Python blocks run as they stand, and print what comments and blocks after them say."""
     blocks = blocks_in("python", page)
-    for block, printed in zip(blocks, printed_by(blocks, environment, tmp_path), strict=True):
+    for block, printed in zip(blocks, printed_by(blocks, runner, tmp_path), strict=True):
         check_comments(block, printed)
         shown = BLOCKS[page][BLOCKS[page].index(block) + 1 :][:1]
         if shown and shown[0].language == "output":
@@ -116,14 +124,14 @@ def test_the_first_program(tmp_path):
 
 
 @pytest.mark.parametrize("block", blocks_in("js"), ids=lambda block: block.place)
-def test_node_beside_python(block, environment, tmp_path):
+def test_node_beside_python(block, environment, runner, tmp_path):
     """A Node block and the Python block after it listen to the same, and print the same."""
     blocks = BLOCKS[ROOT / block.page]
     python = blocks[blocks.index(block) + 1]
     assert python.language == "python"
     events = re.findall(r"""\.on(?:ce)?\(['"]([\w.]+)""", block.text)
     assert events and events == re.findall(r"""\.on(?:ce)?\(['"]([\w.]+)""", python.text)
-    (printed,) = printed_by([python._replace(mark=None)], environment, tmp_path)
+    (printed,) = printed_by([python._replace(mark=None)], runner, tmp_path)
     assert len(printed) > 20
     peer = node_peer.find()
     if peer is not None:  # elsewhere the comparison of the names has to do
