@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["GrowingText"]
+__all__ = ["GrowingText", "TextSoFar", "text_so_far"]
 
 
 class GrowingText:
@@ -15,7 +15,7 @@ class GrowingText:
     comes upon either: there is no lock, and no moment at which an exception does harm.
     """
 
-    __slots__ = ("_closed", "_joined", "_parts")
+    __slots__ = ("_closed", "_joined", "_parts", "_prefix")
 
     def __init__(self, text: str) -> None:
         # The text is these, one behind the other: the list grows at its end or is replaced whole.
@@ -23,6 +23,7 @@ class GrowingText:
         # What was read last, of which list, and how many of its parts that is. It may be missing
         # or out of date, and is never more than a way to read faster.
         self._joined: tuple[str, list[str], int] | None = None
+        self._prefix = ""  # what `read_to` gave last
         self._closed = False
 
     def append(self, piece: str) -> bool:
@@ -65,6 +66,25 @@ class GrowingText:
         self._joined = text, parts, count
         return text
 
+    def read_to(self, length: int) -> str:
+        """Return the first ``length`` characters.
+
+        Who comes behind and asks for more each time, as an iterator does, pays for what is more, and
+        not for a copy of all. The text must not end there in the middle of a character.
+        """
+        text = self.read()
+        if len(text) <= length:
+            self._prefix = ""  # nobody is behind any more
+            return text
+        # As in `read`: the object lets go of what is appended to.
+        prefix, self._prefix = self._prefix, ""
+        if len(prefix) > length:
+            prefix = text[:length]
+        else:
+            prefix += text[len(prefix) : length]
+        self._prefix = prefix
+        return prefix
+
     def _pack(self, parts: list[str]) -> None:
         """Keep fewer and longer parts, so that no character is copied often."""
         kept = _LONG_PARTS
@@ -79,6 +99,31 @@ class GrowingText:
         self._parts = packed
         if text is not None:
             self._joined = text, packed, len(packed)
+
+
+class TextSoFar:
+    """What a text had come to at one time, in an event: read when it is asked for.
+
+    An event that waits for its consumer would else keep a copy of the whole text.
+    """
+
+    __slots__ = ("_length", "_text")
+
+    def __init__(self, text: GrowingText, length: int) -> None:
+        self._text = text
+        self._length = length
+
+    def read(self) -> str:
+        """Return the text as it was."""
+        return self._text.read_to(self._length)
+
+
+def text_so_far(text: GrowingText | str, read: str) -> TextSoFar | str:
+    """Return what stands for ``read``, to which a text has come, in an event."""
+    # Half a character becomes a whole one by what comes next, which must not show here.
+    if type(text) is not GrowingText or "\ud800" <= read[-1:] <= "\udbff":
+        return read
+    return TextSoFar(text, len(read))
 
 
 _LONG_PARTS = 32  # more than any text has: each is longer than all behind it together

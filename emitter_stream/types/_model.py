@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ._dump import Selection, select, to_text
-from ._growing import GrowingText
+from ._growing import GrowingText, TextSoFar, text_so_far
 from ._lists import ListView, LiveList
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GrowingText",
     "ListView",
+    "LiveList",
     "Model",
     "keep_keys",
     "live_list",
@@ -35,6 +36,7 @@ __all__ = [
     "plain_copy",
     "received",
     "shared_view",
+    "text_so_far",
     "untouched",
 ]
 
@@ -53,7 +55,7 @@ def plain_copy(value: Any) -> Any:
         }
     if kind is list:
         return [item if type(item) in _ATOMS else plain_copy(item) for item in value]
-    if kind is GrowingText:
+    if kind in _TEXTS:
         return value.read()
     # What a program may have put in.
     if isinstance(value, Model):
@@ -78,6 +80,7 @@ def keep_keys(data: dict[str, Any]) -> dict[str, Any]:
 
 
 _ATOMS = frozenset((str, int, float, bool, type(None)))
+_TEXTS = frozenset((GrowingText, TextSoFar))
 
 
 class Model:
@@ -347,7 +350,7 @@ def live_view(model: type[_M], data: dict[str, Any]) -> _M:
     return view
 
 
-def live_list(model: type[Model], array: list[Any]) -> ListView[Any]:
+def live_list(model: type[Model], array: list[Any]) -> LiveList[Any]:
     """Return the list that shows an array of objects inside the JSON of a live one."""
     return LiveList(array, _shows(model), _held, _settle)  # type: ignore[arg-type]
 
@@ -399,7 +402,7 @@ def _read_field(name: str, model: Model) -> Any:
         return value
     if kind is dict or kind is list:
         return _read_object(name, model, value)
-    if kind is GrowingText:
+    if kind in _TEXTS:
         return value.read()
     return value
 
@@ -531,7 +534,7 @@ def _class_in(hint: Any) -> type[Model] | None:
 
 def _short(value: Any) -> str:
     """Return ``repr(value)``, cut where it gets long."""
-    if isinstance(value, GrowingText):
+    if type(value) in _TEXTS:
         value = value.read()
     if isinstance(value, str):
         return repr(value) if len(value) <= 60 else f"{value[:57]!r}..."

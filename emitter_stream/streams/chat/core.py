@@ -18,7 +18,7 @@ import attrs
 from ...engine.growth import GROWTH, Path
 from ...engine.wire import loads
 from ...exceptions import OpenAIError
-from ...types._model import GrowingText, live_list, live_view, plain_copy
+from ...types._model import GrowingText, LiveList, live_list, live_view, plain_copy, text_so_far
 from ...types.chat import (
     ChatCompletionChunk,
     ChatCompletionTokenLogprob,
@@ -69,6 +69,7 @@ class _Choice:
     current_call: int | None = None
     content_json: GrowingJSON | None = None
     calls: dict[int, _Call] = attrs.field(factory=dict)
+    logprobs: dict[str, LiveList[Any]] = attrs.field(factory=dict)  # what shows them, by name
 
 
 class ChatCore:
@@ -444,15 +445,15 @@ class ChatCore:
                 if "content" in wanted:
                     yield "content", (delta["content"], content)
                 if "content.delta" in wanted or EVERYTHING in wanted:
-                    event = {"delta": delta["content"], "snapshot": content}
+                    event = {"delta": delta["content"], "snapshot": _shown(message, "content")}
                     if "parsed" in message:
                         event["parsed"] = message["parsed"]
                     yield "content.delta", (ContentDeltaEvent(event),)
             refusal = _text(message.get("refusal"))
             if delta.get("refusal") is not None and is_true(refusal):
-                event = {"delta": delta["refusal"], "snapshot": refusal}
+                event = {"delta": delta["refusal"], "snapshot": _shown(message, "refusal")}
                 yield "refusal.delta", (RefusalDeltaEvent(event),)
-            yield from self._logprobs(given.get("logprobs"), choice["logprobs"])
+            yield from self._logprobs(given.get("logprobs"), choice)
         state = self._state(choice["index"])
         finished = is_true(choice["finish_reason"])
         calls: list[Any] = delta.get("tool_calls") or []
@@ -479,15 +480,24 @@ class ChatCore:
                     (_arguments_delta(snapshot, call["index"], "" if piece is None else piece),),
                 )
 
-    def _logprobs(self, given: Any, snapshot: Any) -> Iterator[Emission]:
+    def _logprobs(self, given: Any, choice: dict[str, Any]) -> Iterator[Emission]:
         if type(given) is not dict:
             return
+        snapshot, state = choice["logprobs"], self._state(choice["index"])
         for name, event_class in _LOGPROBS_DELTAS:
-            if given.get(name) is not None:
-                so_far = snapshot.get(name) if type(snapshot) is dict else None
-                so_far = live_list(ChatCompletionTokenLogprob, [] if so_far is None else so_far)
-                event = {name: given[name], "snapshot": so_far}
-                yield f"logprobs.{name}.delta", (event_class(event),)
+            event_name = f"logprobs.{name}.delta"
+            if given.get(name) is None or not (
+                event_name in self.wanted or EVERYTHING in self.wanted
+            ):
+                continue
+            so_far = snapshot.get(name) if type(snapshot) is dict else None
+            shown = state.logprobs.get(name)
+            if shown is None or shown._data is not so_far:
+                # One for all events: each would make a view of each token so far.
+                shown = live_list(ChatCompletionTokenLogprob, [] if so_far is None else so_far)
+                state.logprobs[name] = shown
+            shown.follow()
+            yield event_name, (event_class({name: given[name], "snapshot": shown}),)
 
     def _content_done(self, state: _Choice, choice: dict[str, Any]) -> Iterator[Emission]:
         message = choice["message"]
@@ -592,7 +602,7 @@ def _arguments_delta(
 ) -> FunctionToolCallArgumentsDeltaEvent:
     function = _object(call.get("function"), "the function of a tool call")
     event = {"name": function.get("name"), "index": index}
-    event["arguments"] = _text(function.get("arguments"))
+    event["arguments"] = _shown(function, "arguments")
     if "parsed_arguments" in function:
         event["parsed_arguments"] = function["parsed_arguments"]
     event["arguments_delta"] = piece
@@ -644,6 +654,12 @@ def _growing(container: dict[str, Any], name: str) -> GrowingText:
 
 def _text(value: Any) -> Any:
     return value.read() if type(value) is GrowingText else value
+
+
+def _shown(container: dict[str, Any], name: str) -> Any:
+    """Return what stands in an event for a text, as far as it has come."""
+    text = container.get(name)
+    return text_so_far(text, text.read()) if type(text) is GrowingText else text
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:

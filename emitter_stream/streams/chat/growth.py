@@ -14,7 +14,7 @@ import attrs
 
 from ...engine.growth import Path
 from ...engine.history import KEEP
-from ...types._model import GrowingText, shared_view
+from ...types._model import GrowingText, shared_view, text_so_far
 from ...types.chat import (
     ChatCompletionChunk,
     ContentDeltaEvent,
@@ -149,6 +149,10 @@ class Growth:
         read: str = text.read() if type(text) is GrowingText else text
         return read
 
+    def _shown(self, text: str) -> Any:
+        """Return what stands in an event for ``text``, to which the text has come."""
+        return text_so_far(self.container[self.field], text)
+
     def again(self, kept: Kept) -> Iterator[Emission]:
         """Yield every call that a chunk led to, for a listener that came late."""
         piece, length, due, padding = kept
@@ -191,7 +195,7 @@ class ContentGrowth(Growth):
             text = self.container["content"]
             yield "content", (piece, text.read() if type(text) is GrowingText else text)
         if "content.delta" in listened:
-            event = {"delta": piece, "snapshot": self.read()}
+            event = {"delta": piece, "snapshot": self._shown(self.read())}
             if "parsed" in self.container:  # also beside a refusal, where it stays as it was
                 event["parsed"] = self.container["parsed"]
             yield "content.delta", (shared_view(ContentDeltaEvent, event),)
@@ -201,7 +205,7 @@ class ContentGrowth(Growth):
 
     def _deltas(self, piece: str, text: str, value: Any) -> Iterator[Emission]:
         yield "content", (piece, text)
-        event = {"delta": piece, "snapshot": text}
+        event = {"delta": piece, "snapshot": self._shown(text)}
         if "parsed" in self.container:
             event["parsed"] = self.container["parsed"] if self.json is None else value
         yield "content.delta", (shared_view(ContentDeltaEvent, event),)
@@ -250,7 +254,7 @@ class ArgumentsGrowth(Growth):
         event: dict[str, Any] = {
             "name": self.container["name"],
             "index": self.index,
-            "arguments": text,
+            "arguments": self._shown(text),
             "arguments_delta": piece,
         }
         if value is not None:

@@ -115,6 +115,7 @@ class Accumulator:
         self._done: dict[int, dict[str, Any]] = {}  # copies of the items that are done
         self._open: dict[int, str] = {}  # the identities of the others
         self._keys: set[str] = set()  # the ids and call ids of the snapshot's items
+        self._found: dict[str, int] = {}  # where the items with these ids were found
         self._told: set[tuple[Any, ...]] = set()  # the events but deltas, each with its indexes
         self._out_of_order = False
 
@@ -133,11 +134,19 @@ class Accumulator:
         """Return the ``output_index`` of the item with an ``id``, ``None`` if there is none."""
         if type(item_id) is not str or f"id:{item_id}" not in self._keys:
             return None
-        for index in self._positions:
-            item = self.item(index)
-            if item is not None and item.get("id") == item_id:
+        # Where it was found before, or else from the end: an event must not cost more for each item.
+        found = self._found.get(item_id)
+        if found is not None and self._has_id(found, item_id):
+            return found
+        for index in reversed(self._positions):
+            if self._has_id(index, item_id):
+                self._found[item_id] = index
                 return index
         return None
+
+    def _has_id(self, index: int, item_id: str) -> bool:
+        item = self.item(index)
+        return item is not None and item.get("id") == item_id
 
     @property
     def last_index(self) -> int | None:

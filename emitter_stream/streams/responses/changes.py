@@ -110,6 +110,9 @@ def _annotation_added(event: dict[str, Any], item: dict[str, Any], _: Any) -> No
     annotations = part.get("annotations")
     index = _at(annotations, event.get("annotation_index"), "annotation", may_append=True)
     assert type(annotations) is list
+    if index == len(annotations):
+        annotations.append(plain_copy(event.get("annotation")))
+        return
     part["annotations"] = replaced(annotations, index, plain_copy(event.get("annotation")))
 
 

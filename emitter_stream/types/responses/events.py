@@ -165,7 +165,8 @@ class _SnapshotEvent(_ItemEvent):
             given: str = whole.__getattr__("snapshot")
             return given
         text, length, _ = so_far
-        return str(text.read()[:length])
+        read: str = text.read_to(length)
+        return read
 
     def by_name(self) -> Self:
         text, length, _ = self._so_far
