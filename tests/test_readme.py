@@ -43,7 +43,7 @@ TIMEOUT = 240
 
 TWO_COMMANDS = """\
 pip install -e '.[server]' && python examples/node_port.py     # the Node reference, live, on the embedded server
-pip install tox && tox                                          # every check: tests on each Python present, types, lint, examples, README
+pip install tox && tox                                          # the checks: tests on each Python present, types, lint, examples, README
 """
 
 NODE_PREAMBLE = """\
