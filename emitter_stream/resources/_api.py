@@ -128,7 +128,7 @@ class Api:
     ) -> tuple[_M, Mapping[str, str]]:
         """Do one request and return the object and the response's headers, in lower case."""
         exchange = self.exchange(method, path, query=query, extras=extras)
-        answer = view(_json_object(exchange.json(), method, path))
+        answer = view(_json_object(_json_of(exchange, extras.signal), method, path))
         return answer, getattr(exchange, "headers", {})
 
     def fetch_page(
@@ -204,18 +204,9 @@ class Api:
 
     def _answer(self, method: str, path: str, request: Mapping[str, Any], extras: Extras) -> object:
         """Return the decoded JSON that a request is answered with; a signal may end it."""
-        signal = extras.signal
-        if signal is None:
+        if extras.signal is None:
             return self.transport.request(method, path, **request)
-        exchange = self.transport.exchange(method, path, **request)
-        signal.add_callback(exchange.interrupt)
-        try:
-            return exchange.json()
-        except APIUserAbortError as error:
-            reason = signal.reason
-            raise error from (reason if isinstance(reason, BaseException) else None)
-        finally:
-            signal.remove_callback(exchange.interrupt)
+        return _json_of(self.transport.exchange(method, path, **request), extras.signal)
 
     def _request(
         self,
@@ -232,6 +223,20 @@ class Api:
             "max_retries": self.max_retries,
             "not_found_hint": self.not_found_hint,
         }
+
+
+def _json_of(exchange: Exchange, signal: AbortSignal | None) -> object:
+    """Send a request and return the decoded JSON that it is answered with; ``signal`` may end it."""
+    if signal is None:
+        return exchange.json()
+    signal.add_callback(exchange.interrupt)
+    try:
+        return exchange.json()
+    except APIUserAbortError as error:
+        reason = signal.reason
+        raise error from (reason if isinstance(reason, BaseException) else None)
+    finally:
+        signal.remove_callback(exchange.interrupt)
 
 
 def _json_object(answer: object, method: str, path: str) -> dict[str, Any]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import attrs
+
 from .._bell import Flag
+from ..abort import AbortController
 from ..engine.codec import WireEvent
 from ..engine.resuming import ResumingSource
 from ..engine.sources import HTTPSource, Source
@@ -49,20 +52,23 @@ class RunConnection:
     def polled(self, ids: tuple[str, str], core: AssistantCore, interrupted: Flag) -> Source:
         path = url_path("/threads/{}/runs/{}", *ids)
 
-        def fetch() -> tuple[Run, Mapping[str, str]]:
-            return self._api.fetch_with_headers(Run, "GET", path, extras=self._extras)
+        def fetch(extras: Extras) -> tuple[Run, Mapping[str, str]]:
+            return self._api.fetch_with_headers(Run, "GET", path, extras=extras)
 
-        def missing(run: Run) -> Iterable[WireEvent]:
-            steps = self._all(RunStep, f"{path}/steps", {})
+        def missing(run: Run, extras: Extras) -> Iterable[WireEvent]:
+            steps = self._all(RunStep, f"{path}/steps", {}, extras)
             messages = url_path("/threads/{}/messages", ids[0])
-            said = self._all(Message, messages, {"run_id": ids[1]})
+            said = self._all(Message, messages, {"run_id": ids[1]}, extras)
             return missing_events(core, run.to_dict(), steps, said)
 
-        return _Polled(fetch, lambda run: run.status in _SETTLED, missing, interrupted)
+        def is_settled(run: Run) -> bool:
+            return run.status in _SETTLED
 
-    def _all(self, item: Any, path: str, query: dict[str, object]) -> list[Any]:
+        return _Polled(fetch, is_settled, missing, self._extras, interrupted)
+
+    def _all(self, item: Any, path: str, query: dict[str, object], extras: Extras) -> list[Any]:
         pages = self._api.fetch_page(
-            item, path, query={**query, "order": "asc", "limit": 100}, extras=self._extras
+            item, path, query={**query, "order": "asc", "limit": 100}, extras=extras
         )
         return [one.to_dict() for one in pages]
 
@@ -111,15 +117,18 @@ class ResponseConnection:
     def polled(self, response_id: str, last: int | None, interrupted: Flag) -> Source:
         path = url_path("/responses/{}", response_id)
 
-        def fetch() -> tuple[Response, Mapping[str, str]]:
+        def fetch(extras: Extras) -> tuple[Response, Mapping[str, str]]:
             return self._api.fetch_with_headers(
-                Response, "GET", path, query=self._query, extras=self._extras
+                Response, "GET", path, query=self._query, extras=extras
             )
 
-        def missing(response: Response) -> Iterable[WireEvent]:
+        def is_settled(response: Response) -> bool:
+            return response.status not in _AT_WORK
+
+        def missing(response: Response, extras: Extras) -> Iterable[WireEvent]:
             return missing_of_response(self._core, response.to_dict(), last)
 
-        return _Polled(fetch, lambda found: found.status not in _AT_WORK, missing, interrupted)
+        return _Polled(fetch, is_settled, missing, self._extras, interrupted)
 
 
 def resuming_response(
@@ -137,31 +146,37 @@ def resuming_response(
 
 
 class _Polled(Generic[_M]):
-    """What is ``missing`` of an object, once it is settled; ``fetch`` gets it, with the headers."""
+    """What is ``missing`` of an object, once it is settled; ``fetch`` gets it, with the headers.
+
+    Both are given the options of their requests, with a signal that ends these at an interrupt.
+    """
 
     opens_at_once = False
 
     def __init__(
         self,
-        fetch: Callable[[], tuple[_M, Mapping[str, str]]],
+        fetch: Callable[[Extras], tuple[_M, Mapping[str, str]]],
         is_settled: Callable[[_M], bool],
-        missing: Callable[[_M], Iterable[WireEvent]],
+        missing: Callable[[_M, Extras], Iterable[WireEvent]],
+        extras: Extras,
         interrupted: Flag,
     ) -> None:
         self._fetch = fetch
         self._is_settled = is_settled
         self._missing = missing
+        self._abort = AbortController()
+        self._extras = attrs.evolve(extras, signal=self._abort.signal)
         self._interrupted = interrupted
         self._events: Iterable[WireEvent] | None = None
 
     def open(self) -> None:
         while True:
-            found, headers = self._fetch()
+            found, headers = self._fetch(self._extras)
             if self._is_settled(found):
                 break
             if self._interrupted.wait(_wished_interval_ms(headers) / 1000):
                 raise APIUserAbortError()
-        self._events = self._missing(found)
+        self._events = self._missing(found, self._extras)
 
     def ready(self, seconds: float) -> bool:
         return True
@@ -171,7 +186,7 @@ class _Polled(Generic[_M]):
         return events
 
     def interrupt(self) -> None:
-        """Do nothing: who interrupts says so to all."""
+        self._abort.abort()  # who waits between two requests is told by the flag
 
     def close(self) -> None:
         """Do nothing: each request was closed when it was answered."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,8 +11,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from proxy import Proxy
+from scripted_server import PATIENCE, Exchange, answer
 
-from emitter_stream import APIConnectionError, AssistantStream, NotFoundError, OpenAI
+from emitter_stream import (
+    APIConnectionError,
+    APIUserAbortError,
+    AssistantStream,
+    NotFoundError,
+    OpenAI,
+)
 from emitter_stream.aio import AsyncOpenAI
 from emitter_stream.server import Call, Input, LocalServer, Round, Text
 
@@ -229,6 +237,34 @@ def test_an_abort_while_the_server_is_gone(through, ids, monkeypatch):
     assert waits.wait(60)
     stream.abort()
     with pytest.raises(Exception, match="aborted"):
+        stream.until_done()
+
+
+RUN = {"id": "run_1", "object": "thread.run", "thread_id": "thread_1", "status": "in_progress"}
+BEGUN = f"event: thread.run.created\ndata: {json.dumps(RUN)}\n\n".encode()
+NO_STEPS = {"object": "list", "data": [], "has_more": False}
+
+
+@pytest.mark.parametrize("answered", [0, 1, 2], ids=["run", "steps", "messages"])
+def test_an_abort_during_a_request(connect, answered):
+    """An abort takes back what a run is asked for by polling, though it is never answered."""
+
+    def begin(exchange: Exchange) -> None:
+        exchange.head()
+        exchange.body(BEGUN)
+        exchange.cut()
+
+    def never(exchange: Exchange) -> None:
+        exchange.wait_for_close()
+
+    answers = (answer(200, {**RUN, "status": "completed"}), answer(200, NO_STEPS))
+    client = connect(begin, *answers[:answered], never)
+    stream = client.beta.threads.runs.stream("thread_1", assistant_id="asst_1", resume=True)
+    note(stream)
+    asked = connect.server.wait_for_requests(2 + answered)[-1].target
+    stream.abort()
+    assert connect.server.client_closed.wait(PATIENCE), asked
+    with pytest.raises(APIUserAbortError):
         stream.until_done()
 
 

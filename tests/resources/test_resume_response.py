@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from response_wire import answer_in, response
-from scripted_server import Exchange, Script, answer, sse
+from scripted_server import PATIENCE, Exchange, Script, answer, sse
 
-from emitter_stream import APIConnectionError, APIUserAbortError, NotFoundError, OpenAI
+from emitter_stream import (
+    AbortController,
+    APIConnectionError,
+    APIUserAbortError,
+    NotFoundError,
+    OpenAI,
+)
 from emitter_stream.server import LocalServer, Text
 
 WORDS = [f"word{number} " for number in range(6)]
@@ -158,6 +165,60 @@ def test_an_abort(connect):
     stream.abort()
     with pytest.raises(APIUserAbortError):
         stream.done()
+
+
+def unanswered(exchange: Exchange) -> None:
+    """Take a request and never answer it."""
+    exchange.wait_for_close()
+
+
+@pytest.mark.parametrize("inline", [False, True], ids=["thread", "inline"])
+@pytest.mark.parametrize("asked", [1, 2], ids=["first", "second"])
+def test_an_abort_during_a_request(connect, inline, asked):
+    """An abort takes a request for the response back at once, though it is never answered."""
+    client = connect(FIRST, answer(404, NOT_FOUND), *POLLED[: asked - 1], unanswered)
+    stream = client.responses.stream(model="m", input="hi", resume=True, inline=inline)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(stream.final_response)
+        connect.server.wait_for_requests(2 + asked)
+        stream.abort()
+        assert connect.server.client_closed.wait(PATIENCE)
+        with pytest.raises(APIUserAbortError):
+            waiting.result(PATIENCE)
+
+
+def test_a_signal_during_a_request(connect):
+    """The signal of a call does the same; its reason is the cause."""
+    client, controller, reason = (
+        connect(FIRST, answer(404, NOT_FOUND), unanswered),
+        AbortController(),
+        ValueError("enough"),
+    )
+    stream = client.responses.stream(model="m", input="hi", resume=True, signal=controller.signal)
+    note(stream)
+    connect.server.wait_for_requests(3)
+    controller.abort(reason)
+    assert connect.server.client_closed.wait(PATIENCE)
+    with pytest.raises(APIUserAbortError) as caught:
+        stream.done()
+    assert caught.value.__cause__ is reason
+
+
+def test_an_abort_during_a_request_of_asyncio(aio_connect):
+    """A stream of asyncio is aborted as quickly."""
+
+    async def main() -> None:
+        async with aio_connect(FIRST, answer(404, NOT_FOUND), unanswered) as client:
+            stream = client.responses.stream(model="m", input="hi", resume=True)
+            note(stream)
+            server = aio_connect.server
+            await asyncio.to_thread(server.wait_for_requests, 3)
+            stream.abort()
+            assert await asyncio.to_thread(server.client_closed.wait, PATIENCE)
+            with pytest.raises(APIUserAbortError):
+                await stream.done()
+
+    asyncio.run(main())
 
 
 def test_a_response_again(connect):
