@@ -71,6 +71,7 @@ class ResponsesApi:
         def begin(lifecycle: Lifecycle) -> Turn:
             turn = response_turn(params, [*_items_before(lifecycle, previous), *own])
             if keeps:
+                lifecycle.check_lease()
                 row = ResponseRow(id=body["id"], body=body, input=own, events=[engine.me])
                 lifecycle.session.add(row)
             return turn

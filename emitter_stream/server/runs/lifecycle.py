@@ -47,6 +47,10 @@ class Disowned(Exception):
     """The run is another process's by now, or nobody's any more: nothing more may be written."""
 
 
+class LeaseOver(Exception):
+    """This process has not renewed its lease in time: what it takes now, others would end."""
+
+
 @dataclass(frozen=True)
 class Ending:
     """How a run ends before its time: `cancelled`, `expired` or `failed` (then with an error)."""
@@ -167,8 +171,14 @@ class Lifecycle(Equipped):
                 return frames[count:]
         return frames
 
+    def check_lease(self) -> None:
+        """Make sure that this process may begin something; raises `LeaseOver`."""
+        if not self.run_rows.has_lease(self.process):
+            raise LeaseOver
+
     def _take(self, run: Run) -> None:
         """Make a run this process's."""
+        self.check_lease()
         log = self.log(run.id)
         if log is None:  # it is new, or was made before there were logs
             log = self._logs[run.id] = Log(run.id, run.thread_id, self.process)

@@ -60,6 +60,18 @@ class Peers:
             await self._db.call(lambda s: self._db.register(s, me, LEASE))
             self._registered = True
 
+    async def renew(self) -> None:
+        """Renew the lease; where it is lost, let go of all runs and begin another."""
+        await self.register()
+        me = self._engine.me
+        if await self._db.call(lambda s: self._db.renew(s, me, LEASE)):
+            return
+        if self._engine.me == me:  # nobody else has found so meanwhile
+            logger.warning("this server was not heard of for too long: others ended its runs")
+            self._registered = False
+            self._engine.disown()
+        await self.register()
+
     def close(self) -> None:
         self._task.cancel()
         if self._reader is not None:
@@ -130,13 +142,7 @@ class Peers:
 
     async def _look(self) -> None:
         engine, db = self._engine, self._db
-        await self.register()
-        me = engine.me
-        if not await db.call(lambda s: db.renew(s, me, LEASE)):
-            logger.warning("this server stood still for too long: others ended its runs")
-            self._registered = False
-            engine.disown()
-            await self.register()
+        await self.renew()
         await db.call(db.bury)
         for run_id in await engine.transact(Lifecycle.orphans, everybodys=True):
             await self._close(run_id)

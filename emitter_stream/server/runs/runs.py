@@ -23,7 +23,7 @@ from ..store.objects import Json, new_id, shown_step
 from ..store.store import Database, StorageFailed, ThreadRow, Transaction
 from .feed import Feed
 from .holds import Holds
-from .lifecycle import Context, Disowned, Ending, Event, Lifecycle
+from .lifecycle import Context, Disowned, Ending, Event, LeaseOver, Lifecycle
 from .logs import EVENTS_KEPT, Events, forget_events, read_events, store_pieces
 from .pace import Pace
 from .peers import Peers
@@ -150,7 +150,7 @@ class RunEngine:
             return noting(lifecycle), lifecycle.told, lifecycle.over
 
         try:
-            result, told, over = await self.db.call(whole, frees=frees)
+            result, told, over = await self._under_lease(whole, frees=frees)
         except StorageFailed:
             if not due:
                 raise
@@ -166,6 +166,18 @@ class RunEngine:
             spent = self.db.clock() - run["created_at"]
             note_end(run["id"], run["status"], run["usage"], spent)
         return result
+
+    async def _under_lease(self, work: Callable[[Transaction], T], *, frees: bool) -> T:
+        """Run `work`; once more under another lease if it needs one and ours is over."""
+        try:
+            return await self.db.call(work, frees=frees)
+        except LeaseOver:
+            if self._peers is not None:
+                await self._peers.renew()
+        try:
+            return await self.db.call(work, frees=frees)
+        except LeaseOver:
+            raise StorageFailed("this server's lease is over") from None
 
     def _say(self, session: Transaction, told: Sequence[Told]) -> None:
         """Let the other processes know, once the transaction is over, of which runs something is told."""

@@ -33,8 +33,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..http.errors import ApiError
 from .bus import CHANNEL, Heard, Message
+from .links import LINK, SESSION, hang_up
 from .schema import prepare
-from .speaker import Speaker, hang_up
+from .speaker import Speaker
 from .store import (
     Clock,
     DatabaseUnusable,
@@ -49,12 +50,13 @@ T = TypeVar("T")
 
 THREADS = 6
 PATIENCE = 10.0  # seconds for one transaction, and for an answer
+IMPATIENCE = 1.0  # seconds, with a database that cannot be reached
 _TRIES = 4  # of a transaction that others came in the way of
 _SAID = "emitter_stream said"  # in a session's `info`
 _AGAIN = ("40001", "40P01")  # serialization failure, deadlock
 _OPTIONS = (
     "-c statement_timeout=8s -c lock_timeout=8s -c idle_in_transaction_session_timeout=4s "
-    "-c client_min_messages=error -c timezone=UTC"
+    f"-c client_min_messages=error -c timezone=UTC {SESSION}"
 )
 
 
@@ -74,6 +76,8 @@ class PostgresDatabase:
         # How far the database's clock is ahead of our monotonic one.
         self._ahead = time.time() - time.monotonic()
         self._failing = ""
+        self._is_away = False  # whether that was because it could not be reached
+        self._failed_at = 0.0
         self._at_work: dict[int, tuple[float, Any]] = {}  # by thread: since when, with what
         self._engine = create_engine(
             self._url,
@@ -82,13 +86,9 @@ class PostgresDatabase:
             pool_timeout=PATIENCE,
             pool_recycle=1800,
             connect_args={
-                "connect_timeout": 5,
                 "options": _OPTIONS,
                 "application_name": "emitter-stream",
-                "keepalives_idle": 5,
-                "keepalives_interval": 2,
-                "keepalives_count": 3,
-                "tcp_user_timeout": 10_000,
+                **LINK,
             },
             hide_parameters=True,
         )
@@ -127,7 +127,8 @@ class PostgresDatabase:
         It may be run again if it meets another transaction. Raises `StorageFailed`, and logs one
         line when that begins and one when it ends.
         """
-        return await self._threads.call(lambda: self._transact(work))
+        asked_at = time.monotonic()
+        return await self._threads.call(lambda: self._transact(work, asked_at))
 
     def call_now(self, work: Callable[[Transaction], T]) -> T:
         """The same for a caller outside the event loop, which is blocked and told, not the log."""
@@ -172,13 +173,13 @@ class PostgresDatabase:
         )
 
     def close(self) -> None:
-        self._closed.set()
         if self._listener is not None:
             self._listener.close()
         self._threads.stop()
         if self._speaker is not None:
             self._speaker.close()
         self._engine.dispose()
+        self._closed.set()  # until here somebody may have to be woken
         self._watch.join()
 
     def _now(self, session: Transaction) -> float:
@@ -199,17 +200,23 @@ class PostgresDatabase:
             prepare(connection)
         self._once(self._look_at_clock)
 
-    def _transact(self, work: Callable[[Transaction], T]) -> T:
+    def _transact(self, work: Callable[[Transaction], T], asked_at: float) -> T:
+        # Each try to reach a database that is not there takes seconds: who came behind others, or
+        # just after them, is told what they have found, or the last of many would wait for minutes.
+        now = time.monotonic()
+        if self._is_away and (now - asked_at > IMPATIENCE or now - self._failed_at < IMPATIENCE):
+            raise StorageFailed(self._failing)
         try:
             result = self._repeatedly(work)
         except StorageFailed as failure:
             if not self._failing:
                 logger.error("the database %s fails: %s", self.shown, failure)
             self._failing = str(failure)
+            self._is_away, self._failed_at = _is_away(failure), time.monotonic()
             raise
         if self._failing:
             logger.warning("the database %s works again", self.shown)
-            self._failing = ""
+            self._failing, self._is_away = "", False
         return result
 
     def _repeatedly(self, work: Callable[[Transaction], T]) -> T:
@@ -297,6 +304,7 @@ class _Listener:
 
     def close(self) -> None:
         self._closed.set()
+        self.hang_up()
         self._thread.join()
 
     def hang_up(self) -> None:
@@ -312,13 +320,12 @@ class _Listener:
             self._closed.wait(0.5)
 
     def _listen(self) -> None:
-        options = "-c statement_timeout=5s"
         connection = psycopg.connect(
             self._conninfo,
             autocommit=True,
-            connect_timeout=5,
-            options=options,
+            options=f"-c statement_timeout=5s {SESSION}",
             application_name="emitter-stream bus",
+            **LINK,
         )
         try:
             self._connection = connection
@@ -345,6 +352,12 @@ def _driver_url(url: str) -> URL:
     except (ArgumentError, ValueError):
         raise DatabaseUnusable("cannot use the database: its URL is none") from None
     return parsed.set(drivername="postgresql+psycopg")
+
+
+def _is_away(failure: StorageFailed) -> bool:
+    """Return whether the database said nothing at all: not even what is wrong."""
+    cause = failure.__cause__
+    return isinstance(cause, OperationalError) and getattr(cause.orig, "sqlstate", None) is None
 
 
 def _reason(exc: DBAPIError) -> str:

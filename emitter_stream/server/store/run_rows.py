@@ -23,6 +23,10 @@ _DUE = (
     "SELECT runs.id, runs.status FROM runs LEFT JOIN run_logs ON run_logs.run_id = runs.id "
     f"WHERE {IS_ACTIVE} AND expires_at <= ? AND (process IS NULL OR process = ?)"
 )
+_LEASE = (
+    "SELECT id FROM processes "
+    "WHERE id = ? AND until > extract(epoch FROM clock_timestamp())::float8"
+)
 _MESSAGE = "SELECT body FROM messages WHERE id = ?"
 _MESSAGES = "SELECT id, body FROM messages WHERE run_id = ? ORDER BY seq"
 # As text of JSON, so that a page is parsed at once. Of SQLite role and content alone are asked for:
@@ -145,6 +149,10 @@ class RunRows:
             json.dumps(run.body),
             run.id,
         )
+
+    def has_lease(self, process: str) -> bool:
+        """Return whether what a process takes is its own; where it is the only one, always."""
+        return self._session.direct is not None or bool(self._sql(_LEASE, process))
 
     def active_run(self, thread_id: str) -> str | None:
         """Return the id of a thread's active run. There is an index of just these."""

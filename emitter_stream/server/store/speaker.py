@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import queue
-import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -22,8 +20,9 @@ import psycopg
 from sqlalchemy.engine import URL
 
 from .bus import CHANNEL, Message
+from .links import LINK, SESSION, hang_up
 
-_OPTIONS = "-c synchronous_commit=off -c statement_timeout=5s -c lock_timeout=5s"
+_OPTIONS = f"-c synchronous_commit=off -c statement_timeout=5s -c lock_timeout=5s {SESSION}"
 _SAY = "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload"
 
 
@@ -87,10 +86,9 @@ class Speaker:
         return psycopg.connect(
             self._conninfo,
             autocommit=True,
-            connect_timeout=5,
             options=_OPTIONS,
             application_name="emitter-stream says",
-            tcp_user_timeout=10_000,
+            **LINK,
         )
 
     def _leave(self) -> None:
@@ -107,11 +105,3 @@ def _payloads(messages: Sequence[Message]) -> list[str]:
         runs.setdefault(who, {}).update(dict.fromkeys(message.runs))
     together = [Message(who.process, who.kind, tuple(which)) for who, which in runs.items()]
     return [payload for message in together for payload in message.payloads()]
-
-
-def hang_up(connection: Any) -> None:
-    """Shut a connection down under the thread that waits for it."""
-    with contextlib.suppress(Exception):
-        number = os.dup(connection.fileno())
-        with socket.socket(fileno=number) as twin:
-            twin.shutdown(socket.SHUT_RDWR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -275,6 +276,63 @@ def test_a_partition(start, postgres, database):
         assert wait_for_run(near, *_ids(run))["status"] == "failed"
         until_it_works(lambda: far("GET", path_of(run)).status)
         assert Events(far, run).all() == told
+
+
+@pytest.mark.parametrize("until", [None, 0.0], ids=["buried", "over"])
+@pytest.mark.parametrize("what", ["run", "response"])
+def test_what_is_begun_when_the_lease_is_over(start, database, monkeypatch, until, what):
+    """A server that has not noticed yet that its lease is lost begins nothing under it."""
+    monkeypatch.setattr("emitter_stream.server.runs.peers.LOOK_EVERY", 3600.0)
+    gate = GatedModel()
+    far = Raw(start(db=database, model=gate).base_url)
+    change_leases(database, until)
+    monkeypatch.setattr("emitter_stream.server.runs.peers.LOOK_EVERY", 0.1)
+    near = Raw(start(db=database).base_url)
+    if what == "run":
+        path = path_of(begun(far))
+    else:
+        body = {"model": "m", "input": "Hello", "background": True}
+        path = f"/responses/{far('POST', '/responses', body).body['id']}"
+    assert gate.waiting.wait(PATIENCE)
+    wait_for_looks(database)
+    assert near("GET", path).body["status"] in ("queued", "in_progress")
+    gate.open()
+    for _ in range(100_000):
+        status = near("GET", path).body["status"]
+        if status not in ("queued", "in_progress"):
+            break
+    assert status == "completed"
+
+
+def change_leases(database: str, until: float | None) -> None:
+    """Let the leases that there are be over, or take them away."""
+    import psycopg
+
+    with psycopg.connect(database, autocommit=True) as connection:
+        if until is None:
+            changed = connection.execute("DELETE FROM processes")
+        else:
+            changed = connection.execute("UPDATE processes SET until = %s", (until,))
+        assert changed.rowcount == 1
+
+
+def wait_for_looks(database: str) -> None:
+    """Wait until a process that looks after the others has done so twice more."""
+    import psycopg
+
+    with psycopg.connect(database, autocommit=True) as connection:
+        for _ in range(2):
+            before = latest_lease(connection)
+            for _ in range(6000):
+                if latest_lease(connection) != before:
+                    break
+                time.sleep(0.02)
+            else:
+                raise AssertionError("no process renews its lease")
+
+
+def latest_lease(connection: Any) -> float:
+    return connection.execute("SELECT max(until) FROM processes").fetchone()[0]
 
 
 def until_it_works(ask: Callable[[], int]) -> None:
