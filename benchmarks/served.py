@@ -118,6 +118,7 @@ def relay_app(url: str) -> Starlette:
 def serve(kind: str, url: str, deltas: int, ready: Connection) -> None:
     """Serve until told to stop; then say how much processor time it took since the last word."""
     from emitter_stream.server import LocalServer, Text, Turn, Upstream
+    from emitter_stream.server.garbage import rarely_collected
 
     class Words:
         async def respond(self, turn: Turn) -> AsyncIterator[Text]:
@@ -140,10 +141,11 @@ def serve(kind: str, url: str, deltas: int, ready: Connection) -> None:
         model = Words() if kind == "scripted" else Upstream(url, api="chat")
         port = int(LocalServer(model=model).start().base_url.split(":")[2].split("/")[0])
     ready.send(port)
-    while True:
-        ready.recv()
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        ready.send(used.ru_utime + used.ru_stime)
+    with rarely_collected():  # as `emitter-stream serve`
+        while True:
+            ready.recv()
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            ready.send(used.ru_utime + used.ru_stime)
 
 
 async def _ask(port: int, path: str, body: object, *, until: bytes = b"") -> tuple[float, bytes]:
@@ -165,17 +167,22 @@ async def _ask(port: int, path: str, body: object, *, until: bytes = b"") -> tup
     return first, bytes(kept)
 
 
-async def _play(kind: str, port: int, runs: int) -> list[float]:
+async def _prepare(kind: str, port: int, runs: int) -> tuple[list[str], dict[str, object], bytes]:
+    """Make a thread for each run; returns where to ask for it, how, and what a delta has in it."""
+
     async def made(path: str, body: object) -> str:
         _, answer = await _ask(port, path, body)
         return str(json.loads(answer.partition(b"\r\n\r\n")[2])["id"])
 
-    paths, body, mark = ["/relay"] * runs, {}, WORD.encode()
-    if kind != "relay":
-        assistant = await made("/v1/assistants", {"model": "m"})
-        said = {"messages": [{"role": "user", "content": "Hi"}]}
-        paths = [f"/v1/threads/{await made('/v1/threads', said)}/runs" for _ in range(runs)]
-        body, mark = {"assistant_id": assistant, "stream": True}, b"thread.message.delta"
+    if kind == "relay":
+        return ["/relay"] * runs, {}, WORD.encode()
+    assistant = await made("/v1/assistants", {"model": "m"})
+    said = {"messages": [{"role": "user", "content": "Hi"}]}
+    paths = [f"/v1/threads/{await made('/v1/threads', said)}/runs" for _ in range(runs)]
+    return paths, {"assistant_id": assistant, "stream": True}, b"thread.message.delta"
+
+
+async def _play(port: int, paths: list[str], body: object, mark: bytes) -> list[float]:
     found = await asyncio.gather(*(_ask(port, path, body, until=mark) for path in paths))
     assert all(first for first, _ in found)
     return sorted(first for first, _ in found)
@@ -198,9 +205,10 @@ def measure(kind: str, runs: int, deltas: int) -> Served:
         return float(near.recv())
 
     try:
-        asyncio.run(_play(kind, port, 1))
+        asyncio.run(_play(port, *asyncio.run(_prepare(kind, port, 1))))
+        prepared = asyncio.run(_prepare(kind, port, runs))
         before, begun = used(), time.perf_counter()
-        firsts = asyncio.run(_play(kind, port, runs))
+        firsts = asyncio.run(_play(port, *prepared))
         wall, spent = time.perf_counter() - begun, used() - before
     finally:
         for process in (server, upstream):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import io
 import logging
 import os
@@ -71,6 +70,7 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
     # Imported here: the other commands work without the extra.
     try:
         from .server import LocalServer, Upstream
+        from .server.garbage import rarely_collected
         from .server.store.store import DatabaseUnusable
     except ImportError as exc:
         return _fail(str(exc))
@@ -113,13 +113,10 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
             print(f"OPENAI_BASE_URL={server.base_url}", flush=True)
             print(*server.describe(), sep="\n", flush=True)
             print(f"playground: {server.base_url.removesuffix('/v1')}/", flush=True)
-            # What is there by now stays, and need not be looked at by each collection of garbage:
-            # of hundreds of runs that begin at once that would take a tenth of the time.
-            gc.collect()
-            gc.freeze()
-            # In slices: on Windows a wait without end cannot be broken off by Ctrl-C.
-            while server.running and not stop.wait(0.5):
-                pass
+            with rarely_collected():
+                # In slices: on Windows a wait without end cannot be broken off by Ctrl-C.
+                while server.running and not stop.wait(0.5):
+                    pass
             server.stop()
     except OSError as exc:
         return _fail(f"cannot listen on {args.host}:{args.port}: {exc.strerror or exc}")
@@ -129,7 +126,6 @@ def _serve_until(stop: threading.Event, args: argparse.Namespace) -> int:
         waits = False
         raise
     finally:
-        gc.unfreeze()
         if waits:
             server.stop()
     return 0 if stop.is_set() else _fail("the server ended unexpectedly")
