@@ -290,9 +290,10 @@ def by_method(handlers: dict[str, Handler]) -> Handler:
 
 
 def check_beta(request: Request) -> None:
-    if not request.url.path.startswith(("/v1/assistants", "/v1/threads")):
+    path: str = request.scope["path"]  # `request.url` takes a tenth of a short request's time
+    if not path.startswith(("/v1/assistants", "/v1/threads")):
         return
-    if request.url.path.endswith("/events"):  # no route of the API's; a browser has no such header
+    if path.endswith("/events"):  # no route of the API's; a browser has no such header
         return
     # The header may come several times, and with several values.
     betas = ",".join(request.headers.getlist("openai-beta")).replace(" ", "").split(",")

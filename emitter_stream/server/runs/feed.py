@@ -12,14 +12,17 @@ DONE = b"event: done\ndata: [DONE]\n\n"
 HEARTBEAT = b": still here\n\n"
 
 
-_encode = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), check_circular=False
-).encode  # made once: that takes longer than to encode a short object
+# Made once: that takes longer than to encode a short object.
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 def frame(event: str, data: Json) -> bytes:
     """Encode one server-sent event as the API does: two lines and a blank one."""
-    text = _encode(data)
+    return framed(event, encode(data))
+
+
+def framed(event: str, text: str) -> bytes:
+    """The same for data that is JSON by now."""
     # Half a character becomes the escape that JSON has for it: a frame can always be sent.
     return f"event: {event}\ndata: {text}\n\n".encode(errors="backslashreplace")
 

@@ -8,7 +8,7 @@ Longer than 500 lines: one table of statuses, and each change checks it against 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ from ..store.store import (
     ThreadRow,
     Transaction,
 )
-from .feed import frame
+from .feed import encode, framed
 from .logs import read_events, told_texts
 from .tails import Told
 
@@ -148,7 +148,7 @@ class Lifecycle(Equipped):
 
     def tell(self, run_id: str, events: Sequence[Event], before: Sequence[bytes] = ()) -> None:
         """Store events of a run, behind the frames `before`: they happen in this transaction."""
-        frames = [*before, *(frame(*event) for event in events)]
+        frames = [*before, *_frames(events)]
         log = self.log(run_id)
         if log is None or not frames:  # it was made before there were logs
             return
@@ -560,6 +560,16 @@ class Lifecycle(Equipped):
     def _open_steps(self, run_id: str) -> list[Step]:
         steps = self.run_rows.steps(run_id)
         return [step for step in steps if step.body["status"] == "in_progress"]
+
+
+def _frames(events: Iterable[Event]) -> Iterator[bytes]:
+    """Encode events; an object that is told under two names after each other is encoded once."""
+    told: Json | None = None
+    text = ""
+    for event, data in events:
+        if data is not told:
+            told, text = data, encode(data)
+        yield framed(event, text)
 
 
 def _details(calls: list[Json]) -> Json:
