@@ -9,7 +9,10 @@ The scenario is the first part of the path, so that any SDK reaches it through i
                      microseconds, N times, the streams evenly staggered. Each delta is a write of
                      its own, and its text is the moment it was written (CLOCK_MONOTONIC, in
                      nanoseconds, which the contestants can read as well).
+``/burst/N/S/ID``    the same S streams, each of which gets all of its deltas at once
 ``/stats``           how late the server itself was in the last paced run
+
+With a file that has a key and a certificate as its argument it speaks TLS.
 
 Blocking calls do: the prepared bodies go to one client, and what a paced run leaves unread fits into
 the socket buffers.
@@ -22,6 +25,8 @@ import json
 import os
 import resource
 import socket
+import ssl
+import sys
 import time
 from functools import lru_cache
 
@@ -92,8 +97,22 @@ def play(clients: list[socket.socket], count: int, interval: int) -> dict[str, f
     return {"late_p99_ms": late[len(late) * 99 // 100] / 1e6, "busy": cpu / wall}
 
 
+def burst(clients: list[socket.socket], count: int) -> dict[str, float]:
+    """Send every client all of its deltas, one client after the other."""
+    for client in clients:
+        delta = chunk(b"%b %d%b" % (BEFORE, time.perf_counter_ns(), AFTER))
+        with contextlib.suppress(OSError):
+            client.sendall(delta * count + chunk(TAIL) + LAST_CHUNK)
+        client.close()
+    return {}
+
+
 class Server:
-    def __init__(self) -> None:
+    def __init__(self, certificate: str | None = None) -> None:
+        self.tls: ssl.SSLContext | None = None
+        if certificate:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(certificate)
         self.waiting: list[socket.socket] = []
         self.waiting_for = ""
         self.stats: dict[str, float] = {}
@@ -106,7 +125,9 @@ class Server:
             client.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(data), data))
             client.close()
         elif kind == "paced":
-            self.gather(client, path, [int(part) for part in rest[:3]])
+            self.gather(client, path, *(int(part) for part in rest[:3]))
+        elif kind == "burst":
+            self.gather(client, path, int(rest[0]), 0, int(rest[1]))
         else:
             chunks = prepared(kind, int(rest[0]))
             client.sendall(HEAD)
@@ -115,9 +136,10 @@ class Server:
             client.sendall(LAST_CHUNK)
             client.close()
 
-    def gather(self, client: socket.socket, path: str, numbers: list[int]) -> None:
+    def gather(
+        self, client: socket.socket, path: str, count: int, microseconds: int, streams: int
+    ) -> None:
         """Keep the stream until its last companion is there, then play to all of them."""
-        count, microseconds, streams = numbers
         if path != self.waiting_for:  # a program that died has left its streams behind
             for old in self.waiting:
                 old.close()
@@ -126,7 +148,10 @@ class Server:
         self.waiting.append(client)
         if len(self.waiting) == streams:
             clients, self.waiting, self.waiting_for = self.waiting, [], ""
-            self.stats = play(clients, count, microseconds * 1000)
+            if microseconds:
+                self.stats = play(clients, count, microseconds * 1000)
+            else:
+                self.stats = burst(clients, count)
 
     def serve(self) -> None:
         parent = os.getppid()
@@ -141,6 +166,8 @@ class Server:
             client.settimeout(60)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
+                if self.tls is not None:
+                    client = self.tls.wrap_socket(client, server_side=True)
                 self.answer(client)
             except OSError:
                 client.close()
@@ -149,4 +176,4 @@ class Server:
 if __name__ == "__main__":
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    Server().serve()
+    Server(*sys.argv[1:]).serve()

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import shutil
+import ssl
 import statistics
 import subprocess
 import sys
@@ -161,12 +162,14 @@ def start_command(script: str) -> list[str]:
 
 
 @contextmanager
-def canned_server() -> Iterator[str]:
-    command = [sys.executable, "-m", "benchmarks.server"]
+def canned_server(certificate: str = "") -> Iterator[str]:
+    """The URL of the server, which speaks TLS where it is given a key and a certificate."""
+    command = [sys.executable, "-m", "benchmarks.server", *filter(None, [certificate])]
+    scheme = "https" if certificate else "http"
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+            yield f"{scheme}://127.0.0.1:{int(process.stdout.readline())}"
         finally:
             process.terminate()
 
@@ -174,8 +177,13 @@ def canned_server() -> Iterator[str]:
 class Runner:
     """Runs sections against one server and keeps every round's results by section and label."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, certificate: str = "", patience: float = 180) -> None:
         self.base = base
+        self.patience = patience  # seconds that a contestant may take
+        self.environment: dict[str, str] = {}
+        if certificate:  # what the contestants are to trust
+            names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+            self.environment = dict.fromkeys(names, certificate)
         self.numbers = counter()
         self.results: dict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
         self.problems: dict[tuple[str, str], str] = {}
@@ -202,16 +210,18 @@ class Runner:
         work = {"kind": "text", **section.job, **entry.job}
         pace = work.pop("pace", None)
         streams = work.get("streams", 1)
-        if pace:
+        if work.pop("burst", False):
+            path = f"burst/{work['count']}/{streams}/{next(self.numbers)}"
+        elif pace:
             path = f"paced/{work['count']}/{pace}/{streams}/{next(self.numbers)}"
         else:
             path = f"{work['kind']}/{work['count']}"
         command = start_command(entry.script)
         argument = json.dumps({**work, "url": f"{self.base}/{path}"})
         try:
-            environment = {**os.environ, **entry.environment}
+            environment = {**os.environ, **self.environment, **entry.environment}
             done = subprocess.run(
-                [*command, argument], timeout=180, check=False, env=environment, **PIPED
+                [*command, argument], timeout=self.patience, check=False, env=environment, **PIPED
             )
             result: Result = json.loads(done.stdout or "{}")
         except (subprocess.TimeoutExpired, ValueError) as error:
@@ -225,7 +235,10 @@ class Runner:
             self.problems[key] = f"failed: {result['count']} of {work['count'] * streams} deltas"
         else:
             if pace:
-                with urllib.request.urlopen(f"{self.base}/stats", timeout=10) as answer:
+                own = self.environment.get("SSL_CERT_FILE")
+                tls = ssl.create_default_context(cafile=own) if own else None
+                stats = f"{self.base}/stats"
+                with urllib.request.urlopen(stats, timeout=10, context=tls) as answer:
                     result |= {f"server_{k}": v for k, v in json.load(answer).items()}
             result["round"] = turn
             self.results[section.name][entry.label].append(result)

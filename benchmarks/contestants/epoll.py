@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import selectors
+import ssl
 
 from benchmarks.body import DELTA_MARK
 from benchmarks.contestants.measure import Meter, job
@@ -23,7 +24,12 @@ def main() -> None:
     while left:
         for key, _ in selector.select():
             connection = key.data
-            data = connection.recv(65536)
+            try:
+                data = connection.recv(65536)
+                while isinstance(connection, ssl.SSLSocket) and connection.pending():
+                    data += connection.recv(65536)
+            except (ssl.SSLWantReadError, BlockingIOError):
+                continue
             if not data:
                 selector.unregister(connection)
                 connection.close()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import resource
 import socket
+import ssl
 import sys
 import time
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +29,8 @@ class Job:
     reads: str = "nothing"
     paced: bool = False  # the clock starts at the first delta, when all streams are open
     timed: bool = False  # collect how long each delta took; it carries when it was written
-    # Ours, of many streams: "slow" sleeps 20 ms at each twentieth delta, "computing" adds up for a
-    # tenth of a millisecond at each.
+    # Of many streams: "slow" waits 20 ms at each twentieth delta (on an event loop without holding it
+    # up, where the SDK can; in Node it cannot), "computing" computes a tenth of a millisecond at each.
     listener: str = "quick"
     start: bool = False  # ours: say start() to each stream before waiting for the first
 
@@ -48,8 +50,20 @@ class Job:
             f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         connection = socket.create_connection((url.hostname, url.port))
+        if url.scheme == "https":
+            connection = ssl.create_default_context().wrap_socket(
+                connection, server_hostname=url.hostname
+            )
         connection.sendall((head + body).encode())
         return connection
+
+
+SLOW = 0.02  # seconds that a slow listener waits
+
+
+def compute() -> None:
+    """Do what a listener that computes does at each delta."""
+    sum(range(5_000))
 
 
 def job() -> Job:
@@ -71,7 +85,9 @@ class Meter:
 
     def __init__(self, job: Job) -> None:
         self.waits_for_first = job.paced
-        self.late: list[int] = []  # nanoseconds; append is safe from many threads at once
+        # Nanoseconds; append is safe from many threads at once. No list: its numbers would be a
+        # part of the memory that a stream takes.
+        self.late = array("q")
         self.started = 0
         self.begun = 0
         self.kb_at_last_delta = 0
@@ -84,18 +100,23 @@ class Meter:
         self.waits_for_first = False
         self.begun = time.process_time_ns()
 
+    def is_twentieth(self) -> bool:
+        """Return whether the delta that was stamped last is one at which a slow listener waits."""
+        return len(self.late) % 20 == 0
+
     def stamp(self, value: str) -> None:
         """Take a timed delta."""
         self.late.append(time.perf_counter_ns() - int(value))
 
     def finish(self, count: int) -> None:
         now = time.process_time_ns()
+        peak = status_kb("VmHWM")
         late = sorted(self.late)
         result: dict[str, float] = {
             "count": count,
             "us": (now - self.begun) / 1000 / max(count, 1),
             "setup_ms": (self.begun - self.started) / 1e6,
-            "peak_kb": status_kb("VmHWM"),
+            "peak_kb": peak,
             "kb_at_last_delta": self.kb_at_last_delta,
         }
         if late:

@@ -21,10 +21,13 @@ const textListeners = {
   delta: (delta) => { count += 1; delta.value.length; },
   snapshot: (_, snapshot) => { count += 1; snapshot.value.length; },
 };
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
 const pacedListener = (delta) => {
   if (count === 0) began = cpu();
   count += 1;
   if (job.timed) late.push(Number(process.hrtime.bigint()) - Number(delta.value));
+  if (job.listener === 'slow' && count % 20 === 0) Atomics.wait(sleeper, 0, 0, 20); // of a listener no promise is waited for
+  if (job.listener === 'computing') for (let n = 0, sum = 0; n < 60_000; n += 1) sum += n;
 };
 
 const client = new OpenAI({ apiKey: 'sk-none', baseURL: job.url });

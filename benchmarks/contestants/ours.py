@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.contestants.measure import Job, Meter, job, status_kb
+from benchmarks.contestants.measure import SLOW, Job, Meter, compute, job, status_kb
 from emitter_stream import OpenAI
 
 Listener = Callable[[Any, Any], None]
@@ -54,12 +54,12 @@ def main_listener(work: Job, meter: Meter) -> tuple[Listener, Callable[[], int]]
 
     def slow(delta: Any, snapshot: Any) -> None:
         take_time(delta, snapshot)
-        if len(meter.late) % 20 == 0:
-            time.sleep(0.02)
+        if meter.is_twentieth():
+            time.sleep(SLOW)
 
     def computing(delta: Any, snapshot: Any) -> None:
         take_time(delta, snapshot)
-        sum(range(5_000))
+        compute()
 
     if work.listener != "quick":
         return slow if work.listener == "slow" else computing, lambda: len(meter.late)

@@ -9,7 +9,7 @@ from typing import Any
 from httpx2 import Limits
 from openai import AsyncAssistantEventHandler, AsyncOpenAI, DefaultAsyncHttpxClient
 
-from benchmarks.contestants.measure import Job, Meter, job
+from benchmarks.contestants.measure import SLOW, Job, Meter, compute, job
 
 
 async def run(work: Job) -> None:
@@ -21,6 +21,10 @@ async def run(work: Job) -> None:
             if meter.waits_for_first:
                 meter.first()
             meter.stamp(delta.value)
+            if work.listener == "slow" and meter.is_twentieth():
+                await asyncio.sleep(SLOW)
+            elif work.listener == "computing":
+                compute()
 
     async def one(client: AsyncOpenAI) -> None:
         async with client.beta.threads.runs.stream(
