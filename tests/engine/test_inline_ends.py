@@ -27,11 +27,22 @@ from emitter_stream import (
 
 def signalled(stream: AssistantStream, number: int) -> None:
     """Send the main thread a signal once it waits for the stream."""
+    taken = threading.Event()
+    handler = signal.getsignal(number)
+
+    def handle(*args) -> None:
+        signal.signal(number, handler)
+        taken.set()
+        handler(*args)
 
     def send() -> None:
         assert wait_until(lambda: stream._waits._at_wheel is not None)
         signal.pthread_kill(threading.main_thread().ident, number)
+        # One that comes between Python's look for signals and its sleep in a read wakes nobody.
+        while not taken.wait(1):
+            signal.pthread_kill(threading.main_thread().ident, number)
 
+    signal.signal(number, handle)
     in_thread(send)
 
 
