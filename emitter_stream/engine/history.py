@@ -94,11 +94,6 @@ class History:
             elif not isinstance(key, str) and event in key.names:
                 yield from (args for name, args in key.again(value) if name == event)
 
-    def clear(self) -> None:
-        """Forget what was kept."""
-        self._keys.clear()
-        self._values.clear()
-
     def _add(self, key: str | Recipe, value: Any, names: tuple[str, ...], counted: int) -> None:
         if self.full:
             self.unkept.update(names)

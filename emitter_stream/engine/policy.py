@@ -123,7 +123,7 @@ class Policy:
         self._go_said = False
         self._everything = everything
         self._aliases = aliases
-        self._history = History()
+        self._history = History() if keeps else _NO_HISTORY
         self._late: list[Late] = []  # no deque: thousands of streams have one each, mostly empty
         self._generation = _fork.generation
         _policies.add(self)
@@ -369,7 +369,7 @@ class Policy:
                 return False
             if self._go_said and self.keeping:
                 self.keeping = False
-                self._history.clear()
+                self._history = _NO_HISTORY
             self.attention = False  # before the look: who stops waiting now says so anew
             held_back = self.is_held_back()
             if held_back or self.stopping is not None or self.elsewhere:
@@ -508,6 +508,8 @@ def listener_error(name: str, error: BaseException) -> OpenAIError:
     return OpenAIError(f"A listener for {name!r} raised {described(error)}")
 
 
+_NO_HISTORY = History()  # of all streams that keep nothing, or nothing any more
+_NO_HISTORY.full = True
 _policies: weakref.WeakSet[Policy] = weakref.WeakSet()
 
 

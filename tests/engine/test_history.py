@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import attrs
 import pytest
 
 from emitter_stream.engine import history
+from emitter_stream.engine.emitter import Emitter
 from emitter_stream.engine.growth import GROWTH
 from emitter_stream.engine.history import KEEP, History
+from emitter_stream.engine.policy import Policy
 from emitter_stream.streams.assistants.core import RAW_EVENTS, AssistantCore
 
 
@@ -55,12 +58,25 @@ def test_an_event_is_kept_whole_or_not_at_all(monkeypatch):
     assert kept.unkept == {"upper": 2, "lower": 2, "alias": 2, "more": 2}
 
 
-def test_nothing_is_left_after_clear():
-    """What was kept can be forgotten."""
-    kept = History()
-    kept.keep_recipe(Twice(), "a")
-    kept.clear()
-    assert list(kept.of("upper")) == []
+def test_what_was_kept_is_let_go_of_once_nobody_can_miss_it():
+    """A stream that was told to go on keeps none of its events, from the next gap on."""
+
+    class Word:
+        """What can be referred to weakly."""
+
+    policy = Policy(Emitter({"word": 1}), None, {"word"}, keeps=True)
+    assert policy.begin_if_due() is False
+    word = Word()
+    gone = weakref.ref(word)
+    policy.deliver_one("word", (word,))
+    del word
+    gc.collect()
+    assert gone() is not None
+    policy.say_go()
+    assert policy.gap()
+    gc.collect()
+    assert gone() is None
+    assert not policy.keeping
 
 
 def feed(core: AssistantCore, events, kept: History) -> None:
