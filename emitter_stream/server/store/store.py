@@ -51,6 +51,7 @@ T = TypeVar("T")
 Clock = Callable[[], float]
 
 SCHEMA_VERSION = 1
+PATIENCE = 0.02  # seconds for which the event loop waits for the database rather than disturb it
 ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 IS_ACTIVE = "status IN ('queued', 'in_progress', 'requires_action', 'cancelling')"
 
@@ -313,7 +314,7 @@ class Database:
         self._connection: Any = None
         self._untouched: Transaction | None = None  # a session that nobody has used, for the next
         event.listen(self._engine, "connect", self._connected)
-        self._thread = WorkThreads("assistants-db")
+        self._thread = WorkThreads("assistants-db", patience=PATIENCE)
         try:
             self._thread.submit(self._open).result()
         except DatabaseError as exc:

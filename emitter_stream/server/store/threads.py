@@ -20,9 +20,18 @@ class WorkThreads:
 
     Not an executor: these take no more work once the interpreter waits for its threads, and a
     stream that runs on at the end of a script still needs its in-process server.
+
+    `patience`: seconds for which an event loop waits for the one thread, for work that needs the
+    interpreter nearly all the time. Two threads that both do take it from each other at each call
+    of the system, which costs more than the calls. So what tasks want in one round of the loop
+    is handed over together, and the loop goes on when it is done, or that takes too long.
     """
 
-    def __init__(self, name: str, count: int = 1) -> None:
+    def __init__(self, name: str, count: int = 1, patience: float = 0.0) -> None:
+        self._patience = patience
+        self._done = 0  # pieces of work
+        self._stuck_at = -1  # how many were done when one took too long
+        self._idle = threading.Event()
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._answers: _Answers | None = None
         self.pending = 0  # what event loops wait for
@@ -44,7 +53,13 @@ class WorkThreads:
         if answers is None or answers.loop is not loop:
             answers = self._answers = _Answers(loop)
         waiting: asyncio.Future[T] = loop.create_future()
-        self._work.put(partial(answers.find, waiting, function))
+        work = partial(answers.find, waiting, function)
+        if self._patience:
+            answers.wanted.append(work)
+            if len(answers.wanted) == 1:
+                loop.call_soon(self._hand_over, answers)
+        else:
+            self._work.put(work)
         self.pending += 1
         try:
             return await waiting
@@ -58,9 +73,28 @@ class WorkThreads:
         for thread in self._threads:
             thread.join()
 
+    def _hand_over(self, answers: _Answers) -> None:
+        wanted, answers.wanted = answers.wanted, []
+        done = self._done
+        waits = done != self._stuck_at
+        if waits:
+            answers.is_awaited = True
+            self._idle.clear()
+        for work in wanted:
+            self._work.put(work)
+        if waits:
+            try:
+                self._idle.wait(self._patience)
+            finally:
+                self._stuck_at = done if self._done == done else -1
+                answers.give()
+
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
             work()
+            self._done += 1
+            if self._work.empty():
+                self._idle.set()
 
 
 class _Answers:
@@ -71,6 +105,8 @@ class _Answers:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.wanted: list[Callable[[], None]] = []  # what is to be handed over next
+        self.is_awaited = False  # the loop looks for what is ready by itself
         self._ready: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._is_woken = False
 
@@ -82,13 +118,14 @@ class _Answers:
             self._ready.append((waiting, function(), None))
         except BaseException as error:  # noqa: BLE001 - it belongs to who waits
             self._ready.append((waiting, None, error))
-        if not self._is_woken:
+        if not self.is_awaited and not self._is_woken:
             self._is_woken = True
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                self.loop.call_soon_threadsafe(self._give)
+                self.loop.call_soon_threadsafe(self.give)
 
-    def _give(self) -> None:
-        self._is_woken = False  # before the look: what comes behind it wakes anew
+    def give(self) -> None:
+        # Before the look: what comes behind it wakes anew.
+        self._is_woken = self.is_awaited = False
         while self._ready:
             waiting, result, error = self._ready.popleft()
             if waiting.done():  # who waited was cancelled

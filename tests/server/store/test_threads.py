@@ -11,9 +11,10 @@ from server_helpers import PATIENCE
 from emitter_stream.server.store.threads import WorkThreads
 
 
-@pytest.fixture
-def thread():
-    threads = WorkThreads("test")
+@pytest.fixture(params=[0.0, 0.001, 0.02], ids=["at-once", "hasty", "patient"])
+def thread(request):
+    """A thread for which the event loop waits for so long."""
+    threads = WorkThreads("test", patience=request.param)
     yield threads
     threads.stop()
 
@@ -87,3 +88,38 @@ def test_another_loop(thread):
     asyncio.run(leave())
     go_on.set()
     assert asyncio.run(ask()) == 2
+
+
+def test_a_loop_that_waits():
+    """What is wanted in one round of a patient loop is done together, in the next."""
+    threads = WorkThreads("test", patience=PATIENCE)
+
+    async def main() -> list[int]:
+        done: list[int] = []
+        asked = [asyncio.create_task(threads.call(lambda n=n: done.append(n))) for n in range(5)]
+        for _ in range(2):  # they ask in the first round
+            await asyncio.sleep(0)
+        there = list(done)
+        await asyncio.wait_for(asyncio.gather(*asked), PATIENCE)
+        return there
+
+    assert asyncio.run(main()) == [0, 1, 2, 3, 4]
+    threads.stop()
+
+
+def test_patience_has_an_end():
+    """Work that takes too long is waited for once; then the loop gets on until it is over."""
+    threads = WorkThreads("test", patience=0.001)
+    go_on = threading.Event()
+
+    async def main() -> list[bool]:
+        held = asyncio.create_task(threads.call(lambda: go_on.wait(PATIENCE)))
+        others = []
+        for _ in range(20):
+            others.append(asyncio.create_task(threads.call(lambda: True)))
+            await asyncio.sleep(0)
+        go_on.set()
+        return await asyncio.wait_for(asyncio.gather(held, *others), PATIENCE)
+
+    assert asyncio.run(main()) == [True] * 21
+    threads.stop()
