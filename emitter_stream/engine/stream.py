@@ -48,8 +48,8 @@ _numbers = itertools.count(1)
 @functools.cache  # one dict a kind of stream, and not a stream
 def events_of(core: type[Core]) -> Mapping[str, int]:
     """Return what a stream of such a core emits, with the number of arguments."""
-    events: Any = core.events
-    return {**BASE_EVENTS, **events}
+    kind: Any = core  # of a property of a protocol a checker does not know that a class has it
+    return {**BASE_EVENTS, **kind.events}
 
 
 class EventStream(PythonNames):
