@@ -80,17 +80,32 @@ class Folder:
         )
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._thread = WorkThreads("assistants-files")
+        self._is_closed = False
 
     def writer(self, name: str) -> FolderWriter:
         return FolderWriter(self, name)
 
     async def read(self, name: str) -> AsyncIterator[bytes]:
-        file = await self.call(lambda: io.FileIO(self._path / name))
+        opened: list[io.FileIO] = []
+
+        def read() -> bytes | None:
+            if not opened:
+                opened.append(io.FileIO(self._path / name))
+            return opened[0].read(PIECE)
+
+        def close() -> None:
+            for file in opened:
+                file.close()
+
         try:
-            while data := await self.call(lambda: file.read(PIECE)):
+            while data := await self.call(read):
                 yield data
         finally:
-            file.close()
+            # Behind what the thread may be at for a reader that was cancelled: it opens, or reads.
+            if self._is_closed:
+                close()
+            else:
+                self._thread.submit(close)
 
     @contextlib.asynccontextmanager
     async def local(self, name: str) -> AsyncIterator[Path]:
@@ -127,6 +142,7 @@ class Folder:
         return self._path / name
 
     def close(self) -> None:
+        self._is_closed = True
         self._thread.stop()
         if self._is_temporary:
             shutil.rmtree(self._path, ignore_errors=True)
