@@ -59,16 +59,33 @@ __all__ = [
 ]
 
 
+class Headers(dict[str, str]):
+    """The headers of an answer: a dict of lower-case names, in which any case finds them."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name.lower() if isinstance(name, str) else name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a header's value, ``default`` if it did not come."""
+        return super().get(name.lower(), default)
+
+
 @attrs.frozen
 class HTTPResponse:
     """What is kept of the HTTP response that an error came with.
 
-    ``headers`` are the response's, with lower-case names; the request's are not kept.
+    ``headers`` are the response's, with lower-case names, which any case finds; the request's are
+    not kept.
     """
 
     status_code: int
     url: str
-    headers: Mapping[str, str] = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False, converter=Headers)
     text: str = attrs.field(repr=False)
 
 

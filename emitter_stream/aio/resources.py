@@ -22,6 +22,7 @@ from ..types import Model, Run
 from .calls import in_thread
 from .pages import AsyncPaginator
 from .plain import AsyncStream
+from .raw import AsyncRawMethods, AsyncStreamingMethods
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -61,6 +62,16 @@ class _AsyncResource(PythonNames):
     """A group of methods of the API, beside the plain group that does the work."""
 
     _plain: Any = attrs.field(repr=False)
+
+    @property
+    def with_raw_response(self) -> AsyncRawMethods:
+        """The same methods, each of which returns its answer with status, headers and body."""
+        return AsyncRawMethods(self._plain.with_raw_response)
+
+    @property
+    def with_streaming_response(self) -> AsyncStreamingMethods:
+        """The same methods, each for an ``async with`` that gives the answer before its body is read."""
+        return AsyncStreamingMethods(self._plain.with_streaming_response)
 
 
 class _Taken(Generic[_C_co]):

@@ -28,6 +28,7 @@ from ..exceptions import (
     APIStatusError,
     APITimeoutError,
     APIUserAbortError,
+    Headers,
     HTTPResponse,
     OpenAIError,
     redacted,
@@ -94,6 +95,9 @@ class Exchange:
         """What gives further headers, each time the request is sent, on the thread that sends."""
         self.is_reused = False  # whether the connection has served another request before
         self.headers: Mapping[str, str] = {}  # of the answer, with lower-case names
+        self.status_code = 0  # of the answer
+        self.keeps_content = False
+        self.content: bytes | None = None  # the body that was decoded, if it was to be kept
         self._interrupted = Flag()
         self._generation = _fork.generation  # in which it is sent
         self._connection: sockets.Watched | None = None  # that the answer comes by
@@ -105,6 +109,23 @@ class Exchange:
         """The host and the port that it is sent to."""
         url = urllib.parse.urlsplit(self._request["url"])
         return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+
+    @property
+    def method(self) -> str:
+        """The request's method."""
+        method: str = self._request["method"]
+        return method
+
+    @property
+    def url(self) -> str:
+        """Where the request was sent, without the query."""
+        url: str = self._request["url"]
+        return url
+
+    @property
+    def retries_taken(self) -> int:
+        """How often it was sent again."""
+        return self._retries_done
 
     @property
     def is_interrupted(self) -> bool:
@@ -241,6 +262,8 @@ class Exchange:
     def _decoded(self, response: requests.Response) -> tuple[Any, APIError | None]:
         """Return the JSON of an answer, or the error that it is."""
         content = self._content(response)
+        if self.keeps_content:
+            self.content = content
         if content is None:
             limit = self.max_event_bytes
             return None, APIError(
@@ -349,9 +372,10 @@ class Exchange:
             # The server may have closed a kept connection just when it was used again.
             is_stale = self.is_reused and not isinstance(error, APITimeoutError)
             return 0.0 if is_stale else self._delay({})
-        self.headers = self.redact(
-            {name.lower(): value for name, value in response.headers.items()}
+        self.headers = Headers(
+            self.redact({name.lower(): value for name, value in response.headers.items()})
         )
+        self.status_code = response.status_code
         if response.status_code < 300:
             return response
         if self._retries_left > 0 and is_worth_retrying(response):

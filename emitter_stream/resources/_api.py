@@ -14,11 +14,13 @@ from .._not_given import NOT_GIVEN, NotGiven
 from ..exceptions import APIError, APIUserAbortError
 from ..http.form import FileInput, FormBody
 from ..types import Model
+from ..types._model import with_request_id
 from ._body import json_body, merge_headers, query_parameters
 from ._content import BinaryContent
 from ._factory import StreamFactory, ThreadStreams
 from ._page import CursorPage, SinglePage, no_more
 from ._params import checked
+from ._raw import RawMethods, StreamingMethods, Tap, Unread
 
 if TYPE_CHECKING:
     from ..abort import AbortSignal
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Api", "Extras", "Resource", "parted"]
 
 _M = TypeVar("_M", bound=Model)
+_T = TypeVar("_T")
 
 
 @attrs.frozen
@@ -84,6 +87,8 @@ class Api:
     """What polling waits with; a test puts its own here."""
     streams: StreamFactory = attrs.field(factory=ThreadStreams)
     """What makes the streams: those of threads or those of asyncio."""
+    tap: Tap | None = None
+    """What takes note of the requests."""
     tool_caller: Callable[[], Call] | None = None
     """What gives a run the means to call its functions, where these may be coroutines."""
 
@@ -111,7 +116,8 @@ class Api:
     ) -> _M:
         """Do one request and return the object that it answers with."""
         request = self._request(query, body, extras)
-        return view(_json_object(self._answer(method, path, request, extras), method, path))
+        answer, request_id = self._answer(method, path, request, extras)
+        return with_request_id(view(_json_object(answer, method, path)), request_id)
 
     def send(self, method: str, path: str, *, extras: Extras) -> None:
         """Do one request whose answer says no more than that it was done."""
@@ -129,7 +135,8 @@ class Api:
         """Do one request and return the object and the response's headers, in lower case."""
         exchange = self.exchange(method, path, query=query, extras=extras)
         answer = view(_json_object(_json_of(exchange, extras.signal), method, path))
-        return answer, getattr(exchange, "headers", {})
+        headers = getattr(exchange, "headers", {})
+        return with_request_id(answer, headers.get("x-request-id")), headers
 
     def fetch_page(
         self, item: type[_M], path: str, *, query: Mapping[str, object], extras: Extras
@@ -138,12 +145,13 @@ class Api:
 
         request = self._request(query, None, extras)
 
-        def fetch(cursor: str | None) -> dict[str, Any]:
-            if cursor is not None:
-                request["query"] = {**request["query"], "after": cursor}
-            return _json_object(self._answer("GET", path, request, extras), "GET", path)
+        def fetch(cursor: str) -> dict[str, Any]:
+            request["query"] = {**request["query"], "after": cursor}
+            return _json_object(self._answer("GET", path, request, extras)[0], "GET", path)
 
-        return CursorPage(fetch(None), item, fetch)
+        answer, request_id = self._answer("GET", path, request, extras)
+        page = CursorPage(_json_object(answer, "GET", path), item, fetch)
+        return with_request_id(page, request_id)
 
     def fetch_list(
         self,
@@ -156,8 +164,9 @@ class Api:
     ) -> SinglePage[_M]:
         """Get a list that comes whole."""
         request = self._request(None, body, extras)
-        answer = _json_object(self._answer(method, path, request, extras), method, path)
-        return SinglePage(answer, item, no_more)
+        answer, request_id = self._answer(method, path, request, extras)
+        page = SinglePage(_json_object(answer, method, path), item, no_more)
+        return with_request_id(page, request_id)
 
     def send_form(
         self,
@@ -174,8 +183,8 @@ class Api:
         form = FormBody(json_body(fields, extras.body), name, file, on_progress)
         try:
             request = {**self._request(None, None, extras.without_body()), "form": form}
-            exchange = self.transport.exchange("POST", path, **request)
-            return view(_json_object(exchange.json(), "POST", path))
+            answer, request_id = self._answer("POST", path, request, extras)
+            return with_request_id(view(_json_object(answer, "POST", path)), request_id)
         finally:
             form.close()
 
@@ -200,13 +209,33 @@ class Api:
         extras: Extras,
     ) -> Exchange:
         """Return a request whose answer is a stream; it is not sent yet."""
-        return self.transport.exchange(method, path, **self._request(query, body, extras))
+        return self._exchange(method, path, self._request(query, body, extras))
 
-    def _answer(self, method: str, path: str, request: Mapping[str, Any], extras: Extras) -> object:
-        """Return the decoded JSON that a request is answered with; a signal may end it."""
-        if extras.signal is None:
-            return self.transport.request(method, path, **request)
-        return _json_of(self.transport.exchange(method, path, **request), extras.signal)
+    def _exchange(self, method: str, path: str, request: Mapping[str, Any]) -> Exchange:
+        exchange = self.transport.exchange(method, path, **request)
+        if self.tap is not None:
+            self.tap.note(exchange)
+        return exchange
+
+    def _answer(
+        self, method: str, path: str, request: Mapping[str, Any], extras: Extras
+    ) -> tuple[object, str | None]:
+        """Return the decoded JSON that a request is answered with, and what the server calls it.
+
+        A signal may end it.
+        """
+        tap = self.tap
+        if tap is not None and tap.has_answer:
+            return tap.given, tap.request_id
+        exchange = self._exchange(method, path, request)
+        if tap is not None and tap.leaves_unread:
+            try:
+                _watched(exchange, extras.signal, exchange.open_content)
+            except BaseException:
+                exchange.close()
+                raise
+            raise Unread
+        return _json_of(exchange, extras.signal), exchange.headers.get("x-request-id")
 
     def _request(
         self,
@@ -227,11 +256,16 @@ class Api:
 
 def _json_of(exchange: Exchange, signal: AbortSignal | None) -> object:
     """Send a request and return the decoded JSON that it is answered with; ``signal`` may end it."""
+    return _watched(exchange, signal, exchange.json)
+
+
+def _watched(exchange: Exchange, signal: AbortSignal | None, send: Callable[[], _T]) -> _T:
+    """Return what ``send()`` makes of a request, which ``signal`` may end."""
     if signal is None:
-        return exchange.json()
+        return send()
     signal.add_callback(exchange.interrupt)
     try:
-        return exchange.json()
+        return send()
     except APIUserAbortError as error:
         reason = signal.reason
         raise error from (reason if isinstance(reason, BaseException) else None)
@@ -260,3 +294,13 @@ class Resource(PythonNames):
                 setattr(cls, name, in_python_order(checked(method)))
 
     _api: Api = attrs.field(repr=False)
+
+    @property
+    def with_raw_response(self) -> RawMethods:
+        """The same methods, each of which returns its answer with status, headers and body."""
+        return RawMethods(self)
+
+    @property
+    def with_streaming_response(self) -> StreamingMethods:
+        """The same methods, each for a ``with`` that gives the answer before its body is read."""
+        return StreamingMethods(self)

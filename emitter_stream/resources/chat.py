@@ -24,6 +24,7 @@ from ..streams.chat.stream import ChatCompletionStream
 from ..streams.chat.tools import RunTools
 from ..streams.structured import chat_format, chat_tool, is_structure, tool_parsers
 from ..tools.functions import call_directly
+from ..types._model import with_request_id
 from ..types.chat import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -146,7 +147,8 @@ class Completions(Resource):
             if parser is None:
                 raise OpenAIError(f"The tool {name!r} is not strict: its arguments are not parsed.")
         completion = self._api.fetch(ChatCompletion, "POST", _PATH, body=body, extras=extras)
-        return parsed_completion(completion.to_dict(), Parsing.of(body))
+        parsed = parsed_completion(completion.to_dict(), Parsing.of(body))
+        return with_request_id(parsed, completion._request_id)
 
     @sends_unknown
     def stream(

@@ -13,6 +13,7 @@ from ..streams.responses.parsing import ResponseParser
 from ..streams.responses.stream import ResponseStream
 from ..streams.structured import is_structure, response_tool
 from ..streams.structured import text_format as structured_format
+from ..types._model import with_request_id
 from ..types.responses import Response, ResponseItem, ResponseStreamEvent, ResponseStreamEventBase
 from ._api import Extras, Resource, parted
 from ._page import CursorPage
@@ -118,7 +119,8 @@ class Responses(Resource):
         """
         body, extras = _sent(params)
         response = self._api.fetch(Response, "POST", "/responses", body=body, extras=extras)
-        return Response(ResponseParser.of(body).parse(response.to_dict()))
+        parsed = Response(ResponseParser.of(body).parse(response.to_dict()))
+        return with_request_id(parsed, response._request_id)
 
     @overload
     def retrieve(

@@ -38,6 +38,7 @@ __all__ = [
     "shared_view",
     "text_so_far",
     "untouched",
+    "with_request_id",
 ]
 
 _M = TypeVar("_M", bound="Model")
@@ -146,6 +147,12 @@ class Model:
             if name not in self._data:
                 raise AttributeError(f"{type(self).__name__} has no field {name!r} to delete")
             _write_field(name, self, _DELETED)
+
+    @property
+    def _request_id(self) -> str | None:
+        """What the server calls the request that this object answers; of others ``None``."""
+        request_id: str | None = (self._views or {}).get(_REQUEST_ID)
+        return request_id
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._data})
@@ -332,6 +339,20 @@ class Model:
 _set_data: Callable[[Model, Any], None] = vars(Model)["_data"].__set__
 _set_views: Callable[[Model, Any], None] = vars(Model)["_views"].__set__
 _new = object.__new__
+
+
+_REQUEST_ID = object()  # under which a request's id stands among the views
+
+
+def with_request_id(model: _M, request_id: str | None) -> _M:
+    """Return an object that answers a request, which knows from now on what the server calls that."""
+    if request_id is not None:
+        views = model._views
+        if views is None:
+            views = {}
+            _set_views(model, views)
+        views[_REQUEST_ID] = request_id
+    return model
 
 
 class _LiveViews(dict[Any, Any]):

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from emitter_stream import ChatCompletionStream, ResponseStream
+from emitter_stream import ChatCompletionStream, OpenAIError, ResponseStream
 from emitter_stream.streams.responses.accumulator import Accumulator
 from emitter_stream.types._model import GrowingText
 from emitter_stream.types.chat import ChatCompletionTokenLogprob
@@ -151,3 +151,17 @@ def test_an_event_of_an_item_looks_at_no_other_item(monkeypatch):
         ]
     ResponseStream.from_events(events, inline=True).until_done()
     assert asked < 200 * 5 * 4
+
+
+@pytest.mark.parametrize("tokens", [0, "", False], ids=repr)
+def test_log_probabilities_that_are_no_list_end_the_stream_with_an_error(tokens):
+    """What is no list is shown as it came; tokens that go with it are the server's error."""
+    body = [chunk({"content": "a"}, logprobs={"content": tokens})]
+    stream = ChatCompletionStream.from_events([*body, chunk({}, finish="stop")], inline=True)
+    heard = []
+    stream.on("logprobs.content.delta", lambda event: heard.append(event.snapshot)).until_done()
+    assert heard == [tokens]
+    body.append(chunk({"content": "b"}, logprobs={"content": [TOKEN]}))
+    stream = ChatCompletionStream.from_events(body, inline=True)
+    with pytest.raises(OpenAIError, match="no list of tokens"):
+        stream.until_done()

@@ -289,6 +289,8 @@ class ChatCore:
         for name, tokens in lists.items():
             if logprobs.get(name) is None:
                 logprobs[name] = []
+            if type(logprobs[name]) is not list:
+                raise OpenAIError("The server sent logprobs that are no list of tokens.")
             logprobs[name].extend(plain_copy(tokens))
 
     def _accumulate_message(self, choice: dict[str, Any], delta: dict[str, Any]) -> None:
@@ -491,10 +493,14 @@ class ChatCore:
             ):
                 continue
             so_far = snapshot.get(name) if type(snapshot) is dict else None
+            if type(so_far) is not list:  # whatever it is, that is all there is
+                so_far = [] if so_far is None else so_far
+                yield event_name, (event_class({name: given[name], "snapshot": so_far}),)
+                continue
             shown = state.logprobs.get(name)
             if shown is None or shown._data is not so_far:
                 # One for all events: each would make a view of each token so far.
-                shown = live_list(ChatCompletionTokenLogprob, [] if so_far is None else so_far)
+                shown = live_list(ChatCompletionTokenLogprob, so_far)
                 state.logprobs[name] = shown
             shown.follow()
             yield event_name, (event_class({name: given[name], "snapshot": shown}),)
