@@ -10,18 +10,19 @@ import asyncio
 import contextlib
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypeVar
 
 from .._bell import Flag
 from ..exceptions import shown
 from ..http.transport import Exchange, Transport
 
-__all__ = ["InterruptibleTransport", "calling_loop", "in_thread", "sleep"]
+__all__ = ["InterruptibleTransport", "calling_loop", "each_in_thread", "in_thread", "sleep"]
 
 _T = TypeVar("_T")
 
 _numbers = itertools.count(1)
+_END: Any = object()
 
 
 class _Call:
@@ -76,14 +77,17 @@ def sleep(seconds: float) -> None:
     call.cancelled.wait(seconds)
 
 
-async def in_thread(function: Callable[[], _T]) -> _T:
+async def in_thread(function: Callable[[], _T], reads: Exchange | None = None) -> _T:
     """Call ``function()`` on a thread of its own and return what it returns, or raise its error.
 
     A cancelled task does not wait for the thread: what that waits for is interrupted, and it ends.
+    ``reads`` is an exchange from before that it may wait for.
     """
     loop = asyncio.get_running_loop()
     result: asyncio.Future[_T] = loop.create_future()
     call = _Call(loop)
+    if reads is not None:
+        call.watch(reads)
 
     def settle(value: Any, error: BaseException | None) -> None:
         if result.done():
@@ -113,3 +117,9 @@ async def in_thread(function: Callable[[], _T]) -> _T:
     except asyncio.CancelledError:
         call.cancel()
         raise
+
+
+async def each_in_thread(pieces: Iterator[_T], reads: Exchange) -> AsyncIterator[_T]:
+    """Yield what an iterator gives that reads from ``reads``, each on a thread of its own."""
+    while (piece := await in_thread(lambda: next(pieces, _END), reads)) is not _END:
+        yield piece

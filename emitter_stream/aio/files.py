@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from ..resources._content import BinaryContent
 from ..resources.files import Files, Parts, Uploads
 from ..resources.vector_stores import FileBatches, VectorStoreFiles, VectorStores
-from .calls import in_thread
+from .calls import each_in_thread, in_thread
 from .resources import _AsyncResource, _Call, _List, _Turned
 
 __all__ = [
@@ -23,39 +23,28 @@ __all__ = [
     "AsyncVectorStores",
 ]
 
-_END: Any = object()
-
 
 class AsyncBinaryContent(BinaryContent):
     """The same for asyncio: the methods with an ``a`` wait on the loop, the others block it."""
 
     async def aread(self) -> bytes:
         """Return all bytes; again the same."""
-        data: bytes = await self._watched(self.read)
-        return data
+        return await in_thread(self.read, self._exchange)
 
-    async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+    def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Iterate over the bytes as they come, or in pieces of ``chunk_size``."""
-        pieces = self.iter_bytes(chunk_size)
-        while (piece := await self._watched(lambda: next(pieces, _END))) is not _END:
-            yield piece
+        return each_in_thread(self.iter_bytes(chunk_size), self._exchange)
 
     async def astream_to_file(
         self, file: str | os.PathLike[str], *, chunk_size: int | None = None
     ) -> None:
         """Write the bytes to a file as they come."""
-        await self._watched(lambda: self.stream_to_file(file, chunk_size=chunk_size))
+        save = functools.partial(self.stream_to_file, file, chunk_size=chunk_size)
+        await in_thread(save, self._exchange)
 
     async def aclose(self) -> None:
         """Give up what has not been read."""
         self.close()
-
-    async def _watched(self, function: Callable[[], Any]) -> Any:
-        try:
-            return await in_thread(function)
-        except asyncio.CancelledError:
-            self._exchange.interrupt()
-            raise
 
 
 class _Content(_Turned):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
@@ -12,8 +11,14 @@ from .._names import PythonNames
 from ..engine.plain import Stream
 from ..resources import CursorPage
 from ..resources._content import BinaryContent
-from ..resources._raw import RawMethods, RawResponse, StreamedResponse, StreamingMethods
-from .calls import in_thread
+from ..resources._raw import (
+    Facts,
+    RawMethods,
+    RawResponse,
+    StreamedResponse,
+    StreamingMethods,
+)
+from .calls import each_in_thread, in_thread
 from .pages import AsyncCursorPage
 from .plain import AsyncStream
 
@@ -25,7 +30,6 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
-_END: Any = object()
 
 
 def _turned(answer: Any) -> Any:
@@ -39,64 +43,47 @@ def _turned(answer: Any) -> Any:
     return AsyncBinaryContent(answer._exchange) if isinstance(answer, BinaryContent) else answer
 
 
-class AsyncStreamedResponse(PythonNames):
+class AsyncStreamedResponse(Facts, PythonNames):
     """A ``StreamedResponse`` whose methods are coroutines and asynchronous iterators."""
 
     def __init__(self, response: StreamedResponse) -> None:
+        super().__init__(response._exchange)
         self._response = response
-        for name in ("status_code", "headers", "request_id", "url", "method", "retries_taken"):
-            setattr(self, name, getattr(response, name))
-
-    if TYPE_CHECKING:
-        status_code: int
-        headers: Any
-        request_id: str | None
-        url: str
-        method: str
-        retries_taken: int
 
     async def read(self) -> bytes:
         """Return the whole body; again the same."""
-        return await self._watched(self._response.read)
+        return await self._call(self._response.read)
 
     async def text(self) -> str:
         """Return the whole body as text in UTF-8."""
-        return await self._watched(self._response.text)
+        return await self._call(self._response.text)
 
     async def json(self) -> Any:
         """Return what the whole body says as JSON."""
-        return await self._watched(self._response.json)
+        return await self._call(self._response.json)
 
     async def parse(self) -> Any:
         """Return what the method itself returns."""
-        return _turned(await self._watched(self._response.parse))
+        return _turned(await self._call(self._response.parse))
 
     def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Iterate over the body as it comes, or in pieces of ``chunk_size``."""
-        return self._each(self._response.iter_bytes(chunk_size))
+        return each_in_thread(self._response.iter_bytes(chunk_size), self._exchange)
 
     def iter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
         """Iterate over the text, which is in UTF-8."""
-        return self._each(self._response.iter_text(chunk_size))
+        return each_in_thread(self._response.iter_text(chunk_size), self._exchange)
 
     def iter_lines(self) -> AsyncIterator[str]:
         """Iterate over the lines of the text, without their ends."""
-        return self._each(self._response.iter_lines())
+        return each_in_thread(self._response.iter_lines(), self._exchange)
 
     async def close(self) -> None:
         """Give up what has not been read; again does nothing."""
         self._response.close()
 
-    async def _each(self, pieces: Any) -> AsyncIterator[Any]:
-        while (piece := await self._watched(lambda: next(pieces, _END))) is not _END:
-            yield piece
-
-    async def _watched(self, function: Callable[[], _T]) -> _T:
-        try:
-            return await in_thread(function)
-        except asyncio.CancelledError:  # its thread may wait in a read
-            self._response.interrupt()
-            raise
+    async def _call(self, function: Callable[[], _T]) -> _T:
+        return await in_thread(function, self._exchange)
 
 
 class AsyncResponseManager:

@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
@@ -260,22 +260,29 @@ class Exchange:
         return answer
 
     def _decoded(self, response: requests.Response) -> tuple[Any, APIError | None]:
-        """Return the JSON of an answer, or the error that it is."""
         content = self._content(response)
         if self.keeps_content:
             self.content = content
+        return self.decoded(content, response.url)
+
+    def decoded(self, content: bytes | None, url: str | None = None) -> tuple[Any, APIError | None]:
+        """Return the JSON of an answer's body, ``None`` if it was too large; or the error that it is.
+
+        For another frame to raise: in this one the body would be seen.
+        """
+        url = self.url if url is None else url
         if content is None:
             limit = self.max_event_bytes
             return None, APIError(
                 f"The server's answer is larger than {limit} bytes (after decompression); "
                 f"OpenAI(max_event_bytes=...) sets how large an event or an answer may be.",
-                response=self._facts(response, b""),
+                response=self._facts_of(self.status_code, url, b""),
             )
         try:
             answer = json.loads(content) if content else None
             return (answer if isinstance(answer, dict) else self.redact(answer)), None
         except (ValueError, RecursionError) as error:
-            facts = self._facts(response, content)
+            facts = self._facts_of(self.status_code, url, content)
             failure = APIError(
                 f"The server answered with HTTP {facts.status_code} and no JSON: "
                 f"{facts.text[:200]!r}",
@@ -292,15 +299,20 @@ class Exchange:
             return read
         # In pieces, also where these come compressed: a few bytes may stand for gigabytes.
         read1 = functools.partial(response.raw.read1, decode_content=True)
-        pieces: list[bytes] = []
+        content = self.bounded(iter(lambda: self._mapped(read1, _READ_SIZE), b""))
+        self._at_end = content is not None
+        return content
+
+    def bounded(self, pieces: Iterable[bytes]) -> bytes | None:
+        """Return the pieces of a body together, ``None`` as soon as they are more than may be."""
+        found: list[bytes] = []
         left = self.max_event_bytes
-        while chunk := self._mapped(read1, _READ_SIZE):
-            left -= len(chunk)
+        for piece in pieces:
+            left -= len(piece)
             if left < 0:
                 return None
-            pieces.append(chunk)
-        self._at_end = True
-        return b"".join(pieces)
+            found.append(piece)
+        return b"".join(found)
 
     def interrupt(self) -> None:
         """End the exchange from any thread; again does nothing."""
@@ -484,9 +496,11 @@ class Exchange:
         """Return what an error shows of a response, whose body is read here if it was not yet."""
         if content is None:
             content = self._error_body(response)
-        redact = self.redact
-        text = redact(content.decode("utf-8", "replace"))
-        return HTTPResponse(response.status_code, redact(response.url), self.headers, text)
+        return self._facts_of(response.status_code, response.url, content)
+
+    def _facts_of(self, status_code: int, url: str, content: bytes) -> HTTPResponse:
+        text = self.redact(content.decode("utf-8", "replace"))
+        return HTTPResponse(status_code, self.redact(url), self.headers, text)
 
     def _error_body(self, response: requests.Response) -> bytes:
         """Return what comes of an error's body: also one that is cut short says something.

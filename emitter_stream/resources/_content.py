@@ -1,4 +1,4 @@
-"""The bytes of a file, on their way from the server."""
+"""The bytes of an answer, on their way from the server."""
 
 from __future__ import annotations
 
@@ -16,41 +16,22 @@ if TYPE_CHECKING:
 
     from ..http.transport import Exchange
 
-__all__ = ["BinaryContent"]
+__all__ = ["BinaryContent", "Body"]
 
 
-class BinaryContent(PythonNames):
-    """What ``files.content`` returns: bytes that are fetched as they are asked for.
-
-    ``read`` keeps them all; ``iter_bytes`` and ``stream_to_file`` keep none, so that a large file
-    takes no memory. Give it up before the end with ``close``, or use it in a ``with``.
-    """
+class Body(PythonNames):
+    """The body of an answer: read whole, which keeps it, or in pieces, which keeps none."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._whole: bytes | None = None
         self._is_taken = False
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers of the answer, with lower-case names."""
-        return self._exchange.headers
-
     def read(self) -> bytes:
         """Return all bytes; again the same."""
         if self._whole is None:
             self._whole = b"".join(self._pieces())
         return self._whole
-
-    @property
-    def content(self) -> bytes:
-        """All bytes."""
-        return self.read()
-
-    @property
-    def text(self) -> str:
-        """All of it as text in UTF-8."""
-        return self.read().decode("utf-8", "replace")
 
     def json(self) -> Any:
         """Return what the bytes say as JSON."""
@@ -90,11 +71,6 @@ class BinaryContent(PythonNames):
         if rest:
             yield rest
 
-    def write_to_file(self, file: str | os.PathLike[str]) -> None:
-        """Write the bytes to a file as they come."""
-        with open(file, "wb") as target:
-            target.writelines(self.iter_bytes())
-
     def stream_to_file(
         self, file: str | os.PathLike[str], *, chunk_size: int | None = None
     ) -> None:
@@ -115,6 +91,34 @@ class BinaryContent(PythonNames):
                 yield piece
         finally:
             self._exchange.close()
+
+
+class BinaryContent(Body):
+    """What ``files.content`` returns: bytes that are fetched as they are asked for.
+
+    ``read`` keeps them all; ``iter_bytes`` and ``stream_to_file`` keep none, so that a large file
+    takes no memory. Give it up before the end with ``close``, or use it in a ``with``.
+    """
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the answer, with lower-case names."""
+        return self._exchange.headers
+
+    @property
+    def content(self) -> bytes:
+        """All bytes."""
+        return self.read()
+
+    @property
+    def text(self) -> str:
+        """All of it as text in UTF-8."""
+        return self.read().decode("utf-8", "replace")
+
+    def write_to_file(self, file: str | os.PathLike[str]) -> None:
+        """Write the bytes to a file as they come."""
+        with open(file, "wb") as target:
+            target.writelines(self.iter_bytes())
 
     def __enter__(self) -> Self:
         return self

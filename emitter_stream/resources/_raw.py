@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 import attrs
 
 from .._names import PythonNames
-from ..exceptions import APIError, OpenAIError
-from ._content import BinaryContent
+from ._content import Body
 
 if TYPE_CHECKING:
     from ..http.transport import Exchange
 
 __all__ = [
+    "Facts",
     "RawMethods",
     "RawResponse",
     "ResponseManager",
@@ -70,7 +70,7 @@ class Unread(Exception):
     """No error: it leaves a method whose answer is there, with nothing of the body read."""
 
 
-class _Facts:
+class Facts:
     """What is known of an answer by its head."""
 
     def __init__(self, exchange: Exchange | None) -> None:
@@ -112,7 +112,7 @@ class _Facts:
         return f"<{type(self).__name__} [{self.status_code}]>"
 
 
-class RawResponse(_Facts, PythonNames, Generic[_T]):
+class RawResponse(Facts, PythonNames, Generic[_T]):
     """An answer with what it came with; ``parse()`` gives what the method itself returns."""
 
     def __init__(self, exchange: Exchange | None, parsed: _T) -> None:
@@ -145,53 +145,31 @@ class RawResponse(_Facts, PythonNames, Generic[_T]):
         return RawResponse(self._exchange, turn(self._parsed))
 
 
-class StreamedResponse(_Facts, PythonNames):
+class StreamedResponse(Facts, Body):
     """An answer whose body has not been read: in pieces, in lines, whole, or by ``parse()``."""
 
     def __init__(self, exchange: Exchange | None, parse: Callable[[StreamedResponse], Any]) -> None:
-        super().__init__(exchange)
-        self._body = BinaryContent(self._exchange)
+        Facts.__init__(self, exchange)
+        Body.__init__(self, self._exchange)
         self._parse = parse
-
-    def read(self) -> bytes:
-        """Return the whole body; again the same."""
-        return self._body.read()
 
     def text(self) -> str:
         """Return the whole body as text in UTF-8."""
-        return self._body.text
-
-    def json(self) -> Any:
-        """Return what the whole body says as JSON."""
-        return json.loads(self._body.read())
-
-    def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """Iterate over the body as it comes, or in pieces of ``chunk_size``."""
-        return self._body.iter_bytes(chunk_size)
-
-    def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
-        """Iterate over the text, which is in UTF-8."""
-        return self._body.iter_text(chunk_size)
-
-    def iter_lines(self) -> Iterator[str]:
-        """Iterate over the lines of the text, without their ends."""
-        return self._body.iter_lines()
-
-    def stream_to_file(self, file: Any, *, chunk_size: int | None = None) -> None:
-        """Write the body to a file as it comes."""
-        self._body.stream_to_file(file, chunk_size=chunk_size)
+        return self.read().decode("utf-8", "replace")
 
     def parse(self) -> Any:
         """Return what the method itself returns."""
         return self._parse(self)
 
-    def interrupt(self) -> None:
-        """Wake who reads, from any thread."""
-        self._exchange.interrupt()
-
-    def close(self) -> None:
-        """Give up what has not been read; again does nothing."""
-        self._body.close()
+    def answer(self) -> Any:
+        """Return the JSON of the body as the method itself reads it: bounded, and with its errors."""
+        if self._whole is None:
+            self._whole = self._exchange.bounded(self._pieces())
+        answer, failure = self._exchange.decoded(self._whole)
+        # Not where the text of the answer is a local variable: it may repeat the API key.
+        if failure is not None:
+            raise failure
+        return answer
 
 
 class ResponseManager:
@@ -273,20 +251,8 @@ class StreamingMethods(_Methods):
         except Unread:
 
             def parse(response: StreamedResponse) -> Any:
-                given = Tap(given=_json_in(response), request_id=response.request_id)
+                given = Tap(given=response.answer(), request_id=response.request_id)
                 return self._on(given, name)(*args, **kwargs)
 
             return StreamedResponse(tap.exchange, parse)
         return StreamedResponse(tap.exchange, lambda response: result)
-
-
-def _json_in(response: StreamedResponse) -> Any:
-    content = response.read()
-    try:
-        return json.loads(content) if content else None
-    except (ValueError, RecursionError) as error:
-        failure: OpenAIError = APIError(
-            f"The server answered with HTTP {response.status_code} and no JSON: "
-            f"{response.text()[:200]!r}"
-        )
-        raise failure from error
