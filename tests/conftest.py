@@ -37,7 +37,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_collection_finish() -> None:
     """Spare the garbage collector all that was collected: it lives as long as the process.
 
-    While tests are collected it is off: it would look through all of them for a second and more. A look at all tests and modules takes a quarter of a second, and hundreds of tests ask for one.
+    While tests are collected it is off: it would look through them for a second and more. A look
+    at all tests and modules takes a quarter of a second, and hundreds of tests ask for one.
     """
     gc.enable()
     gc.collect()

@@ -62,6 +62,7 @@ HOMES = {
     "sseclient": {"emitter_stream.sse"},
     "requests": {"emitter_stream.http"},
     "urllib3": {"emitter_stream.http"},
+    "h11": {"emitter_stream.server"},
     "httpx2": {"emitter_stream.server"},
     "alembic": {"emitter_stream.server"},
     "psycopg": {"emitter_stream.server"},

@@ -124,10 +124,10 @@ class Upstream:
         self._secrets = Secrets(private)
         # Fields that were refused, by the API and the model.
         self._refused: dict[tuple[str, str], set[str]] = {}
-        self._clients: weakref.WeakKeyDictionary[Any, httpx2.AsyncClient]
-        self._clients = weakref.WeakKeyDictionary()
-        self._wires: weakref.WeakKeyDictionary[Any, httpx2.AsyncBaseTransport | None]
-        self._wires = weakref.WeakKeyDictionary()
+        # Of each event loop the client, and what it sends by if that is not httpx2's own.
+        self._clients: weakref.WeakKeyDictionary[
+            Any, tuple[httpx2.AsyncClient, httpx2.AsyncBaseTransport | None]
+        ] = weakref.WeakKeyDictionary()
         self._urls: dict[str, httpx2.URL] = {}
         hide_in_logs()
 
@@ -144,9 +144,9 @@ class Upstream:
 
     async def aclose(self) -> None:
         """Close the connections that this event loop's runs have left open."""
-        client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        found = self._clients.pop(asyncio.get_running_loop(), None)
+        if found is not None:
+            await found[0].aclose()
 
     async def respond(self, turn: Turn) -> AsyncIterator[Part]:
         """Ask, again where that may help, and stream the answer. Raises `ModelError`."""
@@ -199,7 +199,9 @@ class Upstream:
         body = {"model": model, "input": texts, "encoding_format": "float"}
         headers = {**self._headers, "Accept": "application/json"}
         try:
-            response = await self._client().post(url, content=json.dumps(body), headers=headers)
+            response = await self._connections()[0].post(
+                url, content=json.dumps(body), headers=headers
+            )
         except httpx2.HTTPError as exc:
             raise ModelError("server_error", str(self._unheard(exc))) from None
         if not 200 <= response.status_code < 300:
@@ -290,24 +292,25 @@ class Upstream:
         request = httpx2.Request(
             "POST", url, content=content, headers=self._headers, extensions=seconds
         )
-        client, wires = self._client(), self._wires[asyncio.get_running_loop()]
+        client, wires = self._connections()
         if wires is None:
             return await client.send(request, stream=True)
         return await wires.handle_async_request(request)
 
-    def _client(self) -> httpx2.AsyncClient:
-        """Return this event loop's connections."""
+    def _connections(self) -> tuple[httpx2.AsyncClient, httpx2.AsyncBaseTransport | None]:
+        """Return this event loop's."""
         loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            wires = self._wires[loop] = upstream_wire.transport()
-            client = self._clients[loop] = httpx2.AsyncClient(
+        found = self._clients.get(loop)
+        if found is None:
+            wires = upstream_wire.transport()
+            client = httpx2.AsyncClient(
                 timeout=self._timeouts,
                 limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
                 follow_redirects=False,
                 transport=wires,
             )
-        return client
+            found = self._clients[loop] = client, wires
+        return found
 
     async def _read_failure(self, response: httpx2.Response) -> Failure:
         status = response.status_code

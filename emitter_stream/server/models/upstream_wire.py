@@ -49,8 +49,7 @@ class Wires(httpx2.AsyncBaseTransport):
         timeouts = request.extensions["timeout"]
         wire = self._take() or await self._connect(request.url, timeouts["connect"])
         try:
-            content = b"".join([part async for part in _parts(request)])
-            await wire.send(request, content, timeouts["write"])
+            await wire.send(request, await request.aread(), timeouts["write"])
             head = await wire.head(timeouts["read"])
         except BaseException:
             wire.drop()
@@ -285,12 +284,6 @@ class AnswerBody(httpx2.AsyncByteStream):
         wire, self._wire = self._wire, None
         if wire is not None:
             self._wires.keep(wire)
-
-
-async def _parts(request: httpx2.Request) -> AsyncIterator[bytes]:
-    assert isinstance(request.stream, httpx2.AsyncByteStream)
-    async for part in request.stream:
-        yield part
 
 
 def _is_address(host: str) -> bool:
