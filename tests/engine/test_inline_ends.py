@@ -15,6 +15,7 @@ import pytest
 from inline_streams import BODY, EVENTS, WAITS, gated, in_thread, inline, silent
 from left_behind import wait_until
 from scripted_server import PATIENCE, answer, sse
+from sent_signals import sender
 
 from emitter_stream import (
     APIConnectionError,
@@ -27,23 +28,13 @@ from emitter_stream import (
 
 def signalled(stream: AssistantStream, number: int) -> None:
     """Send the main thread a signal once it waits for the stream."""
-    taken = threading.Event()
-    handler = signal.getsignal(number)
+    send = sender(number)
 
-    def handle(*args) -> None:
-        signal.signal(number, handler)
-        taken.set()
-        handler(*args)
-
-    def send() -> None:
+    def send_in_time() -> None:
         assert wait_until(lambda: stream._waits._at_wheel is not None)
-        signal.pthread_kill(threading.main_thread().ident, number)
-        # One that comes between Python's look for signals and its sleep in a read wakes nobody.
-        while not taken.wait(1):
-            signal.pthread_kill(threading.main_thread().ident, number)
+        send()
 
-    signal.signal(number, handle)
-    in_thread(send)
+    in_thread(send_in_time)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import pytest
 import script_process
@@ -18,6 +19,8 @@ from parity.transcripts import DONE, encode, run, started
 from scripted_server import answer, sse
 
 # --- rule 3: a script without a wait
+
+TESTS = Path(__file__).parents[1]
 
 HEADER = textwrap.dedent("""
     import sys, threading
@@ -308,8 +311,9 @@ def test_the_streams_thread_is_no_daemon(stream_of):
 # --- rule 6: Ctrl-C
 
 INTERRUPT = """
-    import os, signal, time
+    import signal, time
     from emitter_stream import APIUserAbortError
+    from sent_signals import sender
 
     def interrupt():  # once it is answered, as soon as the main thread sits in a wait of the library
         connected.wait()
@@ -320,11 +324,12 @@ INTERRUPT = """
                 files.append(frame.f_code.co_filename)
                 frame = frame.f_back
             if files[0].endswith("_bell.py"):  # where threads wait
-                os.kill(os.getpid(), signal.SIGINT)
+                send()
                 return
             time.sleep(0.01)
 
     connected = threading.Event()
+    send = sender(signal.SIGINT)
     stream.on("connect", connected.set)
     threading.Thread(target=interrupt, daemon=True).start()
     try:
@@ -361,7 +366,7 @@ def test_ctrl_c_in_a_waiting_method(serve, wait):
         exchange.wait_for_close()
 
     server = serve(endless)
-    with script(server, INTERRUPT.format(wait=wait)) as (process, errors):
+    with script(server, INTERRUPT.format(wait=wait), cwd=TESTS) as (process, errors):
         code, out, err = script_process.outcome(process, errors)
     assert (code, out, err) == (0, "interrupted\naborted True\n", "")
     assert server.client_closed.wait(PATIENCE)

@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from sent_signals import sender
 
 from emitter_stream import APIUserAbortError, OpenAI
 from emitter_stream.aio import AsyncOpenAI
@@ -105,12 +106,12 @@ def test_ctrl_c_ends_the_wait():
         client = OpenAI(base_url=server.base_url, api_key="sk-test")
         stream = client.beta.threads.runs.stream(**a_run(client)).on("run", lambda run: None)
         stream.emitted("event")
-        main = threading.main_thread().ident
+        main, send = threading.main_thread().ident, sender(signal.SIGINT)
 
         def interrupt():
             while "let_run_out" not in names_of(main):
                 threading.Event().wait(0.01)
-            signal.pthread_kill(main, signal.SIGINT)
+            send()
 
         threading.Thread(target=interrupt, daemon=True).start()
     assert not server.running
