@@ -74,7 +74,7 @@ class ChatApi:
             if work.frames:  # else it is the answer's status
                 work.put(frame(error.body()))
 
-        engine.accompany(work.start(answer, failed))
+        engine.accompany(writer.id, work.start(answer, failed))
         if not params.get("stream"):
             await work.end(request)
             return JSONResponse(writer.whole())

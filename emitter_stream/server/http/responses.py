@@ -88,7 +88,9 @@ class ResponsesApi:
             last = [_frame(event) for event in events]
             if keeps:
                 frames = [one.decode() for one in (*work.frames, *last)]
-                await engine.transact(lambda s: _keep(s, writer.body, frames))
+                ended = await engine.transact(lambda s: _keep(s, writer.body, frames))
+                if ended is not None:
+                    writer.body, last = ended, _last_frames(ended, len(work.frames))
             self._live.pop(body["id"], None)
             for one in last:
                 work.put(one)
@@ -111,7 +113,7 @@ class ResponsesApi:
             finally:
                 self._live.pop(body["id"], None)
 
-        engine.accompany(work.start(respond, failed))
+        engine.accompany(body["id"], work.start(respond, failed))
         if params.get("stream"):
             return _streamed(work.follow() if alone else work.follow_or_cancel())
         if not alone:
@@ -143,22 +145,30 @@ class ResponsesApi:
                 body, events = await self._stored(response)
             for one in events[start:]:
                 yield one.encode(errors="backslashreplace")
+            if not events:
+                for last in _last_frames(body, start):
+                    yield last
 
         return _streamed(again())
 
     async def _stored(self, response: str) -> tuple[Json, list[str]]:
         """Return a response that nobody here is at work on, and its events once it is over.
 
-        Until then the process that is at work on it stands in their place.
+        Until then the process that is at work on it stands in their place. Of one that another
+        process ended there are none.
         """
 
         def work(lifecycle: Lifecycle) -> tuple[Json, list[str]]:
             row = lifecycle.find(ResponseRow, response)
-            if row.body["status"] not in _UNFINISHED:
-                return row.body, row.events
-            if row.events and lifecycle.is_alive(row.events[0]):
-                return row.body, []
-            return with_error(row.body, _LOST), []
+            if not _is_lost(lifecycle, row):
+                return row.body, row.events if row.body["status"] not in _UNFINISHED else []
+            if lifecycle.is_alone:
+                return with_error(row.body, _LOST), []
+            # Its process may stand still and go on later: what is said here once has to stay.
+            row = lifecycle.find(ResponseRow, response, lock=True)
+            if _is_lost(lifecycle, row):
+                row.body, row.events = with_error(row.body, _LOST), []
+            return row.body, row.events
 
         return await self.engine.transact(work)
 
@@ -168,9 +178,13 @@ class ResponsesApi:
         if live is not None:
             live.work.cancel(CANCELLED)
             await asyncio.wait({live.work.task})
-        gone = await self.engine.transact(
-            lambda s: s.delete(ResponseRow, "response", response), frees=True
-        )
+
+        def work(lifecycle: Lifecycle) -> Json:
+            if lifecycle.find(ResponseRow, response).body["status"] in _UNFINISHED:
+                self.engine.cancel_elsewhere(lifecycle, response)
+            return lifecycle.delete(ResponseRow, "response", response)
+
+        gone = await self.engine.transact(work, frees=True)
         return JSONResponse({**gone, "object": "response"})
 
     async def cancel(self, request: Request) -> Response:
@@ -183,7 +197,21 @@ class ResponsesApi:
             live.work.cancel(CANCELLED)
             await asyncio.wait({live.work.task})
             body = live.writer.body
+        elif body["status"] in _UNFINISHED:
+            body = await self.engine.transact(self._cancel_elsewhere(body["id"]))
         return JSONResponse(body)
+
+    def _cancel_elsewhere(self, response: str) -> Callable[[Lifecycle], Json]:
+        """End a response that another process is at work on, which may add what it has of it."""
+
+        def work(lifecycle: Lifecycle) -> Json:
+            row = lifecycle.find(ResponseRow, response, lock=True)
+            if row.body["status"] in _UNFINISHED:
+                row.body, row.events = {**row.body, "status": "cancelled"}, []
+                self.engine.cancel_elsewhere(lifecycle, response)
+            return row.body
+
+        return work
 
     async def list_input(self, request: Request) -> Response:
         """List what the response itself was asked, without what came before it."""
@@ -236,10 +264,30 @@ def _items_before(lifecycle: Lifecycle, previous: str | None) -> list[Json]:
     return [item for items in reversed(chain) for item in items]
 
 
-def _keep(lifecycle: Lifecycle, body: Json, events: list[str]) -> None:
-    row = lifecycle.session.scalars(select(ResponseRow).filter_by(id=body["id"])).one_or_none()
-    if row is not None:  # else it was deleted meanwhile
-        row.body, row.events = body, events
+def _keep(lifecycle: Lifecycle, body: Json, events: list[str]) -> Json | None:
+    """Store how a response ended; return how it did if another process has ended it otherwise."""
+    try:
+        row = lifecycle.find(ResponseRow, body["id"], lock=True)
+    except ApiError:  # it was deleted meanwhile
+        return None
+    if row.body["status"] not in (*_UNFINISHED, body["status"]):
+        return row.body
+    row.body, row.events = body, events
+    return None
+
+
+def _is_lost(lifecycle: Lifecycle, row: ResponseRow) -> bool:
+    """Return whether nobody is at work on a response that is not over."""
+    if row.body["status"] not in _UNFINISHED:
+        return False
+    return not row.events or not lifecycle.is_alive(row.events[0])
+
+
+def _last_frames(body: Json, number: int) -> list[bytes]:
+    """Return what is told of the end of a response that another process ended; the next is `number`."""
+    if body["status"] != "failed":  # of one that was cancelled nothing is
+        return []
+    return [_frame({"type": "response.failed", "sequence_number": number, "response": body})]
 
 
 def _frame(event: Json) -> bytes:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from ..answers.work import Work
+from ..answers.work import CANCELLED, Work
 from ..files.desk import Desk
 from ..files.folder import Bytes, Folder
 from ..files.ingest import Embedder
@@ -87,7 +87,7 @@ class RunEngine:
         self._workers: dict[str, Worker] = {}
         self._closers: set[asyncio.Task[None]] = set()
         self._closing: set[str] = set()
-        self._works: set[Work] = set()
+        self._works: dict[str, Work] = {}
         self._stopping = False
         self._has_said_no_code = False
         # Times are in whole seconds: a run that is not due now is not due within this one.
@@ -317,18 +317,25 @@ class RunEngine:
             run = lifecycle.mark_cancelling(thread_id, run_id)
             log = lifecycle.log(run_id)
             is_ours = log is None or log.process == self.me
-            if not is_ours and self._shared is not None:
-                self._shared.say(lifecycle.session, [Message(self.me, "cancel", (run_id,))])
+            if not is_ours:
+                self.cancel_elsewhere(lifecycle, run_id)
             return run, is_ours
 
         return work
 
-    def interrupt(self, run_ids: Iterable[str]) -> None:
-        """Cancel runs that are at work here: another process has marked them."""
-        for run_id in run_ids:
-            worker = self._workers.get(run_id)
+    def cancel_elsewhere(self, lifecycle: Lifecycle, object_id: str) -> None:
+        """Let who works on a run or a response know, once this transaction is over, that it is to end."""
+        if self._shared is not None:
+            self._shared.say(lifecycle.session, [Message(self.me, "cancel", (object_id,))])
+
+    def interrupt(self, object_ids: Iterable[str]) -> None:
+        """Cancel runs and responses that are at work here: another process has marked them."""
+        for object_id in object_ids:
+            worker, work = self._workers.get(object_id), self._works.get(object_id)
             if worker is not None:
                 worker.interrupt(Ending("cancelled"))
+            if work is not None:
+                work.cancel(CANCELLED)
 
     @property
     def at_work(self) -> int:
@@ -368,7 +375,7 @@ class RunEngine:
             self._stopping = True
             await self._holds.none()
             await self._end(list(self._workers.values()), STOPPING)
-            works = list(self._works)
+            works = list(self._works.values())
             for work in works:
                 work.cancel(SERVER_STOPPING)
             await asyncio.gather(*(work.task for work in works))
@@ -402,10 +409,10 @@ class RunEngine:
             worker.interrupt(ending)
         await asyncio.gather(*(worker.task for worker in workers))
 
-    def accompany(self, work: Work) -> None:
-        """End this work too when the engine stops."""
-        self._works.add(work)
-        work.task.add_done_callback(lambda _: self._works.discard(work))
+    def accompany(self, answer_id: str, work: Work) -> None:
+        """End this work too when the engine stops, or another process wants it to end."""
+        self._works[answer_id] = work
+        work.task.add_done_callback(lambda _: self._works.pop(answer_id))
 
     def close_later(self, run_id: str, close: Callable[[Lifecycle], object]) -> None:
         """Close a run whose end could not be stored, as soon as it can be.

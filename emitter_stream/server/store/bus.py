@@ -13,7 +13,10 @@ Kind = Literal["events", "cancel"]
 
 @dataclass(frozen=True)
 class Message:
-    """That `process` has told `events` of runs, or wants runs to be cancelled by who works on them."""
+    """That `process` has told `events` of runs, or wants runs to be cancelled by who works on them.
+
+    What is to be cancelled may be responses as well.
+    """
 
     process: str
     kind: Kind

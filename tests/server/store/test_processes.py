@@ -153,6 +153,62 @@ def test_a_response_elsewhere(start, database):
     assert far("GET", f"/responses/{made['id']}").body["status"] == "completed"
 
 
+def followed(raw: Raw, response: str) -> tuple[Any, Any]:
+    """Follow a response in the background from its first event on."""
+    connection = raw.connection()
+    path = f"{raw.prefix}/responses/{response}?stream=true"
+    connection.request("GET", path, headers={"Authorization": "Bearer any"})
+    return connection, connection.getresponse()
+
+
+@pytest.mark.parametrize("how", ["POST", "DELETE"])
+def test_a_response_that_is_ended_elsewhere(start, database, how):
+    """A response is cancelled, or deleted, by way of a server that does not work on it."""
+    gate = GatedModel()
+    near = Raw(start(db=database, model=gate).base_url)
+    far = Raw(start(db=database).base_url)
+    made = near("POST", "/responses", {"model": "m", "input": "Hello", "background": True}).body
+    path = f"/responses/{made['id']}"
+    connection, told = followed(near, made["id"])
+    assert gate.waiting.wait(PATIENCE)
+    if how == "POST":
+        assert far("POST", f"{path}/cancel", {}).body["status"] == "cancelled"
+    else:
+        assert far("DELETE", path).body["deleted"]
+    assert gate.closed.wait(PATIENCE)
+    assert b"response.completed" not in told.read()
+    connection.close()
+    for raw in (near, far):
+        answer = raw("GET", path)
+        if how == "POST":
+            assert answer.body["status"] == "cancelled"
+            assert answer.body["output"][0]["content"][0]["text"] == "one"
+            assert raw("GET", f"{path}?stream=true").raw.endswith(b"\n\n")
+        else:
+            assert answer.status == 404
+
+
+def test_a_response_whose_server_stood_still(start, database):
+    """What was said to have failed, since nobody heard of its server, does not complete later."""
+    gate = GatedModel()
+    slow = Raw(start(db=database, model=gate).base_url)
+    made = slow("POST", "/responses", {"model": "m", "input": "Hello", "background": True}).body
+    path = f"/responses/{made['id']}"
+    connection, told = followed(slow, made["id"])
+    assert gate.waiting.wait(PATIENCE)
+    change_leases(database, None)
+    other = Raw(start(db=database).base_url)
+    failed = other("GET", path).body
+    assert failed["status"] == "failed" and "stopped" in failed["error"]["message"]
+    gate.open()
+    heard = told.read()
+    connection.close()
+    assert b"event: response.failed\n" in heard and b"response.completed" not in heard
+    for raw in (slow, other):
+        assert raw("GET", path).body == failed
+        assert b"event: response.failed\n" in raw("GET", f"{path}?stream=true").raw
+
+
 def test_one_active_run(two):
     """Of many runs that are begun at once on one thread, at two servers, one is."""
     thread, assistant = two[0].thread(BOTH), two[0].assistant(tools=[WEATHER])
