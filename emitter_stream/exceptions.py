@@ -25,6 +25,7 @@ name, ``APITimeoutError``). No error holds the request's headers, so none can sh
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -87,6 +88,10 @@ class HTTPResponse:
     url: str
     headers: Mapping[str, str] = attrs.field(repr=False, converter=Headers)
     text: str = attrs.field(repr=False)
+
+    def json(self) -> Any:
+        """Return the body as JSON; a ``ValueError`` if it is none."""
+        return json.loads(self.text)
 
 
 class OpenAIError(Exception):
@@ -292,7 +297,12 @@ def redacted(error: OpenAIError, redact: Callable[[Any], Any]) -> OpenAIError:
     if redact(message) == message and redact(body) == body:
         return error
     if isinstance(error, APIError):
-        return type(error)(redact(message), body=redact(body), response=error.response)
+        return type(error)(
+            redact(message),
+            body=redact(body),
+            response=error.response,
+            request_id=redact(error.request_id),
+        )
     return OpenAIError(redact(message))
 
 

@@ -423,6 +423,7 @@ class _Replayed:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     max_event_bytes: int = MAX_EVENT_BYTES
     origin: None = None
+    head: None = None
 
     def open(self) -> None:
         self.player.connect()

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..engine.plain import Stream
+from ..exceptions import HTTPResponse
 from .calls import in_thread
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ class AsyncStream(Generic[_T]):
         self._items: deque[_T] = deque()
         self._error: BaseException | None = None
         self._at_end = False
+
+    @property
+    def response(self) -> HTTPResponse | None:
+        """The status and the headers that it came with; ``None`` of one that is replayed."""
+        return self._stream.response
 
     def __aiter__(self) -> AsyncStream[_T]:
         return self

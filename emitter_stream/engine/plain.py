@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..abort import AbortSignal
-from ..exceptions import APIUserAbortError
+from ..exceptions import APIUserAbortError, HTTPResponse
 from .sources import Source
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ class Stream(Generic[_T]):
             if not self._opened:
                 self.close()
         self._events = self._read()
+
+    @property
+    def response(self) -> HTTPResponse | None:
+        """The status and the headers that it came with; ``None`` of one that is replayed."""
+        return getattr(self._source, "response", None)
 
     def __iter__(self) -> Iterator[_T]:
         return self

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from ..exceptions import OpenAIError
+from ..exceptions import APIError, HTTPResponse, OpenAIError
 from ..http.exchange import LINGER
 from ..http.polled import PolledBody
 from ..sse import MAX_EVENT_BYTES, FrameCutter, read_frame
@@ -78,6 +78,11 @@ class StreamedAnswer(Protocol):
     @property
     def max_event_bytes(self) -> int: ...
 
+    @property
+    def head(self) -> HTTPResponse | None:
+        """The status and the headers, once they have come from a server."""
+        ...
+
     def open(self) -> None: ...
 
     def ready(self, seconds: float) -> bool: ...
@@ -128,6 +133,11 @@ class HTTPSource:
     def origin(self) -> tuple[str, int] | None:
         """The host and the port that it reads from; other sources have none."""
         return self._exchange.origin
+
+    @property
+    def response(self) -> HTTPResponse | None:
+        """The status and the headers, once they have come from a server."""
+        return self._exchange.head
 
     def open(self) -> None:
         self._exchange.open()
@@ -251,6 +261,9 @@ class HTTPSource:
             return self._codec.from_frame(event, text), None
         except OpenAIError as error:
             failure = error
+            head = self._exchange.head
+            if head is not None and isinstance(failure, APIError):
+                failure.request_id = head.headers.get("x-request-id")  # as in Node
         # Outside of `except`: there the error would stay attached to the one that replaces it.
         return None, self._exchange.redacted(failure)
 

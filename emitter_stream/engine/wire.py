@@ -58,7 +58,7 @@ def check_error(event: str | None, data: Any, plain_prefix: str) -> None:
 
 def api_error(error: Any) -> APIError:
     """Return the ``APIError`` of an error that came as an event, in whatever shape it came."""
-    message = error.get("message") if type(error) is dict else None
+    message = error.get("message") if type(error) is dict else error  # Ollama's are bare strings
     if not isinstance(message, str) or not message:
         message = f"The server sent an error event without a message: {error!r:.200}"
     return APIError(message, body=error)

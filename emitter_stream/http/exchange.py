@@ -128,6 +128,11 @@ class Exchange:
         return self._retries_done
 
     @property
+    def head(self) -> HTTPResponse | None:
+        """The answer without its body, once it has begun."""
+        return self._facts_of(self.status_code, self.url, b"") if self.status_code else None
+
+    @property
     def is_interrupted(self) -> bool:
         """Whether it was ended by ``interrupt``."""
         return self._interrupted.is_set()

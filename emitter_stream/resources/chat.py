@@ -124,7 +124,7 @@ class Completions(Resource):
             raise TypeError(
                 "create() does not parse the answer; pass the class to parse() or stream()"
             )
-        body = {**_prepared(body), "stream": stream}
+        body = {**_sent(_prepared(body)), "stream": stream}
         if not stream:
             return self._api.fetch(ChatCompletion, "POST", _PATH, body=body, extras=extras)
         exchange = self._api.exchange("POST", _PATH, body=body, extras=extras)
@@ -146,7 +146,7 @@ class Completions(Resource):
         for name, parser in tool_parsers(body.get("tools")).items():
             if parser is None:
                 raise OpenAIError(f"The tool {name!r} is not strict: its arguments are not parsed.")
-        completion = self._api.fetch(ChatCompletion, "POST", _PATH, body=body, extras=extras)
+        completion = self._api.fetch(ChatCompletion, "POST", _PATH, body=_sent(body), extras=extras)
         parsed = parsed_completion(completion.to_dict(), Parsing.of(body))
         return with_request_id(parsed, completion._request_id)
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
+import decimal
+import enum
 import json
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Selection", "select", "to_text"]
+import attrs
+
+__all__ = ["Selection", "dump_instances", "select", "to_text"]
 
 Selection = Any
 """Names of fields; or a mapping of names, of indexes in a list, or of ``"__all__"`` for each of its
@@ -43,6 +50,45 @@ def select(
     return kept if isinstance(value, dict) else list(kept.values())
 
 
+def dump_instances(value: Any, mode: str) -> Any:
+    """Return plain ``value``, changed in its place: an instance that was parsed becomes a dict.
+
+    Those are pydantic's models, dataclasses and attrs classes. With ``mode`` ``json`` what stands in
+    them is what JSON can say; what is left then is a ``TypeError`` of ``json``.
+    """
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is dict or kind is list:
+        for key, item in value.items() if kind is dict else enumerate(value):
+            if type(item) not in _PLAIN:
+                value[key] = dump_instances(item, mode)
+        return value
+    if hasattr(kind, "model_dump"):
+        return value.model_dump(mode=mode)
+    if dataclasses.is_dataclass(kind) or attrs.has(kind):
+        fields: Any = attrs.fields(kind) if attrs.has(kind) else dataclasses.fields(value)
+        return {field.name: _dumped_item(getattr(value, field.name), mode) for field in fields}
+    if mode == "json":
+        if isinstance(value, enum.Enum):
+            return value.value
+        if isinstance(value, datetime.date | datetime.time):
+            return value.isoformat()
+        if isinstance(value, decimal.Decimal | uuid.UUID):
+            return str(value)
+    return value
+
+
+def _dumped_item(value: Any, mode: str) -> Any:
+    """Return what stands in an instance, dumped; its dicts and lists are its own, and stay."""
+    if isinstance(value, Mapping):
+        return {key: _dumped_item(item, mode) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_dumped_item(item, mode) for item in value]
+    return dump_instances(value, mode)
+
+
+_PLAIN = frozenset((str, int, float, bool, type(None)))
 _ALL = object()
 _NOTHING = object()
 

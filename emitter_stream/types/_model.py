@@ -18,7 +18,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from ._dump import Selection, select, to_text
+from ._dump import Selection, dump_instances, select, to_text
 from ._growing import GrowingText, TextSoFar, text_so_far
 from ._lists import ListView, LiveList
 
@@ -175,10 +175,11 @@ class Model:
         """Return a copy of what was received, accumulated or set, as plain dicts and lists.
 
         The options are the official Python SDK's. ``exclude_none`` leaves out fields that are
-        ``None``, and so does ``exclude_defaults``, as no field has another default. The others
-        change nothing: names are the API's, and a field that did not come is never there.
+        ``None``, and so does ``exclude_defaults``, as no field has another default. An instance that
+        was parsed becomes a dict; ``mode`` ``json`` makes what stands in it JSON's own types. The
+        others change nothing: names are the API's, and a field that did not come is never there.
         """
-        return self._dumped(None, None, exclude_none or exclude_defaults)
+        return self._dumped(None, None, exclude_none or exclude_defaults, mode)
 
     def to_json(
         self,
@@ -191,7 +192,7 @@ class Model:
         warnings: bool = True,
     ) -> str:
         """Return ``to_dict()`` as JSON text."""
-        return to_text(self._dumped(None, None, exclude_none or exclude_defaults), indent)
+        return to_text(self._dumped(None, None, exclude_none or exclude_defaults, "json"), indent)
 
     def model_dump(
         self,
@@ -212,10 +213,11 @@ class Model:
     ) -> dict[str, Any]:
         """Return ``to_dict()``, with pydantic's options, as the official Python SDK's objects.
 
-        ``include`` and ``exclude`` are names of fields, or dicts of names (of indexes in a list, or
-        ``"__all__"``) and what is meant of what stands there. For the others see ``to_dict``.
+        An event of chat has its ``type`` here too. ``include`` and ``exclude`` are names of fields,
+        or dicts of names (of indexes in a list, or ``"__all__"``) and what is meant of what stands
+        there. For the others see ``to_dict``.
         """
-        return self._dumped(include, exclude, exclude_none or exclude_defaults)
+        return self._dumped(include, exclude, exclude_none or exclude_defaults, mode, typed=True)
 
     def model_dump_json(
         self,
@@ -236,7 +238,8 @@ class Model:
         serialize_as_any: bool = False,
     ) -> str:
         """Return ``model_dump()`` as JSON text."""
-        dumped = self._dumped(include, exclude, exclude_none or exclude_defaults)
+        drop_none = exclude_none or exclude_defaults
+        dumped = self._dumped(include, exclude, drop_none, "json", typed=True)
         return to_text(dumped, indent, ensure_ascii=ensure_ascii)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -328,8 +331,19 @@ class Model:
             name: plain_copy(views.get(name, value)) for name, value in list(self._data.items())
         }
 
-    def _dumped(self, include: Selection, exclude: Selection, drop_none: bool) -> dict[str, Any]:
-        plain = self._plain()
+    def _dumped(
+        self,
+        include: Selection,
+        exclude: Selection,
+        drop_none: bool,
+        mode: str,
+        *,
+        typed: bool = False,
+    ) -> dict[str, Any]:
+        plain: dict[str, Any] = dump_instances(self._plain(), mode)
+        name = getattr(type(self), "type", None) if typed else None
+        if isinstance(name, str):  # and no field
+            plain = {"type": name, **plain}
         if include is not None or exclude is not None or drop_none:
             plain = select(plain, include, exclude, drop_none=drop_none)
         return plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 
 import pytest
@@ -49,6 +50,26 @@ def test_an_error_status_with_a_json_body(stream_of, status, name):
     assert caught.body in (error, {"error": error})
     assert caught.response.status_code == status
     assert recorder.names == ["error", "end"]
+
+
+def test_the_response_of_an_error_reads_as_json(stream_of):
+    """The body as it came is at ``response``, as text and as JSON, as in the Python SDK."""
+    body = {"error": {"message": "no", "code": 7}}
+    caught, _ = failure(stream_of(answer(400, body)), APIStatusError)
+    assert caught.response.json() == body
+    assert json.loads(caught.response.text) == body
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [("model runner has stopped", "model runner has stopped"), ({"message": "no"}, "no")],
+)
+def test_an_error_in_a_stream_knows_the_request(stream_of, error, words):
+    """It has the id that the headers gave; one that is a mere string, Ollama's, is the message."""
+    body = b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
+    script = answer(200, body, "text/event-stream", [("x-request-id", "req_123")])
+    caught, _ = failure(stream_of(script), APIError)
+    assert (str(caught), caught.body, caught.request_id) == (words, error, "req_123")
 
 
 @pytest.mark.parametrize(

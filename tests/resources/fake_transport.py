@@ -24,6 +24,7 @@ class FakeExchange:
     """An answer: JSON with headers, or the bytes of an event stream."""
 
     max_event_bytes = 1_000_000
+    head = None
 
     def __init__(self, answer: Any, headers: dict[str, str]) -> None:
         self._answer = answer

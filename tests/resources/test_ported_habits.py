@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import json
 
+import attrs
 import openai
 import pytest
 from chat_wire import ASK, calling, saying
@@ -152,3 +155,112 @@ def test_public_examples_line_for_line(connect):
     run.on("functionToolCallResult", heard.append)
     assert run.final_content() == "ok"
     assert heard == ["search", '["t"]']
+
+
+@dataclasses.dataclass
+class Visit:
+    """A day in a town."""
+
+    town: str
+    days: list[datetime.date]
+
+
+@attrs.frozen
+class Trip:
+    """Visits."""
+
+    visits: list[Visit]
+
+
+class Plan(BaseModel):
+    """The same, as pydantic has it."""
+
+    visits: list[Visit]
+
+
+VISIT = {"town": "Oslo", "days": ["2026-11-30"]}
+ANSWERS = [(Visit, VISIT), (Trip, {"visits": [VISIT]}), (Plan, {"visits": [VISIT]})]
+
+
+def answered(value) -> dict:
+    """Give a completion with content and a call, both of which are this as JSON."""
+    text = json.dumps(value)
+    call = {"id": "c", "type": "function", "function": {"name": "plan", "arguments": text}}
+    message = {"role": "assistant", "content": text, "tool_calls": [call]}
+    return {"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize(("kind", "value"), ANSWERS)
+def test_a_parsed_answer_can_be_dumped(kind, value):
+    """An instance in ``parsed`` is a dict in what is dumped, and JSON in its text."""
+    api, _ = fake_api(answered(value))
+    completion = Completions(api).parse(
+        **ASK,
+        response_format=kind,
+        tools=[pydantic_function_tool(Plan, name="plan")][: kind is Plan],
+    )
+    assert isinstance(completion.choices[0].message.parsed, kind)
+    for text in (completion.to_json(), completion.model_dump_json()):
+        message = json.loads(text)["choices"][0]["message"]
+        assert message["parsed"] == value
+        if kind is Plan:
+            assert message["tool_calls"][0]["function"]["parsed_arguments"] == value
+    whole = completion.model_dump(mode="json")
+    assert whole == json.loads(completion.model_dump_json())
+    parsed = completion.choices[0].message.to_dict()["parsed"]
+    visit = parsed if kind is Visit else parsed["visits"][0]
+    assert visit == {"town": "Oslo", "days": [datetime.date(2026, 11, 30)]}
+    assert isinstance(completion.choices[0].message.parsed, kind)
+
+    of_responses = {
+        "status": "completed",
+        "output": [
+            {
+                "type": "message",
+                "content": [{"type": "output_text", "text": json.dumps(value), "annotations": []}],
+            }
+        ],
+    }
+    response = Responses(fake_api(of_responses)[0]).parse(model="m", input="x", text_format=kind)
+    dumped = json.loads(response.model_dump_json())
+    assert dumped["output"][0]["content"][0]["parsed"] == value
+    assert isinstance(response.output_parsed, kind)
+
+
+@pytest.mark.parametrize(("kind", "value"), ANSWERS)
+def test_a_parsed_message_is_sent_again_without_what_was_parsed(kind, value):
+    """``create`` and ``parse`` send it as ``stream`` does, and so its calls in a dict of one's own."""
+    api, sent = fake_api(answered(value))
+    tools = [pydantic_function_tool(Plan, name="plan")] if kind is Plan else []
+    completions = Completions(api)
+    message = completions.parse(**ASK, response_format=kind, tools=tools).choices[0].message
+    mine = {"role": "assistant", "tool_calls": message.tool_calls}
+    completions.create(model="m", messages=[message, mine])
+    completions.parse(model="m", messages=[message, mine])
+    for request in sent[1:]:
+        plain = answered(value)["choices"][0]["message"]
+        assert request.body["messages"] == [
+            plain,
+            {"role": "assistant", "tool_calls": plain["tool_calls"]},
+        ]
+
+
+def test_events_of_chat_are_dumped_with_their_type(connect):
+    """``model_dump`` of a typed event has its ``type``, as the Python SDK's; ``to_dict`` as Node's."""
+    with connect(saying("a")).chat.completions.stream(**ASK) as stream:
+        events = list(stream)
+    assert [event.model_dump()["type"] for event in events] == [event.type for event in events]
+    (delta,) = (event for event in events if event.type == "content.delta")
+    assert delta.to_dict() == {"delta": "a", "snapshot": "a"}
+    assert delta.model_dump_json(exclude={"parsed"}) == (
+        '{"type":"content.delta","delta":"a","snapshot":"a"}'
+    )
+
+
+def test_a_plain_stream_has_its_response(connect):
+    """The headers of ``create(stream=True)`` are at ``response``, as in the Python SDK."""
+    client = connect(saying("a"))
+    with client.chat.completions.create(**ASK, stream=True) as stream:
+        assert stream.response.status_code == 200
+        assert stream.response.headers["Content-Type"].startswith("text/event-stream")
+        assert stream.response.url.endswith("/chat/completions")

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...exceptions import OpenAIError
 from ...types import Model
+from ...types._model import plain_copy
 from ...types.chat import (
     ChatCompletionToolMessage,
     CompletionUsage,
@@ -190,8 +191,11 @@ def _fields(value: Any) -> Mapping[str, Any]:
     """Return the fields of a message in whatever shape it is: of a dict, of an SDK's object."""
     if isinstance(value, Mapping):
         return value
-    to_dict = getattr(value, "to_dict", None)
-    found = to_dict() if to_dict is not None else None
+    if isinstance(value, Model):
+        found: Any = plain_copy(value)  # in which what was parsed is still an instance
+    else:
+        to_dict = getattr(value, "to_dict", None)
+        found = to_dict() if to_dict is not None else None
     return found if isinstance(found, Mapping) else {}
 
 

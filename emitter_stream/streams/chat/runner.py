@@ -25,6 +25,7 @@ from ...http.transport import Exchange
 from ...tools.crew import Crew, in_own_context
 from ...tools.functions import Call, call_directly
 from ...types import Model
+from ...types._model import plain_copy
 from .codec import CODEC
 from .conversation import Conversation, request_message
 from .core import ChatCore
@@ -354,7 +355,7 @@ def _calls_of(conversation: Conversation) -> list[Mapping[str, Any]]:
     message = choices[0].message if choices and choices[0] is not None else None
     if not isinstance(message, Model):
         raise OpenAIError("The answer has no message.")
-    calls = message.to_dict().get("tool_calls")
+    calls = plain_copy(message).get("tool_calls")
     return [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .._model import ListView, Model
 from .._resource import Resource
@@ -258,6 +258,7 @@ class ParsedFunction(Function):
     """
 
     __slots__ = ()
+    _added_by_helpers: ClassVar[frozenset[str]] = frozenset(("parsed_arguments",))
 
     parsed_arguments: PlainOrInstance
 
@@ -274,6 +275,7 @@ class ParsedChatCompletionMessage(ChatCompletionMessage):
     """The model's message; ``parsed`` is its content as plain JSON or as an instance, or ``None``."""
 
     __slots__ = ()
+    _added_by_helpers: ClassVar[frozenset[str]] = frozenset(("parsed",))
 
     parsed: PlainOrInstance
     tool_calls: ListView[ParsedFunctionToolCall] | None  # type: ignore[assignment]
