@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-from left_behind import stream_threads, wait_until
+from left_behind import collect_garbage, stream_threads, wait_until
 from samples import EXHAUSTIVE
 from scripted_server import PATIENCE, Script, ScriptedServer, sse
 
@@ -41,8 +41,7 @@ def pytest_collection_finish() -> None:
     at all tests and modules takes a quarter of a second, and hundreds of tests ask for one.
     """
     gc.enable()
-    gc.collect()
-    gc.freeze()
+    collect_garbage()
 
 
 ROWS: dict[str, list[dict[str, int]]] = {}  # of each test that is a sample: its tables' rows so far

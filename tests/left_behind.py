@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 import time
 from collections.abc import Callable
 
 from scripted_server import PATIENCE
+
+_looked_through = 0  # modules, by then
+
+
+def collect_garbage() -> None:
+    """Collect what nobody holds: a forgotten socket says so now, in the test that forgot it.
+
+    Modules that were imported meanwhile live as long as the process; later looks, of which there
+    are hundreds, are spared them. What else is alive by then is, too, so that is not done each time.
+    """
+    global _looked_through
+    gc.collect()
+    if len(sys.modules) > _looked_through:
+        _looked_through = len(sys.modules)
+        gc.freeze()
 
 
 def stream_threads() -> list[threading.Thread]:

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from left_behind import stream_threads, wait_until
+from left_behind import collect_garbage, stream_threads, wait_until
 from parity.compare import PATIENCE
 from parity.transcripts import answered, encode
 from samples import tries
@@ -29,12 +29,12 @@ def descriptors() -> int:
 @pytest.fixture
 def nothing_left():
     """Check that threads and file descriptors are as many afterwards as before."""
-    gc.collect()
+    collect_garbage()
     assert wait_until(lambda: not stream_threads())
     threads = threading.active_count()
     count = descriptors() if DESCRIPTORS.exists() else 0
     yield
-    gc.collect()
+    collect_garbage()
     assert wait_until(lambda: not stream_threads()), stream_threads()
     assert wait_until(lambda: threading.active_count() <= threads), threading.enumerate()
     if DESCRIPTORS.exists():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-
 import openai
 import pytest
+from left_behind import collect_garbage
 
 from emitter_stream import (
     AssistantEventHandler,
@@ -38,7 +37,7 @@ def server():
     """One server for all: each test makes its own objects."""
     with LocalServer() as server:
         yield server
-    gc.collect()  # a forgotten socket says so now
+    collect_garbage()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Callable, Iterator
 
@@ -10,6 +9,7 @@ import openai
 import pytest
 from canned import Canned
 from databases import postgres_server
+from left_behind import collect_garbage
 from server_helpers import GatedModel, Raw
 
 from emitter_stream.server import LocalServer
@@ -30,7 +30,7 @@ def start() -> Iterator[Callable[..., LocalServer]]:
         server.stop()
     left = [t for t in set(threading.enumerate()) - before if t.name.startswith("assistants")]
     assert not left
-    gc.collect()  # a forgotten socket says so now, in this test
+    collect_garbage()
 
 
 @pytest.fixture(scope="session")
