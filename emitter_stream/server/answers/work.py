@@ -30,6 +30,8 @@ class Work:
         self.frames: list[bytes] = []
         self.failure: ApiError | None = None
         self.cancelled: ApiError | None = None
+        # Its end is being stored, which is seen through: the outcome would be unknown otherwise.
+        self.is_ending = False
         self.task: asyncio.Task[None]
         self._more = asyncio.Event()
 
@@ -61,6 +63,7 @@ class Work:
             told = "The server had an error while processing your request."
             self.failure = ApiError(500, told, type="server_error")
         if self.failure is not None:
+            self.is_ending = True
             try:
                 await failed(self.failure)
             except StorageFailed:
@@ -70,8 +73,8 @@ class Work:
         self._wake()
 
     def cancel(self, why: ApiError) -> None:
-        """End it before its time; the first reason counts."""
-        if self.cancelled is None and not self.task.done():
+        """End it before its time, if it is not about to end; the first reason counts."""
+        if self.cancelled is None and not self.is_ending and not self.task.done():
             self.cancelled = why
             self.task.cancel()
 

@@ -85,6 +85,7 @@ class ResponsesApi:
 
         async def close(events: Iterable[Json]) -> None:
             """Keep the response and then tell its end: who hears it can read the response."""
+            work.is_ending = True
             last = [_frame(event) for event in events]
             if keeps:
                 frames = [one.decode() for one in (*work.frames, *last)]
