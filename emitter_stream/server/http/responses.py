@@ -20,7 +20,7 @@ from ..runs.feed import frame
 from ..runs.lifecycle import Lifecycle
 from ..runs.runs import SERVER_STOPPING, RunEngine
 from ..store.objects import Json, new_id
-from ..store.store import ResponseRow
+from ..store.store import ResponseRow, StorageFailed
 from . import answer_bodies
 from .bodies import Empty
 from .chat import SSE_HEADERS
@@ -143,7 +143,10 @@ class ResponsesApi:
             nonlocal body, events
             while body["status"] in _UNFINISHED:  # another process is at work on it
                 await asyncio.sleep(_LOOK_EVERY)
-                body, events = await self._stored(response)
+                try:
+                    body, events = await self._stored(response)
+                except (ApiError, StorageFailed):  # it was deleted, or cannot be read now
+                    return
             for one in events[start:]:
                 yield one.encode(errors="backslashreplace")
             if not events:

@@ -50,7 +50,9 @@ class Ending:
         self.path = f"/responses/{self.raw('POST', '/responses', asked).body['id']}"
         connection = self.raw.connection()
         connection.request(
-            "GET", f"{self.raw.prefix}{self.path}?stream=true", headers={"Authorization": "Bearer x"}
+            "GET",
+            f"{self.raw.prefix}{self.path}?stream=true",
+            headers={"Authorization": "Bearer x"},
         )
         self.heard = pool.submit(self._hear, connection, connection.getresponse())
         assert model.waiting.wait(PATIENCE)

@@ -188,6 +188,20 @@ def test_a_response_that_is_ended_elsewhere(start, database, how):
             assert answer.status == 404
 
 
+def test_a_response_that_is_deleted_under_who_follows_it_elsewhere(start, database, caplog):
+    """Who follows a response at another server is left without an error when it is deleted."""
+    gate = GatedModel()
+    near = Raw(start(db=database, model=gate).base_url)
+    far = Raw(start(db=database).base_url)
+    made = near("POST", "/responses", {"model": "m", "input": "Hello", "background": True}).body
+    connection, told = followed(far, made["id"])
+    assert far("DELETE", f"/responses/{made['id']}").body["deleted"]
+    assert told.read() == b""
+    connection.close()
+    assert gate.closed.wait(PATIENCE)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_a_response_whose_server_stood_still(start, database):
     """What was said to have failed, since nobody heard of its server, does not complete later."""
     gate = GatedModel()
