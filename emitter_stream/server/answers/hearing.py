@@ -103,6 +103,12 @@ class Answer:
             await _let_go(parts)
 
 
+def refusal_of(exc: ModelError) -> ApiError:
+    """Return what a client hears of a model that cannot answer."""
+    kind = "invalid_request_error" if exc.code == "invalid_prompt" else exc.code
+    return ApiError(_STATUS[exc.code], exc.message, code=exc.code, type=kind)
+
+
 def extra_of(part: Call | Input) -> dict[str, Any]:
     """Return what the model wants back with a call, if an object of JSON can carry it."""
     return part.extra if isinstance(part.extra, dict) else {}
@@ -145,8 +151,7 @@ def _told(exc: BaseException) -> ApiError:
     """Log what the model raised, and say it as far as a client may know."""
     if isinstance(exc, ModelError):  # not its message, which may say what was asked
         logger.warning("an answer failed: the model says %s", exc.code)
-        kind = "invalid_request_error" if exc.code == "invalid_prompt" else exc.code
-        return ApiError(_STATUS[exc.code], exc.message, code=exc.code, type=kind)
+        return refusal_of(exc)
     logger.error("an answer failed:\n%s", where(exc))
     what = f"it sent {exc}" if isinstance(exc, BadPart) else type(exc).__name__
     return ApiError(500, f"The model failed: {what}.", code="server_error", type="server_error")

@@ -232,6 +232,8 @@ class Desk:
     ) -> list[Hit]:
         """Search by words and by meaning; the vectors are compared beside the event loop."""
         assert self.embedder is not None
+        # A store that is not there, or another's, is no reason to ask anybody.
+        await self._transact(lambda s: [StoreRecords(s).live(one) for one in store_ids] and None)
         asked = await self.embedder.embed(queries)
 
         def work(records: Records) -> tuple[dict[int, float], list[tuple[int, bytes]]]:

@@ -9,6 +9,8 @@ from array import array
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
+from ..journal import where
+from ..models.model import ModelError
 from ..store.records import Records
 from ..store.store import StorageFailed
 from ..store.vectors import CLAIM, Reading, StoreRecords
@@ -172,8 +174,11 @@ class Ingester:
             code, message = exc.code, exc.message
         elif isinstance(exc, FileNotFoundError):  # deleted, or else somebody has been at the folder
             code, message = "server_error", "The content of the file is not there any more."
+        elif isinstance(exc, ModelError):  # whose message may quote the file: it is no log's
+            logger.warning("file %s: the embeddings' model says %s", reading.file_id, exc.code)
+            code, message = "server_error", exc.message
         else:
-            logger.error("file %s could not be read", reading.file_id, exc_info=exc)
+            logger.error("file %s could not be read:\n%s", reading.file_id, where(exc))
             code, message = (
                 "server_error",
                 f"The file could not be read: {type(exc).__name__}.",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ..answers.hearing import refusal_of
+from ..models.model import ModelError
 from ..runs.runs import RunEngine
 from ..store.objects import Json
 from ..store.vectors import StoreRecords
 from . import bodies, file_bodies
 from .problems import unsupported
 from .reading import read_body, read_page
+
+logger = logging.getLogger("emitter_stream.server")
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -55,13 +60,17 @@ class VectorStoresApi:
         query = params["query"]
         queries = [query] if isinstance(query, str) else query
         ranking = params.get("ranking_options") or {}
-        hits = await self.desk.search(
-            [store],
-            queries,
-            most=params.get("max_num_results") or DEFAULT_RESULTS,
-            threshold=ranking.get("score_threshold") or 0.0,
-            filters=params.get("filters"),
-        )
+        try:
+            hits = await self.desk.search(
+                [store],
+                queries,
+                most=params.get("max_num_results") or DEFAULT_RESULTS,
+                threshold=ranking.get("score_threshold") or 0.0,
+                filters=params.get("filters"),
+            )
+        except ModelError as exc:  # that of the embeddings; not its message, see `hearing`
+            logger.warning("a search failed: the model says %s", exc.code)
+            raise refusal_of(exc) from None
         data = [
             {
                 "file_id": hit.found.file_id,

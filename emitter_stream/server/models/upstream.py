@@ -209,9 +209,9 @@ class Upstream:
         try:
             data = sorted(response.json()["data"], key=lambda one: one["index"])
             vectors = [[float(value) for value in one["embedding"]] for one in data]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             vectors = []
-        if len(vectors) != len(texts):
+        if len(vectors) != len(texts) or len(set(map(len, vectors))) != 1:
             raise ModelError(
                 "server_error", "The upstream's embeddings are not what was asked for."
             )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from array import array
+from typing import Any
 
 import pytest
-from canned import Answer, Canned
+from canned import Answer, Canned, error
 from documents import found, store_of, upload
 from server_helpers import Raw
 
@@ -24,6 +25,12 @@ class Table:
             [float(any(w in t.lower() for w, at in MEANINGS.items() if at == n)) for n in (0, 1)]
             for t in texts
         ]
+
+
+def vectors_of(*vectors: Any) -> Answer:
+    """An upstream's answer with these embeddings."""
+    data = [{"index": n, "embedding": vector} for n, vector in enumerate(vectors)]
+    return Answer(json.dumps({"data": data}), kind="application/json")
 
 
 def test_another_word_for_it_is_found(start):
@@ -67,12 +74,7 @@ def test_how_close_vectors_are(monkeypatch, has_numpy):
 
 def test_an_upstream_makes_them(start, canned: Canned):
     """Chunks and questions are sent to the upstream's `/embeddings`, by the name that was given."""
-
-    def answer(*vectors):
-        data = [{"index": n, "embedding": vector} for n, vector in enumerate(vectors)]
-        return Answer(json.dumps({"data": data}), kind="application/json")
-
-    canned.answers += [answer([3, 4]), answer([4, 3])]
+    canned.answers += [vectors_of([3, 4]), vectors_of([4, 3])]
     raw = Raw(start(model=Upstream(canned.url), embeddings="small").base_url)
     store = store_of(raw, upload(raw, "a.txt", b"Dogs"))
     (hit,) = found(raw, store, "puppy")
@@ -80,3 +82,35 @@ def test_an_upstream_makes_them(start, canned: Canned):
     assert [body["model"] for body in canned.bodies] == ["small", "small"]
     assert [body["input"] for body in canned.bodies] == [["a.txt\nDogs"], ["puppy"]]
     assert canned.paths == ["/v1/embeddings"] * 2
+
+
+def test_embeddings_that_cannot_be_had(start, canned: Canned, caplog):
+    """A search says why its embeddings are not there, a file too; none of it is in the log."""
+    said = {"error": {"message": "Too many: puppy", "code": "rate_limit_exceeded"}}
+    canned.answers += [vectors_of([3, 4]), error(429, said), error(429, said)]
+    raw = Raw(start(model=Upstream(canned.url), embeddings="small").base_url)
+    store = store_of(raw, upload(raw, "a.txt", b"Dogs"))
+    refused = raw("POST", f"/vector_stores/{store}/search", {"query": "puppy"})
+    assert (refused.status, refused.error["message"]) == (429, "Too many: puppy")
+    other = store_of(raw, upload(raw, "b.txt", b"Cats"))
+    (file,) = raw("GET", f"/vector_stores/{other}/files").body["data"]
+    assert file["status"] == "failed"
+    assert file["last_error"] == {"code": "server_error", "message": "Too many: puppy"}
+    assert "puppy" not in caplog.text and "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("vectors", [[[1, 2], [3, 4, 5]], [[1, 2], None], [[1, 2]]])
+def test_embeddings_that_do_not_fit(start, canned: Canned, vectors):
+    """Vectors that cannot be compared are an error of the upstream, and told as such."""
+    canned.answers += [vectors_of([3, 4]), vectors_of(*vectors)]
+    raw = Raw(start(model=Upstream(canned.url), embeddings="small").base_url)
+    store = store_of(raw, upload(raw, "a.txt", b"Dogs"))
+    refused = raw("POST", f"/vector_stores/{store}/search", {"query": ["puppy", "dog"]})
+    assert refused.status == 500 and "embeddings" in refused.error["message"]
+
+
+def test_no_store_asks_for_no_embeddings(start, canned: Canned):
+    """A store that is not there is not found, without a word to the upstream."""
+    raw = Raw(start(model=Upstream(canned.url), embeddings="small").base_url)
+    assert raw("POST", "/vector_stores/vs_none/search", {"query": "puppy"}).status == 404
+    assert canned.paths == []
