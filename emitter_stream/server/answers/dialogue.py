@@ -189,6 +189,13 @@ def _take_item(history: _History, item: Json) -> None:
             )
 
 
+def image_files(items: Sequence[Json]) -> list[str]:
+    """Return the ids of the server's files that these items show as images."""
+    messages = [item["content"] for item in items if item["type"] == "message"]
+    parts = [part for content in messages for part in _content(content, "input")]
+    return [part.file_id for part in parts if isinstance(part, Image) and not part.url]
+
+
 def input_items(given: Any, new_id: Callable[[str], str]) -> list[Json]:
     """Return a response's input as the items that `/input_items` lists; `ApiError` 400 for others.
 
@@ -220,7 +227,8 @@ def _item(item: Json, path: str, new_id: Callable[[str], str]) -> Json:
         head = {"id": item.get("id") or new_id("fc"), "type": kind, "status": "completed"}
         return {**_extra(item, *CALL_ITEM), **head, **made}
     if kind == "function_call_output":
-        _content(item.get("output"), f"{path}.output")
+        if any(isinstance(part, Image) for part in _content(item.get("output"), f"{path}.output")):
+            raise _unsupported(f"{path}.output", "texts")
         made = {"call_id": _string(item, "call_id", path), "output": item.get("output")}
         return {"id": item.get("id") or new_id("fco"), "type": kind, "status": "completed", **made}
     if kind == "reasoning":  # of another model's answer; there is nothing in it to go on from

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from ..answers.dialogue import input_items, response_turn
+from ..answers.dialogue import image_files, input_items, response_turn
 from ..answers.hearing import Answer
 from ..answers.response import ResponseWriter, new_response, with_error
 from ..answers.work import CANCELLED, Work
@@ -19,6 +19,8 @@ from ..models.model import Turn
 from ..runs.feed import frame
 from ..runs.lifecycle import Lifecycle
 from ..runs.runs import SERVER_STOPPING, RunEngine
+from ..runs.workspace import with_images
+from ..store.files import FileRecords
 from ..store.objects import Json, new_id
 from ..store.store import ResponseRow, StorageFailed
 from . import answer_bodies
@@ -70,13 +72,14 @@ class ResponsesApi:
 
         def begin(lifecycle: Lifecycle) -> Turn:
             turn = response_turn(params, [*_items_before(lifecycle, previous), *own])
+            FileRecords(lifecycle).check(image_files(own))
             if keeps:
                 lifecycle.check_lease()
                 row = ResponseRow(id=body["id"], body=body, input=own, events=[engine.me])
                 lifecycle.session.add(row)
             return turn
 
-        answer = Answer(await engine.transact(begin))
+        turn = await engine.transact(begin)
         live = _Live({**body, "output": []})
         writer, work = live.writer, live.work
         clock = asyncio.get_running_loop().time
@@ -99,6 +102,8 @@ class ResponsesApi:
 
         async def respond() -> None:
             live.put(writer.begin())
+            reads_images = getattr(engine.model, "reads_images", False)
+            answer = Answer(await with_images(engine.desk, turn) if reads_images else turn)
             async with aclosing(answer.hear(engine.model)) as pieces:
                 async for piece, number in pieces:
                     live.put(writer.take(piece, number))

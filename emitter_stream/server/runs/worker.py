@@ -23,12 +23,9 @@ from ..journal import where
 from ..models.model import (
     BadPart,
     Call,
-    Image,
     Input,
     ModelError,
     Refusal,
-    Round,
-    Said,
     Stop,
     Text,
     Turn,
@@ -56,7 +53,7 @@ from .searching import (
     stores_of,
 )
 from .turns import build_turn, prompt_tokens
-from .workspace import Workspace, image_url
+from .workspace import Workspace, with_images
 
 if TYPE_CHECKING:
     from .runs import RunEngine
@@ -575,20 +572,7 @@ class Worker:
         """Put the bytes of images that are files into a turn, for a model that reads them."""
         if not getattr(self.engine.model, "reads_images", False):
             return turn
-        history: list[Said | Round] = []
-        for item in turn.history:
-            if isinstance(item, Said) and any(isinstance(part, Image) for part in item.parts):
-                item = Said(item.role, tuple([await self._seen(part) for part in item.parts]))
-            history.append(item)
-        return replace(turn, history=tuple(history))
-
-    async def _seen(self, part: str | Image) -> str | Image:
-        if isinstance(part, str) or part.url or not part.file_id:
-            return part
-        try:
-            return replace(part, url=await image_url(self.engine.desk, part.file_id))
-        except (ApiError, FileNotFoundError):  # deleted since
-            return part
+        return await with_images(self.engine.desk, turn)
 
     async def _open_calls(self) -> OpenStep:
         step = await self._store(

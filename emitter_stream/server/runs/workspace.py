@@ -8,13 +8,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from ..cage import find_cage
 from ..files.desk import Desk
+from ..http.errors import ApiError
 from ..interpreter import Sandbox
+from ..models.model import Image, Round, Said, Turn
 
 DATA = "/mnt/data"
 MOST_WRITTEN = 20  # files of one program
@@ -42,6 +44,25 @@ async def image_url(desk: Desk, file_id: str) -> str:
         if data.startswith(magic):
             return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
     return ""
+
+
+async def with_images(desk: Desk, turn: Turn) -> Turn:
+    """Put the bytes of images that are files into a turn, for a model that reads them."""
+    history: list[Said | Round] = []
+    for item in turn.history:
+        if isinstance(item, Said) and any(isinstance(part, Image) for part in item.parts):
+            item = Said(item.role, tuple([await _seen(desk, part) for part in item.parts]))
+        history.append(item)
+    return replace(turn, history=tuple(history))
+
+
+async def _seen(desk: Desk, part: str | Image) -> str | Image:
+    if isinstance(part, str) or part.url or not part.file_id:
+        return part
+    try:
+        return replace(part, url=await image_url(desk, part.file_id))
+    except (ApiError, FileNotFoundError):  # deleted since
+        return part
 
 
 class Workspace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from typing import Any
@@ -21,11 +22,13 @@ from canned import (
     piece,
     sse,
 )
+from documents import upload
 from server_helpers import PATIENCE, Raw, Reply
 
 from emitter_stream.server import LocalServer, Upstream
 
 SIGNATURE = {"google": {"thought_signature": "c2lnbmF0dXJl"}}
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 50
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 
@@ -251,3 +254,21 @@ def test_over_responses(start, canned):
     assert body["usage"]["prompt_tokens"] == 5
     assert respond(raw).body["usage"]["output_tokens"] == 2
     assert canned.paths == ["/v1/responses"] * 2 and canned.bodies[0]["store"] is False
+
+
+def test_an_image_that_is_a_file(raw, canned):
+    """An image that was uploaded goes to the upstream as its bytes; one that is not there is refused."""
+    file = upload(raw, "dot.png", PNG, "vision")
+    canned.answers = [Answer(HELLO), Answer(HELLO)]
+    image = {"type": "input_image", "file_id": file}
+    first = respond(raw, [{"role": "user", "content": [image]}]).body
+    respond(raw, "And now?", previous_response_id=first["id"])
+    for body in canned.bodies:
+        url = body["messages"][0]["content"][0]["image_url"]["url"]
+        assert base64.b64decode(url.removeprefix("data:image/png;base64,")) == PNG
+    asked = [{"role": "user", "content": [{"type": "input_image", "file_id": "file-none"}]}]
+    refused = respond(raw, asked)
+    assert (refused.status, len(canned.bodies)) == (404, 2)
+    calls = {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "a", "output": [image]}
+    assert respond(raw, [calls, output]).status == 400
