@@ -83,12 +83,14 @@ def _add_serve(commands: _Commands, run: Run) -> None:
     )
     serve.add_argument(
         "--db",
+        type=_place,
         default=":memory:",
         metavar="PATH",
         help="database file, :memory:, or postgresql://..., which several servers can share",
     )
     serve.add_argument(
         "--files",
+        type=_place,
         metavar="DIR",
         help="where uploaded files lie; beside the SQLite database or in PostgreSQL if not given",
     )
@@ -259,6 +261,12 @@ def _port(text: str) -> int:
 def _host(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("an empty host would be all of them: say 0.0.0.0")
+    return text
+
+
+def _place(text: str) -> str:
+    if not text.strip():  # a variable that is not set, as a rule
+        raise argparse.ArgumentTypeError("an empty name keeps nothing: name a place")
     return text
 
 

@@ -136,6 +136,8 @@ def test_wrong_arguments(args, capsys):
         (["--port", "abc"], "a port is a number between 0 and 65535"),
         (["--port", "1_0"], "a port is a number between 0 and 65535"),
         (["--host", ""], "an empty host"),
+        (["--db", ""], "an empty name keeps nothing"),
+        (["--files", " "], "an empty name keeps nothing"),
         (["--tokens-per-second", "fast"], "the pace must be a number"),
     ],
 )
