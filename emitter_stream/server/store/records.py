@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import JSON, Text, cast, false, func, select
 
 from ..http.errors import bad_request, not_found, shorten
 from . import file_rows, objects
@@ -52,6 +52,14 @@ class Page:
     order: str = "desc"
     after: str | None = None
     before: str | None = None
+
+
+def _readable(body: Any) -> Any:
+    """Return a body as PostgreSQL can look into it: a zero byte anywhere in it would be an error.
+
+    The escape of a backslash before the same letters becomes another text, which is JSON too.
+    """
+    return cast(func.replace(cast(body, Text), "\\u0000", "\\u0020"), JSON)
 
 
 class Records:
@@ -106,7 +114,10 @@ class Records:
         descending = page.order == "desc"
         query = select(table).filter_by(**scope)
         for key, value in (metadata or {}).items():
-            query = query.where(table.body["metadata"][key].as_string() == value)
+            body = _readable(table.body) if self.session.direct is None else table.body
+            # SQLite's paths end at a zero byte, and PostgreSQL cannot be asked for one.
+            found = false() if "\0" in key else body["metadata"][key].as_string() == value
+            query = query.where(found)
         for name, cursor in (("after", page.after), ("before", page.before)):
             if cursor is not None:
                 seq = self._cursor(table, name, cursor, scope)
@@ -116,8 +127,8 @@ class Records:
         backward = page.before is not None and page.after is None
         falling = descending != backward
         query = query.order_by(table.seq.desc() if falling else table.seq).limit(page.limit + 1)
-        found = [row.body for row in self.session.scalars(query)]
-        data = found[: page.limit]
+        bodies = [row.body for row in self.session.scalars(query)]
+        data = bodies[: page.limit]
         if backward:
             data.reverse()
         return {
@@ -125,7 +136,7 @@ class Records:
             "data": data,
             "first_id": data[0]["id"] if data else None,
             "last_id": data[-1]["id"] if data else None,
-            "has_more": len(found) > page.limit,
+            "has_more": len(bodies) > page.limit,
         }
 
     def _cursor(self, table: type[R], name: str, cursor: str, scope: Json) -> int:

@@ -43,3 +43,18 @@ def test_zero_bytes_that_are_kept(raw):
     assert events[-2][0] == "thread.run.completed"
     (_, said) = raw("GET", f"/threads/{thread}/messages").body["data"]
     assert said["content"][0]["text"]["value"] == NUL
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_zero_bytes_among_what_is_looked_into(request, start, kind):
+    """A completion with zero bytes hides no other from a list by metadata, and is found itself."""
+    raw = request.getfixturevalue("raw") if kind == "postgres" else Raw(start().base_url)
+    for text in (NUL, "\\u0000", "plain"):
+        body = {"model": "m", "store": True, "messages": [{"role": "user", "content": text}]}
+        made = raw("POST", "/chat/completions", {**body, "metadata": {"k": "v", "other": text}})
+        assert made.status == 200
+    assert len(raw("GET", "/chat/completions?metadata[k]=v").body["data"]) == 3
+    (found,) = raw("GET", "/chat/completions?metadata[other]=plain").body["data"]
+    assert found["metadata"]["other"] == "plain"
+    nothing = raw("GET", "/chat/completions?metadata[k%00]=v")
+    assert (nothing.status, nothing.body["data"]) == (200, [])
