@@ -172,6 +172,7 @@ def test_length(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) < most
 
 
+@pytest.mark.exhaustive
 def test_reload():
     """The answer is whole although its reader comes again in the middle, and a server is killed."""
     process = start(sys.executable, "examples/reload.py")

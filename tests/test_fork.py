@@ -166,6 +166,7 @@ held.wait()
     ],
     ids=["request", "own client", "abort", "listeners", "drop", "close", "read"],
 )
+@pytest.mark.sample(2)
 def test_no_lock_that_another_thread_held_stops_a_child(work):
     """Whatever the library's locks another thread held at the fork, nothing waits for them."""
     script = f"""{LOCKS}

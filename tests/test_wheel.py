@@ -9,6 +9,8 @@ import venv
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from emitter_stream.server import LocalServer
 
 ROOT = Path(__file__).parent.parent
@@ -48,6 +50,7 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> str:
     return done.stdout
 
 
+@pytest.mark.exhaustive
 def test_wheel(tmp_path):
     """The wheel in a fresh environment, with its four dependencies and no source, streams."""
     built = tmp_path / "built"

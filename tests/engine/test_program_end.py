@@ -205,6 +205,7 @@ def test_ctrl_c_in_its_own_code_ends_it(program, place):
 @pytest.mark.parametrize(
     ("place", "end"), [*((place, "") for place in PLACES), ("read", "sys.exit(0)")]
 )
+@pytest.mark.sample(2)
 def test_ctrl_c_while_python_waits_at_the_end(program, place, end):
     """When only the stream is left, Ctrl-C ends that, without a complaint."""
     child = program(place, end)
@@ -343,6 +344,7 @@ WAITS = {
 
 
 @pytest.mark.parametrize("end", WAITS)
+@pytest.mark.sample(2)
 def test_other_ends_wait_for_the_stream(program, end):
     """The stream runs to its end, as Python waits for any thread; the status is Python's own."""
     code, expected = WAITS[end]

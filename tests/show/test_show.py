@@ -293,6 +293,7 @@ def pixels(path: Path) -> set[tuple[int, ...]]:
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 @pytest.mark.parametrize(("scheme", "expected"), [(1, "light"), (0, "dark")])
+@pytest.mark.sample(2, 1)
 def test_page_in_a_browser(tools, tmp_path, scheme, expected):
     """The browser draws the page in the colours of the reader's scheme."""
     picture = tmp_path / "page.png"

@@ -24,7 +24,7 @@ from emitter_stream.server.store.postgres import PostgresDatabase
 @pytest.fixture(
     params=[
         "sqlite",
-        "postgres",
+        pytest.param("postgres", marks=pytest.mark.exhaustive),
         pytest.param("postgres and a folder", marks=pytest.mark.exhaustive),
     ]
 )

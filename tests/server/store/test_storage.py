@@ -149,12 +149,22 @@ def test_a_stop_does_not_wait_for_storage(disk, tmp_path):
         assert raw("GET", f"/threads/{thread}/runs/{run}").body["status"] == "failed"
 
 
-@pytest.mark.parametrize("page", range(1, 12))
-def test_a_damaged_database(start, tmp_path, page):
-    """A database with a damaged page is refused, or requests for what is there are a 503."""
-    path = tmp_path / "damaged.db"
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory) -> tuple[bytes, str]:
+    """Give a database that a server has made, and the thread in it."""
+    path = tmp_path_factory.mktemp("stored") / "whole.db"
     with LocalServer(db=str(path)) as server:
         thread = Raw(server.base_url).thread("Hello", "World")
+    return path.read_bytes(), thread
+
+
+@pytest.mark.parametrize("page", range(1, 12))
+@pytest.mark.sample(3)
+def test_a_damaged_database(start, stored, tmp_path, page):
+    """A database with a damaged page is refused, or requests for what is there are a 503."""
+    path = tmp_path / "damaged.db"
+    whole, thread = stored
+    path.write_bytes(whole)
     with path.open("r+b") as file:
         file.seek((page - 1) * 4096)
         file.write(b"\xff" * 4096)
