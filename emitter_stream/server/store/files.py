@@ -132,8 +132,8 @@ class FileRecords:
         return body
 
     def pending(self, upload_id: str) -> UploadRow:
-        """Return an upload that takes parts."""
-        row = self.records.find(UploadRow, upload_id)
+        """Return an upload that takes parts; nobody else ends it until the transaction is over."""
+        row = self.records.find(UploadRow, upload_id, lock=True)
         status = row.status
         if status == "pending" and row.expires_at <= self.now:
             status = "expired"

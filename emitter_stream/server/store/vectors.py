@@ -102,7 +102,7 @@ class StoreRecords:
         return self.shown([self.records.find(StoreRow, store_id).body])[0]
 
     def update(self, store_id: str, params: Json) -> Json:
-        row = self.records.find(StoreRow, store_id)
+        row = self.records.find(StoreRow, store_id, lock=True)
         changes: Json = {}
         if "name" in params:
             changes["name"] = params["name"] or ""
@@ -236,9 +236,10 @@ class StoreRecords:
             self.records.wants_reading = True
         return rows
 
-    def find_file(self, store_id: str, file_id: str) -> StoreFileRow:
+    def find_file(self, store_id: str, file_id: str, *, lock: bool = False) -> StoreFileRow:
         self.records.find(StoreRow, store_id)
-        return self.records.find(StoreFileRow, f"{store_id}/{file_id}", store_id=store_id)
+        name = f"{store_id}/{file_id}"
+        return self.records.find(StoreFileRow, name, lock=lock, store_id=store_id)
 
     def page_files(
         self, store_id: str, page: Page, status: str | None, batch_id: str | None = None
@@ -261,7 +262,7 @@ class StoreRecords:
         return self.records.page(StoreFileRow, whole, **scope)
 
     def update_file(self, store_id: str, file_id: str, attributes: Json | None) -> Json:
-        row = self.find_file(store_id, file_id)
+        row = self.find_file(store_id, file_id, lock=True)
         return self.records.change(row, attributes=dict(attributes or {}))
 
     def delete_file(self, store_id: str, file_id: str) -> Json:
@@ -380,6 +381,7 @@ class StoreRecords:
         query = select(StoreFileRow).where(
             StoreFileRow.seq.in_(seqs), StoreFileRow.status == "in_progress"
         )
+        query = query.order_by(StoreFileRow.seq).with_for_update(key_share=True)
         rows = {row.seq: row for row in self.session.scalars(query)}
         chunks: list[Json] = []
         for reading, texts, vectors in files:
@@ -411,7 +413,11 @@ class StoreRecords:
             self._set_status(row, "failed", last_error={"code": code, "message": message})
 
     def _reading(self, reading: Reading) -> StoreFileRow | None:
-        row = self.session.get(StoreFileRow, reading.seq)
+        # Its attributes may be changed meanwhile, or its batch be cancelled, by another process.
+        lock = {"key_share": True}
+        row = self.session.get(
+            StoreFileRow, reading.seq, with_for_update=lock, populate_existing=True
+        )
         return row if row is not None and row.status == "in_progress" else None
 
     def _set_status(self, row: StoreFileRow, status: str, **fields: Any) -> None:
