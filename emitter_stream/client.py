@@ -78,7 +78,7 @@ class BaseClient(PythonNames):
     ) -> None:
         # Each secret is hidden first of all: a traceback may show this method's variables.
         api_key = hidden(environment_variable("OPENAI_API_KEY") if api_key is None else api_key)
-        base_url = _hidden_url(base_url or environment_variable("OPENAI_BASE_URL"))
+        base_url = _hidden_url(_text(base_url) or environment_variable("OPENAI_BASE_URL"))
         default_headers = hide_headers(default_headers)
         self._api_key = _checked_key(api_key)
         self.organization = organization or environment_variable("OPENAI_ORG_ID")
@@ -91,6 +91,14 @@ class BaseClient(PythonNames):
         self._headers = merge_headers(checked_headers(default_headers))
         self._query = dict(default_query or {})
         self._connect(self._transport())
+
+    @property
+    def api_key(self) -> str:
+        """The key, which no ``repr`` shows."""
+        return self._api_key
+
+    @api_key.setter
+    def api_key(self, key: str) -> None: ...  # for type checkers: see __setattr__
 
     def _transport(self) -> Transport:
         headers = {
@@ -145,7 +153,7 @@ class BaseClient(PythonNames):
         these, ``timeout`` and ``max_retries`` change, both clients share their connections, and
         closing one closes the other.
         """
-        api_key, base_url = hidden(api_key), _hidden_url(base_url)
+        api_key, base_url = hidden(api_key), _hidden_url(_text(base_url))
         default_headers = hide_headers(default_headers)
         settles = (api_key, organization, project, base_url, max_event_bytes, session)
         shares = all(setting is None for setting in settles)
@@ -162,7 +170,7 @@ class BaseClient(PythonNames):
         }
         other.__dict__.update((name, new) for name, new in changes.items() if new is not None)
         if not isinstance(timeout, NotGiven):
-            other.timeout = timeout
+            other.__dict__["timeout"] = timeout
         other._headers = merge_headers(self._headers, checked_headers(default_headers))
         other._query = {**self._query, **(default_query or {})}
         other._connect(self._api.transport if shares else other._transport())
@@ -170,8 +178,19 @@ class BaseClient(PythonNames):
 
     with_options = copy
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # As with the official SDKs' clients: the next request goes by what is set. One that was
+        # given away with `with_options` keeps its own.
+        if name in _SETTINGS and "_api" in self.__dict__:
+            self.__dict__.update(self.copy(**{name: value}).__dict__)
+        else:
+            super().__setattr__(name, value)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={_without_password(self.base_url)!r})"
+
+
+_SETTINGS = frozenset(("api_key", "base_url", "max_retries", "organization", "project", "timeout"))
 
 
 class OpenAI(BaseClient):
@@ -273,6 +292,11 @@ def _has_port(url: str) -> bool:
         return urlsplit(url).port != 0
     except ValueError:
         return False
+
+
+def _text(url: object) -> str | None:
+    """Return an address as text: it may be an ``httpx.URL``, as in the official SDK."""
+    return None if url is None else str(url)
 
 
 def _hidden_url(url: str | None) -> Any:

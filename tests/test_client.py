@@ -7,6 +7,7 @@ import openai
 import pytest
 from scripted_server import answer
 
+import emitter_stream
 from emitter_stream import NotFoundError, OpenAI, OpenAIError
 from emitter_stream.client import DEFAULT_BASE_URL
 
@@ -112,6 +113,62 @@ def test_headers_and_query_of_the_client_go_with_each_request(serve):
     assert first.target.endswith("/threads/t?v=1")
     assert (second.headers["openai-beta"], second.headers["h"]) == ("x", "2")
     assert second.target.endswith("/threads/t?v=2")
+
+
+@pytest.mark.parametrize(
+    ("given", "waits"),
+    [
+        (openai.Timeout(30, connect=5), (5, 30)),
+        (openai.Timeout(None), (None, None)),
+        (openai.Timeout(None, connect=2.5), (2.5, None)),
+    ],
+)
+def test_a_timeout_of_the_official_sdk(connect, given, waits):
+    """Its object stands for what it says of connecting and of reading, at a client and at a call."""
+    client = connect(THREAD, THREAD, timeout=given)
+    assert client.timeout is given
+    assert client._api.transport.timeout == waits
+    client.beta.threads.retrieve("t")
+    client.with_options(timeout=5).beta.threads.retrieve("t", timeout=given)
+
+
+def test_an_address_that_is_an_object(serve):
+    """``base_url`` may be an object whose text is the address, such as ``httpx.URL``."""
+
+    class URL:
+        def __init__(self, text):
+            self._text = text
+
+        def __str__(self):
+            return self._text
+
+    server = serve(THREAD)
+    client = OpenAI(KEY, base_url=URL(f"{server.url}/"))
+    assert client.base_url == server.url
+    assert client.with_options(base_url=URL("http://other/v1")).base_url == "http://other/v1"
+    sent_by(server, client)
+
+
+def test_settings_that_are_set_count_from_then_on(serve):
+    """As with both official SDKs; a client that came of ``with_options`` keeps its own."""
+    server = serve(THREAD)
+    client = OpenAI(KEY, base_url="http://127.0.0.1:9/v1", max_retries=0)
+    threads, other = client.beta.threads, client.with_options(timeout=3)
+    client.api_key = "sk-another-secret"
+    client.base_url = server.url
+    client.timeout = 7
+    client.organization = "org-2"
+    assert (client.api_key, client.timeout, client.max_retries) == ("sk-another-secret", 7, 0)
+    assert KEY not in repr(vars(client)) and "another" not in repr(vars(client))
+    headers = sent_by(server, client).headers
+    assert headers["authorization"] == "Bearer sk-another-secret"
+    assert headers["openai-organization"] == "org-2"
+    assert (other.api_key, other.base_url, other.timeout) == (KEY, "http://127.0.0.1:9/v1", 3)
+    with pytest.raises(emitter_stream.APIConnectionError):
+        threads.retrieve("t")
+    with pytest.raises(OpenAIError, match="base_url must be like"):
+        client.base_url = "nonsense"
+    assert client.base_url == server.url
 
 
 def test_the_defaults_of_timeout_and_retries():

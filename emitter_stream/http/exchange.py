@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import requests
 import urllib3.util
@@ -46,12 +46,26 @@ from .secrets import mask, secrets_in
 if TYPE_CHECKING:
     from .transport import Transport
 
-__all__ = ["LINGER", "Exchange", "Timeout"]
+__all__ = ["LINGER", "Exchange", "Timeout", "Waits"]
 
 _T = TypeVar("_T")
 
-Timeout = float | tuple[float | None, float | None] | None
+Waits = float | tuple[float | None, float | None] | None
 """Seconds to connect and between two reads: one number for both, or a pair; ``None`` is for ever."""
+
+
+class TimeoutObject(Protocol):
+    """``httpx.Timeout``, which is ``openai.Timeout``: what it says of writing and of a pool is left."""
+
+    @property
+    def connect(self) -> float | None: ...
+
+    @property
+    def read(self) -> float | None: ...
+
+
+Timeout = Waits | TimeoutObject
+"""The same as it is given; objects of the official Python SDK may stand for a pair."""
 
 _READ_SIZE = 65_536
 _ERROR_BODY_SIZE = 1_000_000
@@ -74,7 +88,7 @@ class Exchange:
         transport: Transport,
         request: dict[str, Any],
         *,
-        timeout: Timeout,
+        timeout: Waits,
         max_retries: int,
         not_found_hint: str | None = None,
     ) -> None:

@@ -12,7 +12,7 @@ from .. import _fork
 from .._not_given import NOT_GIVEN, NotGiven
 from ..exceptions import OpenAIError
 from ..sse import MAX_EVENT_BYTES
-from .exchange import Exchange, Timeout, has_header
+from .exchange import Exchange, Timeout, Waits, has_header
 from .form import FormBody
 from .secrets import hide_headers, passwords_in, secrets_in, split_credentials
 from .session import Session, TransportSession
@@ -150,19 +150,23 @@ class Transport:
         self.session.close()
 
 
-def checked_timeout(timeout: Timeout) -> Timeout:
+def checked_timeout(timeout: Timeout) -> Waits:
     """Return ``timeout``; refuse here what would fail somewhere inside the first request."""
-    pair = isinstance(timeout, tuple) and len(timeout) == 2
-    for seconds in timeout if isinstance(timeout, tuple) and pair else (timeout,):
+    waits: Any = timeout
+    if hasattr(waits, "connect") and hasattr(waits, "read"):
+        waits = (waits.connect, waits.read)
+    pair = isinstance(waits, tuple) and len(waits) == 2
+    for seconds in waits if pair else (waits,):
         if seconds is None:
             continue
         is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-        if not is_number or not 0 < seconds <= threading.TIMEOUT_MAX:  # type: ignore[operator]
+        if not is_number or not 0 < seconds <= threading.TIMEOUT_MAX:
             raise ValueError(
                 f"timeout is a number of seconds above 0, a (connect, read) pair of such, or "
                 f"None for no limit; not {timeout!r}"
             )
-    return timeout
+    checked: Waits = waits
+    return checked
 
 
 _IS_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
