@@ -15,7 +15,7 @@ from ._not_given import NOT_GIVEN, NotGiven
 from ._typing import override
 from .abort import AbortController, AbortSignal
 from .azure import AzureOpenAI
-from .client import VERSION as __version__  # noqa: F401
+from .client import VERSION as _VERSION
 from .client import OpenAI
 from .engine.plain import Stream
 from .engine.stream import EventStream
@@ -49,6 +49,7 @@ from .streams.chat.stream import ChatCompletionStream
 from .streams.responses.stream import ResponseStream
 from .tools.functions import function_tool
 
+__version__ = _VERSION
 __all__ = [
     "NOT_GIVEN",
     "APIConnectionError",

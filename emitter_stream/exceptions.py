@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -190,6 +190,10 @@ class APIUserAbortError(APIError):
 
 class APIStatusError(APIError):
     """The server answered with an HTTP status that is not a success."""
+
+    if TYPE_CHECKING:  # there is always one, as in the official SDK
+        response: HTTPResponse
+        status_code: int
 
 
 class BadRequestError(APIStatusError):

@@ -153,10 +153,10 @@ class Transport:
 def checked_timeout(timeout: Timeout) -> Waits:
     """Return ``timeout``; refuse here what would fail somewhere inside the first request."""
     waits: Any = timeout
-    if hasattr(waits, "connect") and hasattr(waits, "read"):
+    if hasattr(timeout, "connect") and hasattr(timeout, "read"):
         waits = (waits.connect, waits.read)
-    pair = isinstance(waits, tuple) and len(waits) == 2
-    for seconds in waits if pair else (waits,):
+    given: list[Any] = list(waits) if isinstance(waits, tuple) and len(waits) == 2 else [waits]
+    for seconds in given:
         if seconds is None:
             continue
         is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)

@@ -310,7 +310,8 @@ try:
 except APIUserAbortError as error:
     assert_type(error.message, str)
 except APIStatusError as error:
-    assert_type(error.status_code, int | None)
+    assert_type(error.status_code, int)
+    assert_type(error.response.json(), Any)
     assert_type(error.request_id, str | None)
 except APIError as error:
     assert_type(error.body, object)
