@@ -21,7 +21,7 @@ import pyee
 
 from ..exceptions import shown
 
-__all__ = ["Emitter", "Registration", "find"]
+__all__ = ["Emitter", "Registration", "find", "fit", "is_coroutine_function"]
 
 _PACKAGE = f"{__name__.partition('.')[0]}."
 
@@ -125,7 +125,7 @@ class Emitter:
         """
         self.check(event)
         call = fit(event, listener, self._arity.get(event, 1))
-        if not self._coroutines and _is_coroutine_function(listener):
+        if not self._coroutines and is_coroutine_function(listener):
             raise TypeError(
                 f"the listener for {event!r} is an `async def`, which this stream cannot await"
                 f"{self._hint}"
@@ -243,7 +243,8 @@ def fit(event: str, listener: Listener, count: int) -> Callable[..., object]:
     return lambda *args: listener(*args[:taken])
 
 
-def _is_coroutine_function(listener: Listener) -> bool:
+def is_coroutine_function(listener: Listener) -> bool:
+    """Return whether what ``listener`` returns is to be awaited, as far as can be told."""
     listener = _innermost(listener)
     return inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(
         getattr(listener, "__call__", None)  # noqa: B004 - an instance with `async def __call__`

@@ -18,6 +18,7 @@ from ..streams.chat.runner import (
     RunnerCore,
     RunSource,
     StreamingRunnerCore,
+    fitted,
     follow,
 )
 from ..streams.chat.stream import ChatCompletionStream
@@ -242,6 +243,7 @@ class Completions(Resource):
         if not streamed and isinstance(n, int) and n > 1:
             raise OpenAIError("run_tools knows n=1 alone; create() gives several choices.")
         coroutines = self._api.tool_caller is not None
+        after_completion = fitted(after_completion, coroutines=coroutines)
         found = RunTools.of(tools, sent["tool_choice"], coroutines=coroutines)
         if found.params is not None:
             sent["tools"] = found.params

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import attrs
 
-from ..engine.emitter import _is_coroutine_function
+from ..engine.emitter import is_coroutine_function
 from ..engine.wire import loads
 from ..exceptions import OpenAIError, shown
 from ..types import Model
@@ -149,7 +149,7 @@ class Toolbox:
             if isinstance(tool, FunctionTool):
                 if tool.name in functions:
                     raise ValueError(f"there are two tools with the name {tool.name!r}")
-                if not coroutines and _is_coroutine_function(tool.implementation):
+                if not coroutines and is_coroutine_function(tool.implementation):
                     raise TypeError(
                         f"the tool {tool.name!r} is an `async def`, which this stream cannot "
                         "await; emitter_stream.aio has the streams that can"

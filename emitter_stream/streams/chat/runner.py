@@ -17,6 +17,7 @@ import attrs
 
 from ...engine.codec import WireEvent
 from ...engine.core import Emission
+from ...engine.emitter import fit, is_coroutine_function
 from ...engine.rounds import Rounds, Steps
 from ...engine.sources import HTTPSource, Source
 from ...engine.work import working_for
@@ -290,6 +291,19 @@ class RunSource(Rounds):
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         return self._call(working_for(self._core, function), args, kwargs)
+
+
+def fitted(
+    after: Callable[..., object] | None, *, coroutines: bool
+) -> Callable[..., object] | None:
+    """Return what to call as ``after_completion``: it takes as much as a listener, both or less."""
+    if after is None:
+        return None
+    if not coroutines and is_coroutine_function(after):
+        raise TypeError(
+            "after_completion is an `async def`, which this run cannot await; a run of AsyncOpenAI can"
+        )
+    return fit("after_completion", after, 2)
 
 
 def follow(runner: Any, after: Callable[..., object] | None) -> None:

@@ -125,6 +125,34 @@ def test_functions_must_not_wait_for_the_run(connect):
     assert connect.server.requests[1].json()["messages"][-2]["content"] == "and this"
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_after_completion_takes_as_much_as_a_listener(connect, stream):
+    """What it does not ask for is not passed, as JavaScript drops it; too much is refused at once."""
+    call = calling(("function", "{}")) if stream else whole_call("function", "{}")
+    done = saying("done") if stream else whole({"content": "done"})
+    client = connect(call, done, call, done)
+    tools = [{"type": "function", "function": {"name": "function", "function": lambda: "x"}}]
+    heard = []
+
+    def run(after):
+        return client.chat.completions.run_tools(
+            **ASK, tools=tools, stream=stream, after_completion=after
+        )
+
+    assert run(lambda one: heard.append(one.choices[0].finish_reason)).final_content() == "done"
+    assert heard == ["tool_calls", "stop"]
+    assert run(lambda: heard.append("called")).final_content() == "done"
+    assert (len(heard), heard[2:]) == (4, ["called", "called"])
+
+    async def later(completion): ...
+
+    with pytest.raises(TypeError, match="after_completion is an `async def`"):
+        run(later)
+    with pytest.raises(TypeError, match="needs 3 arguments, but 'after_completion' passes 2"):
+        run(lambda completion, runner, more: None)
+    assert len(connect.server.requests) == 4
+
+
 def test_abort_while_functions_run(connect):
     """The run ends at once; a function that goes on adds no message."""
     begun, leave = threading.Event(), threading.Event()
