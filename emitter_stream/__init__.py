@@ -8,15 +8,13 @@ stream.on("response.output_text.delta", lambda event: print(event.delta, end="",
 stream.until_done()
 """
 
-import typing as _typing
-
 from . import types
 from ._not_given import NOT_GIVEN, NotGiven
 from ._typing import override
 from .abort import AbortController, AbortSignal
 from .azure import AzureOpenAI
-from .client import VERSION as _VERSION
 from .client import OpenAI
+from .client import __version__ as __version__
 from .engine.plain import Stream
 from .engine.stream import EventStream
 from .exceptions import (
@@ -49,7 +47,6 @@ from .streams.chat.stream import ChatCompletionStream
 from .streams.responses.stream import ResponseStream
 from .tools.functions import function_tool
 
-__version__ = _VERSION
 __all__ = [
     "NOT_GIVEN",
     "APIConnectionError",
@@ -92,19 +89,3 @@ __all__ = [
     "pydantic_function_tool",
     "types",
 ]
-
-
-if _typing.TYPE_CHECKING:
-    from .aio import AsyncAssistantEventHandler as AsyncAssistantEventHandler
-    from .aio import AsyncAzureOpenAI as AsyncAzureOpenAI
-    from .aio import AsyncOpenAI as AsyncOpenAI
-    from .aio import AsyncStream as AsyncStream
-else:
-
-    def __getattr__(name):
-        """Return the classes that the official package has beside these; asyncio is not imported before."""
-        if name in ("AsyncAssistantEventHandler", "AsyncAzureOpenAI", "AsyncOpenAI", "AsyncStream"):
-            from . import aio
-
-            return getattr(aio, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

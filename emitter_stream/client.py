@@ -31,7 +31,7 @@ __all__ = [
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_MAX_RETRIES = 2
-VERSION = "0.1.0"
+VERSION = __version__ = "0.1.0"
 """That of ``setup.cfg``. To ask the installation for it takes as long as 1,000 deltas."""
 
 
