@@ -193,7 +193,7 @@ class APIStatusError(APIError):
 
     if TYPE_CHECKING:  # there is always one, as in the official SDK
         response: HTTPResponse
-        status_code: int
+        status_code: int  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class BadRequestError(APIStatusError):
