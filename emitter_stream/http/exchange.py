@@ -268,9 +268,21 @@ class Exchange:
             self._at_end = not self._read1(_READ_SIZE)
 
     def json(self) -> Any:
-        """Send the request, again where that helps; return the decoded JSON of the answer."""
+        """Send the request, again where that helps; return the decoded JSON of the answer.
+
+        An answer that breaks off is asked for again as one that did not come: so does the Python SDK.
+        """
         try:
-            answer, failure = self._decoded(self._send())
+            while True:
+                try:
+                    answer, failure = self._decoded(self._send())
+                    break
+                except APIConnectionError:
+                    # One that `_send` raises has had all its tries.
+                    if self._retries_left <= 0 or self._interrupted.is_set():
+                        raise
+                    pause_before = self._delay({})
+                self._try_again(pause_before)
         finally:
             self.close()
         # Not where the text of the answer is a local variable: it may repeat the API key.
@@ -383,11 +395,15 @@ class Exchange:
                 return answer
             if isinstance(answer, APIStatusError):
                 raise answer
-            self.close()
-            self._retries_left -= 1
-            self._retries_done += 1
-            if self._interrupted.wait(answer):
-                raise APIUserAbortError()
+            self._try_again(answer)
+
+    def _try_again(self, seconds: float) -> None:
+        """Wait before the request is sent once more."""
+        self.close()
+        self._retries_left -= 1
+        self._retries_done += 1
+        if self._interrupted.wait(seconds):
+            raise APIUserAbortError()
 
     def _try(self) -> requests.Response | float | APIStatusError:
         """Send once. Return an answer that is to be read, or the seconds to wait to try again.

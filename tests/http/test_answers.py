@@ -191,6 +191,47 @@ def test_a_connection_that_breaks_before_the_answer_is_retried(stream_of):
     assert recorder.names.count("connect") == 1
 
 
+def broken_off(framing, how, piece=b'{"id": '):
+    """Make a script whose answer, of JSON, breaks off behind this piece."""
+
+    def script(exchange):
+        exchange.head(content_type="application/json", framing=framing, length=100)
+        exchange.body(piece)
+        getattr(exchange, how)()
+
+    return script
+
+
+@pytest.mark.parametrize(("how", "piece"), [("cut", b'{"id": '), ("reset", b"")])
+@pytest.mark.parametrize("framing", ["length", "chunked", "gzip"])
+def test_an_answer_that_breaks_off_is_asked_for_again(connect, framing, how, piece):
+    """An answer that is not whole is one that did not come, as in the Python SDK."""
+    whole = answer(200, {"id": "gpt-4o"})
+    client = connect(broken_off(framing, how, piece), whole, max_retries=1)
+    assert client.models.retrieve("gpt-4o").id == "gpt-4o"
+    assert len(connect.server.requests) == 2
+
+
+def test_an_answer_that_always_breaks_off(connect):
+    """After the last try the error says that the connection broke."""
+    client = connect(*[broken_off("length", "cut")] * 2, max_retries=1)
+    with pytest.raises(APIConnectionError, match="broke"):
+        client.models.retrieve("gpt-4o")
+    assert len(connect.server.requests) == 2
+
+
+def test_an_answer_that_stands_still_is_asked_for_again(connect):
+    """An answer of which no more comes in time is asked for once more, too."""
+
+    def stands_still(exchange):
+        exchange.head(content_type="application/json", framing="length", length=100)
+        exchange.wait_for_close()
+
+    whole = [answer(200, {"id": "gpt-4o"})] * 5
+    client = connect(stands_still, *whole, timeout=1.0, max_retries=5)
+    assert client.models.retrieve("gpt-4o").id == "gpt-4o"
+
+
 def test_a_kept_connection_that_died_meanwhile(connect):
     """A connection that the server closed between two streams does not fail the second one."""
 

@@ -49,7 +49,9 @@ class Balancer(Proxy):
     def _connect(self) -> socket.socket:
         for port in random.sample(self.ports, len(self.ports)):
             with contextlib.suppress(OSError):
-                return socket.create_connection(("127.0.0.1", port), timeout=1)
+                server = socket.create_connection(("127.0.0.1", port), timeout=1)
+                server.settimeout(None)  # an answer may take its time
+                return server
         raise OSError("no server is there")
 
 
