@@ -137,7 +137,7 @@ def squeezed(text: str) -> str:
 def printed() -> Iterator[dict[str, str]]:
     """Run all examples side by side; give what they print.
 
-    Two start the server that each has when it is run by hand; to start as many as there are examples
+    One starts the server that each has when it is run by hand; to start as many as there are examples
     takes longer than all else here, so the others are given one to talk to.
     """
     with contextlib.ExitStack() as stack:
@@ -145,8 +145,7 @@ def printed() -> Iterator[dict[str, str]]:
         given = {"OPENAI_BASE_URL": shared.base_url, "OPENAI_API_KEY": "any"}
         processes = {}
         for name in {*NAMES} - LARGER:
-            own = name in ("abort", "node_port")
-            variables = {} if own else given
+            variables = {} if name == "node_port" else given
             process = stack.enter_context(start(sys.executable, f"examples/{name}.py", **variables))
             stack.callback(end, process)
             processes[name] = process
