@@ -74,8 +74,9 @@ async def read_form(request: Request, file_field: str, writer: Writer, most: int
         raise _too_large(most)
     parts, form = _Parts(), Form()
     name, is_file, text, is_over = "", False, bytearray(), False
-    parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]
     try:
+        # It refuses a boundary that is too long.
+        parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]
         async for chunk in request.stream():
             parser.write(chunk)
             found, parts.found = parts.found, []

@@ -336,6 +336,7 @@ def test_forms(server):
             (b"", {**HEADERS, "Content-Type": "multipart/form-data"}),
             (b"", {**HEADERS, "Content-Type": "multipart/form-data; boundary=x"}),
             (b"--x\r\n", {**HEADERS, "Content-Type": "multipart/form-data; boundary=x"}),
+            (b"", {**HEADERS, "Content-Type": f"multipart/form-data; boundary={'x' * 3000}"}),
         ):
             reply = server("POST", path, body, headers)
             assert reply.status == (400 if path == "/files" else 404), (body, reply.raw)
