@@ -236,9 +236,16 @@ class ResponsesApi:
     async def _body(self, request: Request) -> Json:
         response = request.path_params["response_id"]
         live = self._at_work(response)
-        if live is not None:
-            return live.writer.body
-        return (await self._stored(response))[0]
+        if live is None:
+            return (await self._stored(response))[0]
+        if live.work.is_ending:  # it has ended so when that is stored
+            await asyncio.wait({live.work.task})
+        elif live.writer.body["background"] and self.engine.is_shared:
+            # Another process may have ended or deleted it, which is not heard of here at once.
+            row = await self.engine.transact(lambda s: s.find(ResponseRow, response))
+            if row.body["status"] not in _UNFINISHED:
+                return row.body
+        return live.writer.body
 
     def table(self) -> dict[str, dict[str, Callable[[Request], Awaitable[Response]]]]:
         """Return the handlers by path and method."""

@@ -338,6 +338,11 @@ class RunEngine:
                 work.cancel(CANCELLED)
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other processes have the same database."""
+        return self._shared is not None
+
+    @property
     def at_work(self) -> int:
         """How many runs are at work here."""
         return len(self._workers)

@@ -13,6 +13,7 @@ from server_helpers import PATIENCE, GatedModel, Raw
 
 from emitter_stream.server import LocalServer, Text, Turn
 from emitter_stream.server.answers.work import Work
+from emitter_stream.server.http.responses import ResponsesApi
 
 
 class SlowStore:
@@ -20,12 +21,15 @@ class SlowStore:
 
     def __init__(self) -> None:
         self.is_slow = False
+        self.error: Exception | None = None
         self.reached, self.go = threading.Event(), threading.Event()
 
     def __call__(self) -> float:
         if self.is_slow and threading.current_thread().name.startswith("assistants-db"):
             self.reached.set()
             self.go.wait(PATIENCE)
+            if self.error is not None:
+                raise self.error
         return time.time()
 
 
@@ -90,17 +94,47 @@ def cancelled(monkeypatch) -> threading.Event:
     return asked
 
 
+@pytest.fixture
+def watch(monkeypatch) -> Callable[[], threading.Event]:
+    """Give an event that is set when somebody next asks for a response that is at work."""
+
+    def begin() -> threading.Event:
+        looked, at_work = threading.Event(), ResponsesApi._at_work
+
+        def noted(api: ResponsesApi, response: str) -> Any:
+            looked.set()
+            return at_work(api, response)
+
+        monkeypatch.setattr(ResponsesApi, "_at_work", noted)
+        return looked
+
+    return begin
+
+
 @pytest.mark.parametrize("how", ["POST", "DELETE"])
-def test_cancelled_while_its_end_is_stored(start, pool, cancelled, how):
+def test_cancelled_while_its_end_is_stored(start, pool, watch, how):
     """A response that is about to be complete is completed, for who cancels and who follows it."""
     ending = Ending(start, GatedModel(), pool)
     path = f"{ending.path}/cancel" if how == "POST" else ending.path
+    looked = watch()
     answer = pool.submit(ending.raw, how, path, {} if how == "POST" else None)
-    assert cancelled.wait(PATIENCE)
+    assert looked.wait(PATIENCE)
     ending.goes_on()
     assert answer.result(PATIENCE).body.get("status") == ("completed" if how == "POST" else None)
     assert b"event: response.completed\n" in ending.heard.result(PATIENCE)
     assert ending.raw("GET", ending.path).status == (200 if how == "POST" else 404)
+
+
+def test_an_end_that_cannot_be_stored(start, pool, watch):
+    """A response is not said to be completed before that is stored, since it may fail yet."""
+    ending, looked = Ending(start, GatedModel(), pool), watch()
+    ending.store.error = RuntimeError("no room")
+    answer = pool.submit(ending.raw, "GET", ending.path)
+    assert looked.wait(PATIENCE)
+    ending.goes_on()
+    assert answer.result(PATIENCE).body["status"] == "failed"
+    assert ending.raw("GET", ending.path).body["status"] == "failed"
+    assert b"event: response.failed\n" in ending.heard.result(PATIENCE)
 
 
 def test_a_stop_while_a_failure_is_stored(start, pool, cancelled):

@@ -17,6 +17,7 @@ from server_helpers import BOTH, PATIENCE, WEATHER, GatedModel, Process, Raw, wa
 from sqlalchemy.engine import make_url
 
 from emitter_stream.server import LocalServer
+from emitter_stream.server.runs.runs import RunEngine
 
 LONG = 120  # seconds, for what takes a lease's time on a loaded machine
 
@@ -186,6 +187,22 @@ def test_a_response_that_is_ended_elsewhere(start, database, how):
             assert raw("GET", f"{path}?stream=true").raw.endswith(b"\n\n")
         else:
             assert answer.status == 404
+
+
+def test_a_response_that_was_ended_elsewhere_has_ended(start, database, monkeypatch):
+    """Who was told that a response is cancelled, or deleted, hears nothing else at any server."""
+    monkeypatch.setattr(RunEngine, "interrupt", lambda engine, ids: None)  # it is not heard of yet
+    gate = GatedModel()
+    near = Raw(start(db=database, model=gate).base_url)
+    far = Raw(start(db=database).base_url)
+    made = near("POST", "/responses", {"model": "m", "input": "Hello", "background": True}).body
+    path = f"/responses/{made['id']}"
+    assert gate.waiting.wait(PATIENCE)
+    assert near("GET", path).body["status"] == "in_progress"
+    assert far("POST", f"{path}/cancel", {}).body["status"] == "cancelled"
+    assert near("GET", path).body["status"] == "cancelled"
+    assert far("DELETE", path).body["deleted"]
+    assert near("GET", path).status == 404
 
 
 def test_a_response_that_is_deleted_under_who_follows_it_elsewhere(start, database, caplog):
