@@ -8,6 +8,7 @@ Longer than 500 lines: one table of statuses, and each change checks it against 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -164,12 +165,14 @@ class Lifecycle(Equipped):
         A transaction whose answer was lost may have gone well.
         """
         found = read_events(self.session, run_id, after)
-        stored = [] if found is None else found.frames[max(0, after + 1 - found.first) :]
-        for count in range(len(frames), 0, -1):
-            head = list(frames[:count])
-            if any(stored[at : at + count] == head for at in range(len(stored))):
-                return frames[count:]
-        return frames
+        if found is None:
+            return frames
+        stored = b"".join(found.frames[max(0, after + 1 - found.first) :])
+        # Frames are told apart by their first and last lines. If so many are there, fewer are, too;
+        # to compare one by one would take minutes where a hundred thousand are in doubt.
+        counts = range(1, len(frames) + 1)
+        count = bisect_left(counts, True, key=lambda count: b"".join(frames[:count]) not in stored)
+        return frames[count:]
 
     def check_lease(self) -> None:
         """Make sure that this process may begin something; raises `LeaseOver`."""

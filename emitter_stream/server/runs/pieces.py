@@ -20,6 +20,9 @@ EVERY = 0.02  # seconds between two transactions for pieces, at least
 # And for each run in the last one: what it took, and to send them. Else, of hundreds of runs at
 # once, each piece would be sent by itself, and the work would grow with the load.
 EVERY_RUN = 0.0002
+# Of all runs together, while others are on their way to the database: no transaction may become so
+# large that it is given up for its length, or what comes meanwhile would make each larger than the last.
+MOST_WAITING = 20_000
 
 Store = Callable[[Mapping[str, Sequence[bytes]]], Awaitable[set[str]]]
 
@@ -60,6 +63,11 @@ class Pieces:
         self._frames[:0] = frames
         self.are_doubtful = self.are_doubtful or bool(frames)
 
+    @property
+    def are_too_many(self) -> bool:
+        """Whether the model has to wait until those that are on their way are `settled`."""
+        return self._away is not None and len(self._frames) * self._gatherer.runs > MOST_WAITING
+
     async def settled(self) -> None:
         """Wait until none of them is on its way to the database."""
         while self._away is not None:
@@ -84,6 +92,11 @@ class Gatherer:
         self._waiting: dict[str, Pieces] = {}
         self._task: asyncio.Task[None] | None = None
         self._not_before = 0.0  # by the loop's clock
+
+    @property
+    def runs(self) -> int:
+        """How many runs have something that is not on its way yet."""
+        return len(self._waiting)
 
     def add(self, pieces: Pieces) -> None:
         self._waiting[pieces.run_id] = pieces

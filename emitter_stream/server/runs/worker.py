@@ -394,6 +394,8 @@ class Worker:
                 if now() >= turn_ends:
                     # A model that never waits must still let the other runs and requests get on.
                     await self._wait(_others if self._open is None else self.engine.pace.turn)
+                    while self._pieces.are_too_many:
+                        await self._wait(self._pieces.settled)
                     await self._save_now_and_then()
                     turn_ends = now() + AT_A_TIME
                 if self._ending is not None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from server_helpers import Raw, wait_for_run
 
 from emitter_stream.server import Text
+from emitter_stream.server.runs import lifecycle as lifecycles
+from emitter_stream.server.runs.lifecycle import Lifecycle
+from emitter_stream.server.runs.logs import Events
 from emitter_stream.server.store.store import Database, StorageFailed
 
 WORDS = ["one", " two", " three", " four"]
@@ -56,3 +60,31 @@ def test_pieces_whose_answer_was_lost(start, monkeypatch):
     message = raw("GET", f"/threads/{ids[0]}/messages").body["data"][0]
     assert message["content"][0]["text"]["value"] == "".join(said)
     assert len(said) == len(set(said)) >= 1
+
+
+def frames(*texts: str) -> list[bytes]:
+    return [f"event: thread.message.delta\ndata: {text}\n\n".encode() for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("stored", "doubtful", "left"),
+    [
+        (frames("a", "b"), frames("a", "b", "c"), frames("c")),
+        (frames("x", "a", "b", "y"), frames("a", "b", "c"), frames("c")),
+        (frames("a", "a", "b"), frames("a", "b"), []),
+        (frames("b"), frames("a", "b"), frames("a", "b")),
+        ([], frames("a", "b"), frames("a", "b")),
+        (None, frames("a"), frames("a")),
+        (frames("aa"), frames("a"), frames("a")),
+        (frames("same") * 60_000, frames("same") * 100_000, frames("same") * 40_000),
+        ([], frames("same") * 100_000, frames("same") * 100_000),
+    ],
+    ids=["head", "between", "repeated", "no head", "none", "not kept", "longer", "half", "many"],
+)
+def test_what_of_many_pieces_is_stored(monkeypatch, stored, doubtful, left):
+    """What is stored already is the longest head of what is in doubt, also of very many."""
+    known = frames("known")
+    events = None if stored is None else Events(7, [*known, *stored], 7 + len(stored), None)
+    monkeypatch.setattr(lifecycles, "read_events", lambda *_: events)
+    found = Lifecycle.unstored(SimpleNamespace(session=None), "run_1", doubtful, 7)
+    assert list(found) == left

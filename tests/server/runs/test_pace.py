@@ -12,6 +12,9 @@ from server_helpers import PATIENCE, Raw, wait_for_run
 
 from emitter_stream.server import Text, Turn
 from emitter_stream.server.runs import pace
+from emitter_stream.server.runs import pieces as gathering
+from emitter_stream.server.runs import runs as engines
+from emitter_stream.server.runs.logs import store_pieces
 from emitter_stream.server.runs.pace import Pace
 from emitter_stream.server.runs.pieces import Gatherer, Pieces
 from emitter_stream.server.store.store import StorageFailed, Transaction
@@ -102,6 +105,47 @@ def test_a_run_begins_while_others_never_stop(start):
         stop.set()
     for thread, run in zip(threads, runs, strict=True):
         assert wait_for_run(raw, thread, run)["status"] == "completed"
+
+
+def test_a_model_waits_for_a_database_that_is_far_behind(start, monkeypatch):
+    """While many pieces are on their way and many more wait, the model is asked for nothing."""
+    monkeypatch.setattr(gathering, "MOST_WAITING", 100)
+    gate, waits, stop = threading.Event(), threading.Event(), threading.Event()
+    settled = Pieces.settled
+
+    async def watched(self: Pieces) -> None:
+        if self.are_too_many:
+            waits.set()
+        await settled(self)
+
+    def store(*given: Any) -> Any:
+        assert gate.wait(PATIENCE)
+        return store_pieces(*given)
+
+    class Flood:
+        said = 0
+
+        async def respond(self, turn: Turn) -> AsyncIterator[Text]:
+            while not stop.is_set():
+                self.said += 1
+                yield Text("word ")
+
+    monkeypatch.setattr(Pieces, "settled", watched)
+    monkeypatch.setattr(engines, "store_pieces", store)
+    flood = Flood()
+    raw = Raw(start(model=flood).base_url)
+    thread = raw.thread("Hello")
+    run = raw("POST", f"/threads/{thread}/runs", {"assistant_id": raw.assistant()}).body["id"]
+    try:
+        assert waits.wait(PATIENCE)
+        said = flood.said
+    finally:
+        stop.set()
+        gate.set()
+    assert wait_for_run(raw, thread, run)["status"] == "completed"
+    assert flood.said == said
+    text = raw("GET", f"/threads/{thread}/messages").body["data"][0]["content"][0]["text"]["value"]
+    assert text == "word " * said
 
 
 class Statements:
