@@ -171,7 +171,7 @@ class ResponsesApi:
             row = lifecycle.find(ResponseRow, response)
             if not _is_lost(lifecycle, row):
                 return row.body, row.events if row.body["status"] not in _UNFINISHED else []
-            if lifecycle.is_alone:
+            if not self.engine.is_shared:
                 return with_error(row.body, _LOST), []
             # Its process may stand still and go on later: what is said here once has to stay.
             row = lifecycle.find(ResponseRow, response, lock=True)

@@ -508,11 +508,6 @@ class Lifecycle(Equipped):
         for run_id in self.session.scalars(query).all():
             self._close_lost(run_id)
 
-    @property
-    def is_alone(self) -> bool:
-        """Whether no other process can be at work on the same database."""
-        return self.session.direct is not None
-
     def is_alive(self, process: str) -> bool:
         """Return whether another process is there, and renews its lease."""
         return self.session.get(ProcessRow, process) is not None and process != self.process
