@@ -102,8 +102,7 @@ class ResponsesApi:
 
         async def respond() -> None:
             live.put(writer.begin())
-            reads_images = getattr(engine.model, "reads_images", False)
-            answer = Answer(await with_images(engine.desk, turn) if reads_images else turn)
+            answer = Answer(await with_images(engine.desk, turn, engine.model))
             async with aclosing(answer.hear(engine.model)) as pieces:
                 async for piece, number in pieces:
                     live.put(writer.take(piece, number))

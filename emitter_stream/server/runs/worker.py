@@ -365,7 +365,8 @@ class Worker:
             if turn.limit is not None and turn.limit <= 0:
                 return await self._finish("max_completion_tokens")
             answer = Answer(turn)
-            await self._respond(await self._with_images(turn), answer)
+            shown = await with_images(self.engine.desk, turn, self.engine.model)
+            await self._respond(shown, answer)
             usage, stop, step = answer.usage, answer.stop, self._open
             if step is not None and step.message_id is not None:
                 await self._end_message(step, usage, stop, ends=True)
@@ -569,12 +570,6 @@ class Worker:
 
     def _citations(self) -> Citations:
         return Citations(self._sources, self._written)
-
-    async def _with_images(self, turn: Turn) -> Turn:
-        """Put the bytes of images that are files into a turn, for a model that reads them."""
-        if not getattr(self.engine.model, "reads_images", False):
-            return turn
-        return await with_images(self.engine.desk, turn)
 
     async def _open_calls(self) -> OpenStep:
         step = await self._store(

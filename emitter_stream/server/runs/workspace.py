@@ -16,7 +16,7 @@ from ..cage import find_cage
 from ..files.desk import Desk
 from ..http.errors import ApiError
 from ..interpreter import Sandbox
-from ..models.model import Image, Round, Said, Turn
+from ..models.model import Image, Model, Round, Said, Turn
 
 DATA = "/mnt/data"
 MOST_WRITTEN = 20  # files of one program
@@ -46,8 +46,10 @@ async def image_url(desk: Desk, file_id: str) -> str:
     return ""
 
 
-async def with_images(desk: Desk, turn: Turn) -> Turn:
+async def with_images(desk: Desk, turn: Turn, model: Model) -> Turn:
     """Put the bytes of images that are files into a turn, for a model that reads them."""
+    if not getattr(model, "reads_images", False):
+        return turn
     history: list[Said | Round] = []
     for item in turn.history:
         if isinstance(item, Said) and any(isinstance(part, Image) for part in item.parts):
