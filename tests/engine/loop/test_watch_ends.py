@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import gc
 import os
@@ -93,10 +94,10 @@ def test_an_abort_while_the_source_is_handed_over(connect, monkeypatch, where):
     async def main():
         names = []
         client = connect(hanging())
-        made = []
-        stopped_at(monkeypatch, where, lambda: made[0].abort())
+        made = concurrent.futures.Future()  # the thread may be there before the stream is
+        stopped_at(monkeypatch, where, lambda: made.result(PATIENCE).abort())
         stream = streamed(client).on("abort", lambda: names.append("abort"))
-        made.append(stream.on("end", lambda: names.append("end")))
+        made.set_result(stream.on("end", lambda: names.append("end")))
         with pytest.raises(APIUserAbortError):
             await stream.done()
         await until(connect.server.client_closed)
