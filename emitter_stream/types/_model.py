@@ -30,6 +30,7 @@ __all__ = [
     "ListView",
     "LiveList",
     "Model",
+    "TextSoFar",
     "keep_keys",
     "live_list",
     "live_view",

@@ -10,7 +10,7 @@ Longer than 500 lines: all of it changes one state, and it is read beside Node's
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -134,7 +134,7 @@ class ChatCore:
         text, padding = piece if type(piece) is tuple else (piece, None)
         return None, self._growth.data(text, padding)
 
-    def feed(self, event: Any, data: Any) -> Iterator[Emission]:
+    def feed(self, event: Any, data: Any) -> Iterable[Emission]:
         """Take one chunk; yield the listener calls it leads to, each before the next is made.
 
         ``GROWTH`` in place of its name, and a string as its data, is the last chunk with that

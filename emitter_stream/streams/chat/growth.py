@@ -7,14 +7,22 @@ which are padded with ``obfuscation``) by comparing them with the one before.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, ClassVar
 
 import attrs
 
 from ...engine.growth import Path
 from ...engine.history import KEEP
-from ...types._model import GrowingText, shared_view, text_so_far
+from ...types._model import (
+    GrowingText,
+    TextSoFar,
+    _new,
+    _set_data,
+    _set_views,
+    shared_view,
+    text_so_far,
+)
 from ...types.chat import (
     ChatCompletionChunk,
     ContentDeltaEvent,
@@ -57,6 +65,7 @@ class Growth:
     json: GrowingJSON | None
     view: ParsedChatCompletionSnapshot
     index: int = 0  # of the tool call
+    length: int = 0  # of the text, where it is known
 
     def piece_in(self, data: Any) -> str | None:
         """Return the piece that a chunk brings, ``None`` if it may bring anything else."""
@@ -86,8 +95,8 @@ class Growth:
 
     def take(
         self, piece: str, padding: Any, data: Any, listened: Container[str], keep: bool
-    ) -> Iterator[Emission]:
-        """Take a chunk that brings a piece; yield those calls that it leads to that are listened to.
+    ) -> Iterable[Emission]:
+        """Take a chunk that brings a piece; give those calls that it leads to that are listened to.
 
         ``data`` is the chunk if it came whole, else ``padding`` is that of it. ``keep`` asks for
         what late listeners are given, ahead of the calls.
@@ -115,6 +124,7 @@ class Growth:
     def _append(self, piece: str) -> bool:
         """Append a piece to the text; return whether the text's value was made."""
         container, field, json = self.container, self.field, self.json
+        self.length = 0
         due = json is not None and json.add(piece)
         text = container[field]
         if type(text) is not GrowingText or not text.append(piece):
@@ -227,6 +237,38 @@ class ArgumentsGrowth(Growth):
         self.container.pop("parsed_arguments", None)
 
     def take(
+        self, piece: str, padding: Any, data: Any, listened: Container[str], keep: bool
+    ) -> Iterable[Emission]:
+        if keep or "chunk" in listened or self.json is not None:
+            return self._take(piece, padding, data, listened, keep)
+        # What comes of most deltas: without a generator, calls to make the event, and the text, of
+        # which the length will do: 2.8 us instead of 3.7, from the frame to the listener.
+        container = self.container
+        text: Any = container["arguments"]
+        length = self.length
+        if type(text) is not GrowingText or not text.append(piece):
+            grow(container, "arguments", piece)
+            text = container["arguments"]
+            length = 0
+        shown: TextSoFar | str
+        if length and piece and piece.isascii():
+            self.length = length = length + len(piece)
+            shown = TextSoFar(text, length)
+        else:
+            so_far = text.read()
+            self.length = len(so_far)
+            shown = text_so_far(text, so_far)
+        if _ARGUMENTS not in listened:
+            return ()
+        event = _new(FunctionToolCallArgumentsDeltaEvent)
+        name, index = container["name"], self.index
+        _set_data(
+            event, {"name": name, "index": index, "arguments": shown, "arguments_delta": piece}
+        )
+        _set_views(event, None)
+        return ((_ARGUMENTS, (event,)),)
+
+    def _take(
         self, piece: str, padding: Any, data: Any, listened: Container[str], keep: bool
     ) -> Iterator[Emission]:
         due = self._append(piece)

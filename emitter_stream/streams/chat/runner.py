@@ -74,7 +74,7 @@ class StreamingRunnerCore(ChatCore):
     events: Mapping[str, int] = {**EVENTS, AFTER_COMPLETION: 1}
     made: Mapping[str, str] = _MADE
 
-    def feed(self, event: Any, data: Any) -> Iterator[Emission]:
+    def feed(self, event: Any, data: Any) -> Iterable[Emission]:
         """Take a chunk, or an event of the run; see ``ChatCore.feed``."""
         if not isinstance(event, MadeEvent):
             return super().feed(event, data)

@@ -365,6 +365,38 @@ def test_tool_arguments_grow(connect):
     assert [event.arguments_delta for event in heard] == ["", '{"a', '": [1,', " 2]}"]
 
 
+def test_arguments_so_far_are_those_of_their_time(connect):
+    """Whatever a piece is, and whoever listens or writes meanwhile, an event keeps its text."""
+    pieces = ["ab", "c", "", "\ud83d", "", "\ude00", "d", "😀é", "ef", "", "g", "h", "i"]
+    call = {"index": 0, "id": "1", "type": "function", "function": {"name": "f", "arguments": ""}}
+    body = chunk({"role": "assistant", "tool_calls": [call]})
+    for piece in pieces:
+        body += chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
+    run = stream(connect, sse(body + chunk({}, "tool_calls") + DONE))
+    heard = []
+
+    def listen(event):
+        heard.append(event)
+        if event.arguments_delta == "c":
+            run.on("chunk", nothing)
+        elif event.arguments_delta == "d":
+            run.off("chunk", nothing)
+        elif event.arguments_delta == "g":
+            run.current_chat_completion_snapshot.choices[0].message.tool_calls[
+                0
+            ].function.arguments = "other"
+
+    def nothing(chunk, snapshot):
+        pass
+
+    run.on("tool_calls.function.arguments.delta", listen)
+    assert run.final_function_tool_call().arguments == "otherhi"
+    so_far = ["", "ab", "abc", "abc", "abc\ud83d", "abc\ud83d", "abc😀", "abc😀d", "abc😀d😀é"]
+    so_far += ["abc😀d😀éef", "abc😀d😀éef", "abc😀d😀éefg", "otherh", "otherhi"]
+    assert [event.arguments for event in heard] == so_far
+    assert [event.arguments_delta for event in heard] == ["", *pieces]
+
+
 def test_calls_without_tools(connect):
     """Calls come also where the request has no tools, and are not parsed."""
     run = stream(connect, calling(("f", "{}")))
