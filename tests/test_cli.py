@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from launcher import COMMAND, Program
 from parity.transcripts import DONE, run, started, step, step_delta
 from recorded import tool_run, write
 
@@ -18,14 +19,8 @@ from emitter_stream.cli import main
 
 def command(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "emitter_stream.cli", *map(str, arguments)],
-        capture_output=True,
-        encoding="utf-8",
-        timeout=240,
-        check=False,
-        **options,
-    )
+    with Program(COMMAND, *map(str, arguments), flags=("-W", "error"), **options) as program:
+        return subprocess.CompletedProcess(arguments, *program.outcome())
 
 
 @pytest.fixture
@@ -47,7 +42,7 @@ run > completed
 @pytest.mark.parametrize("pace", [[], ["--speed", "5"], ["--fast"]])
 def test_replay(path, pace):
     """`replay` prints the texts, and the tool calls with their input and output."""
-    done = command("replay", path, *pace)
+    done = command("replay", path, *pace, alone=not pace)
     assert (done.returncode, done.stdout, done.stderr) == (0, SHOWN, "")
 
 
@@ -115,14 +110,9 @@ def test_impossible_speed(path, capsys, speed):
 @pytest.mark.parametrize("subcommand", [["replay", "--fast"], ["show"]])
 def test_reader_that_goes_away(path, subcommand):
     """`| head` ends the command without a complaint."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "emitter_stream.cli", *subcommand, str(path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    with Program(COMMAND, *subcommand, str(path)) as process:
         process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait(60) == 1
+        assert process.outcome()[::2] == (1, "")
 
 
 class Closed(io.StringIO):
@@ -151,7 +141,7 @@ def test_reader_that_goes_away_in_mid_line(path, monkeypatch, capsys):
 
 def test_show(path):
     """`show` draws the run to the width of the terminal."""
-    done = command("show", path, env={"COLUMNS": "100", "PYTHONIOENCODING": "utf-8"})
+    done = command("show", path, env={"COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}, alone=True)
     assert (done.returncode, done.stderr) == (0, "")
     for part in ("completed", "step 1 tool calls", "message 1 assistant", "Tool calls"):
         assert part in done.stdout

@@ -9,10 +9,12 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from launcher import Program
 from parity import node_peer
 
 from emitter_stream import OpenAI
@@ -23,8 +25,19 @@ EXAMPLES = ROOT / "examples"
 LARGER = {
     "reload"
 }  # several servers and a page: longer than an example is, and run by its own test
+# Run as a user runs them, with interpreters of their own; the others are forked.
+ALONE = {"node_port", "aio"}
 NAMES = sorted(path.stem for path in EXAMPLES.glob("[!_]*.py"))
 TIMEOUT = 240
+
+PROGRAM = """
+import sys
+sys.path[0] = "examples"
+__file__ = sys.argv.pop()
+with open(__file__, encoding="utf-8") as file:
+    source = file.read()
+exec(compile(source, __file__, "exec"))
+"""
 
 ANSWER = """
 assistant > code_interpreter
@@ -89,6 +102,10 @@ const openai = new OpenAI();
 """
 
 
+# Those that are run as a user runs them; the others in a process that has imported the library.
+ALONE = {"node_port", "aio", "structured_output"}
+
+
 def environment(**more: str) -> dict[str, str]:
     """Give fresh environment variables: nothing of the user's, no OPENAI_*."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
@@ -119,6 +136,15 @@ def output(process: subprocess.Popen[str]) -> str:
     return printed
 
 
+def outcome(process: subprocess.Popen[str] | Program) -> str:
+    """Wait for the end of an example, which has to be a good one; give what it printed."""
+    if not isinstance(process, Program):
+        return output(process)
+    status, printed, complaints = process.outcome()
+    assert (status, complaints) == (0, ""), printed
+    return printed
+
+
 def end(process: subprocess.Popen[str]) -> None:
     """End a program and whatever it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -143,13 +169,19 @@ def printed() -> Iterator[dict[str, str]]:
     with contextlib.ExitStack() as stack:
         shared = stack.enter_context(LocalServer(tokens_per_second=60))
         given = {"OPENAI_BASE_URL": shared.base_url, "OPENAI_API_KEY": "any"}
-        processes = {}
+        processes: dict[str, subprocess.Popen[str] | Program] = {}
         for name in {*NAMES} - LARGER:
-            variables = {} if name == "node_port" else given
-            process = stack.enter_context(start(sys.executable, f"examples/{name}.py", **variables))
-            stack.callback(end, process)
-            processes[name] = process
-        yield {name: output(process) for name, process in processes.items()}
+            file = f"examples/{name}.py"
+            if name in ALONE:
+                variables = {} if name == "node_port" else given
+                process = stack.enter_context(start(sys.executable, file, **variables))
+                stack.callback(end, process)
+                processes[name] = process
+            else:
+                flags, variables = ("-W", "error"), environment(**given)
+                program = Program(PROGRAM, file, flags=flags, env=variables, cwd=ROOT)
+                processes[name] = stack.enter_context(program)
+        yield {name: outcome(process) for name, process in processes.items()}
 
 
 @pytest.fixture
@@ -364,6 +396,7 @@ WITH_NODE = [
 
 @pytest.mark.skipif(node_peer.find() is None, reason="no openai package for Node here")
 @pytest.mark.parametrize("name", WITH_NODE)
+@pytest.mark.sample(3)
 def test_node_program_in_an_example(server, printed, name):
     """The Node program at the end of an example prints the same."""
     folder, node = node_peer.find()
@@ -398,7 +431,7 @@ def test_another_server(server):
         assert [one.name for one in client.beta.assistants.list()] == ["Math Tutor"]
 
 
-def test_official_python_package(server, printed):
+def test_official_python_package(server, printed, monkeypatch, capsys):
     """The Python reference prints the same with the official package: only imports differ."""
     source = (EXAMPLES / "python_style.py").read_text(encoding="utf-8")
     ours = "from emitter_stream import AssistantEventHandler, OpenAI, override\n"
@@ -410,9 +443,12 @@ def test_official_python_package(server, printed):
     for line in setup:
         source = source.replace(line, "")
     # The package warns at each call that the API is deprecated.
-    variables = {**server, "PYTHONWARNINGS": "error,ignore::DeprecationWarning"}
-    process = start(sys.executable, "-c", source.replace(ours, theirs), **variables)
-    assert output(process) == printed["python_style"]
+    for name, value in server.items():
+        monkeypatch.setenv(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        exec(source.replace(ours, theirs), {"__name__": "__main__"})  # noqa: S102
+    assert capsys.readouterr().out == printed["python_style"]
 
 
 @pytest.mark.skipif(node_peer.find() is None, reason="no openai package for Node here")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
+from launcher import Program
 from parity.transcripts import encode
 from scripted_server import PATIENCE, ScriptedServer, answer
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
-TESTS = Path(__file__).parent
+FLAGS = ("-W", "error", "-W", "ignore::DeprecationWarning")  # Python 3.12: there are threads
 
 
 def piece(text: str) -> tuple[str, dict]:
@@ -37,7 +35,9 @@ HALF = 6  # events that come before the fork
 BEGIN = """
 import gc, os, sys, threading, time
 from emitter_stream import *
+from emitter_stream.engine import shared
 from forking import *
+shared.FROM = int(os.environ.get("EMITTER_STREAM_SHARED_FROM", shared.FROM))  # it may be imported
 client = OpenAI(base_url={url!r}, api_key="sk-test-12345", max_retries=0)
 threads = client.beta.threads
 stream_of = lambda **more: threads.runs.stream("live", assistant_id="a", **more)
@@ -75,32 +75,20 @@ class Live:
             self.cut = True
 
 
-def run(script: str) -> list[str]:
+def run(script: str, alone: bool = False) -> list[str]:
     """Run a script that says "go on" when the stream may; give the other lines that it says."""
     live = Live()
     with ScriptedServer(live) as server:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join((str(TESTS), str(TESTS.parent))),
-            "PYTHONWARNINGS": "error,ignore::DeprecationWarning",
-        }
-        process = subprocess.Popen(
-            [sys.executable, "-c", BEGIN.format(url=server.url) + script],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        lines = []
-        for line in process.stdout:
-            if line == "go on\n":
-                live.go_on.set()
-            else:
-                lines.append(line.rstrip("\n"))
-        errors = process.communicate(timeout=PATIENCE)[1]
-    assert process.returncode == 0, errors
-    assert errors == ""
+        source = BEGIN.format(url=server.url) + script
+        with Program(source, flags=FLAGS, alone=alone) as program:
+            lines = []
+            for line in program.stdout:
+                if line == "go on\n":
+                    live.go_on.set()
+                else:
+                    lines.append(line.rstrip("\n"))
+            status, _, errors = program.outcome()
+    assert (status, errors) == (0, "")
     assert not live.cut
     return lines
 
@@ -191,7 +179,7 @@ holder.join()
 say("go on")
 stream.done()
 """
-    assert run(script) == ["7"]
+    assert run(script, alone=True) == ["7"]
 
 
 def test_a_childs_own_streams_time_out_and_abort():
@@ -232,7 +220,7 @@ def work(name):
 with multiprocessing.get_context("fork").Pool(3) as pool:
     say(pool.map(work, ["a", "b", "c", "d"]))
 """
-    assert run(script) == ["['a', 'b', 'c', 'd']"]
+    assert run(script, alone=True) == ["['a', 'b', 'c', 'd']"]
 
 
 # Streams that a child inherits

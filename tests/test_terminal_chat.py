@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from launcher import COMMAND, Program
 
 from emitter_stream import OpenAI, function_tool
 from emitter_stream.cli import main
@@ -296,11 +297,6 @@ def test_ctrl_c(api):
 
 def test_reader_that_goes_away(scripted):
     """`| head` ends the command without a complaint."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "emitter_stream", "chat", "Hello?"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    with Program(COMMAND, "chat", "Hello?") as process:
         process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait(TIMEOUT) == 1
+        assert process.outcome()[::2] == (1, "")

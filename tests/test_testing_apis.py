@@ -271,7 +271,9 @@ def test_async(async_replay_client):
 def test_fixtures(tmp_path, chat):
     """The fixtures take paths that count from the test's file."""
     (tmp_path / "test_it.py").write_text(TESTS)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "emitter_stream.pytest_plugin"]
+    # As in test_testing.py: nothing that only takes time.
+    command = [sys.executable, "-m", "pytest", "-q", "--disable-plugin-autoload", "--assert=plain"]
+    command += ["-p", "emitter_stream.pytest_plugin"]
     done = subprocess.run(
         [*command, "-p", "no:cacheprovider", "-W", "error", "test_it.py"],
         cwd=tmp_path,

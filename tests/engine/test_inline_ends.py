@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import subprocess
-import sys
 import textwrap
 import threading
-from pathlib import Path
 
 import pytest
 from inline_streams import BODY, EVENTS, WAITS, gated, in_thread, inline, silent
+from launcher import Program
 from left_behind import wait_until
 from scripted_server import PATIENCE, answer, sse
 from sent_signals import sender
@@ -356,17 +353,10 @@ def test_at_the_programs_end_what_is_left_is_aborted(serve, ends):
             print("late")
         {ends}
     """)
-    root = str(Path(__file__).parents[2])
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-        env={**os.environ, "PYTHONPATH": root},
-    )
-    assert done.stdout == "late\n"
-    assert done.returncode == {"": 0, "raise SystemExit(3)": 3, "1 / 0": 1}[ends]
+    with Program(program, alone=not ends) as process:
+        status, said, _ = process.outcome()
+    assert said == "late\n"
+    assert status == {"": 0, "raise SystemExit(3)": 3, "1 / 0": 1}[ends]
     assert server.client_closed.wait(PATIENCE)
 
 
@@ -384,13 +374,8 @@ def test_a_thread_of_the_programs_own_waits_on_after_the_main_thread(serve):
                 print(text, end="")
         threading.Thread(target=work).start()
     """)
-    process = subprocess.Popen(
-        [sys.executable, "-c", program],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    server.wait_for_requests(1)
-    gate.set()
-    output, _ = process.communicate(timeout=PATIENCE)
-    assert (output, process.returncode) == ("abcde", 0)
+    with Program(program) as process:
+        server.wait_for_requests(1)
+        gate.set()
+        status, output, _ = process.outcome()
+    assert (output, status) == ("abcde", 0)

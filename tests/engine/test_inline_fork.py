@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import textwrap
 import threading
-from pathlib import Path
 
 import pytest
+from launcher import Program
 from parity.transcripts import answered, encode
-from scripted_server import PATIENCE
 
 BODY = encode(answered("a", "b", "c"))
 CUT = BODY.index(b"event: thread.message.delta")
@@ -80,15 +77,8 @@ def test_a_child_leaves_the_stream_alone(serve, child, fork):
 
     server = serve(script)
     program = PROGRAM.format(url=server.url, child=textwrap.dedent(child), fork=fork)
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    assert process.stdout is not None
-    lines = [process.stdout.readline(), process.stdout.readline()]
-    gate.set()
-    output, errors = process.communicate(timeout=PATIENCE)
+    with Program(program, flags=("-W", "ignore::DeprecationWarning")) as process:
+        lines = [process.stdout.readline(), process.stdout.readline()]
+        gate.set()
+        _, output, errors = process.outcome()
     assert [*lines, output, errors] == ["0\n", "forked\n", "abc\n", ""]

@@ -11,6 +11,7 @@ import threading
 
 import pytest
 from five_deltas import FIVE, HALF
+from launcher import Program
 from parity.transcripts import DONE, encode, run
 
 LONG = 120  # seconds that a process may take on a machine that is busy
@@ -30,7 +31,7 @@ from emitter_stream.engine import program_end
 # A line in one piece, and not by stdout, whose lock a thread may hold just when Python ends.
 say = lambda word: os.write(1, f"{{word}}\\n".encode())
 def rest_of_main():  # whether the main thread sleeps, and how often it has gone to sleep
-    with open(f"/proc/self/task/{{threading.main_thread().native_id}}/status") as lines:
+    with open(f"/proc/self/task/{{os.getpid()}}/status") as lines:
         return [line for line in lines if line.startswith(("State:\tS", "voluntary"))]
 def tell_end():
     program_end.coming.wait()
@@ -108,10 +109,10 @@ PLACES = {
 }
 
 
-class Program:
+class Standing(Program):
     """A program whose stream stands still where it says; the server goes on when told."""
 
-    def __init__(self, serve, place, end, before=""):
+    def __init__(self, serve, place, end, before="", **more):
         self.gate, arrived = threading.Event(), threading.Event()
 
         def script(exchange):
@@ -129,13 +130,7 @@ class Program:
         text = BEGIN.format(
             url=url, place=textwrap.dedent(PLACES[place]), end=textwrap.dedent(end), before=before
         )
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", text],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        super().__init__(text, **more)
         if place == "headers":
             assert arrived.wait(LONG)
         else:
@@ -144,25 +139,24 @@ class Program:
     def wait_for(self, *lines):
         """Read what the program says until it has said all of these, in whatever order."""
         missing = set(lines)
-        for said in self.process.stdout:
+        for said in self.stdout:
             missing.discard(said.strip())
             if not missing:
                 return
-        raise AssertionError(f"it never said {missing}: {self.process.stderr.read()}")
+        raise AssertionError(f"it never said {missing}: {self.errors()}")
 
     def go(self):
         """Let the program's own code go on to its end."""
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
+        self.say("go")
 
     def interrupt(self):
         """Press Ctrl-C."""
-        self.process.send_signal(signal.SIGINT)
+        self.send_signal(signal.SIGINT)
 
     def outcome(self):
         """Wait for the process; give its status, the rest of what it said, and its complaints."""
-        out, err = self.process.communicate(timeout=LONG)
-        return self.process.returncode, out.split(), err
+        status, out, err = super().outcome()
+        return status, out.split(), err
 
 
 @pytest.fixture
@@ -171,10 +165,8 @@ def program(serve):
     with contextlib.ExitStack() as stack:
 
         def start(*args, **more):
-            made = Program(serve, *args, **more)
-            stack.enter_context(made.process)  # closes its pipes, and waits
+            made = stack.enter_context(Standing(serve, *args, **more))
             stack.callback(made.gate.set)
-            stack.callback(made.process.kill)
             return made
 
         yield start
@@ -184,7 +176,7 @@ def program(serve):
 @pytest.mark.sample(2)
 def test_an_exception_ends_it(program, place):
     """Wherever its stream stands still: the traceback, status 1, and no more."""
-    child = program(place, "raise ValueError('bug')")
+    child = program(place, "raise ValueError('bug')", alone=place == "read")
     child.go()
     status, _, err = child.outcome()
     assert (status, err.splitlines()[-1]) == (1, "ValueError: bug"), err
@@ -194,7 +186,7 @@ def test_an_exception_ends_it(program, place):
 @pytest.mark.sample(2, 1)
 def test_ctrl_c_in_its_own_code_ends_it(program, place):
     """Wherever its stream stands still, by the signal itself: 130 to a shell."""
-    child = program(place, "say('asleep'); time.sleep(600)")
+    child = program(place, "say('asleep'); time.sleep(600)", alone=place == "headers")
     child.go()
     child.wait_for("asleep")
     child.interrupt()
@@ -208,7 +200,7 @@ def test_ctrl_c_in_its_own_code_ends_it(program, place):
 @pytest.mark.sample(2)
 def test_ctrl_c_while_python_waits_at_the_end(program, place, end):
     """When only the stream is left, Ctrl-C ends that, without a complaint."""
-    child = program(place, end)
+    child = program(place, end, alone=place == "read")
     child.go()
     # What an iterator holds is taken by nobody any more: its stream runs to the end.
     child.wait_for("main has ended", *["read to its end"] * (place == "iterator"))
@@ -245,7 +237,7 @@ if sys.version_info >= (3, 11):
 @pytest.mark.sample(2)
 def test_exceptions_of_all_kinds(program, end):
     """Each exception that nobody caught is the end, whatever reports it."""
-    child = program("read", ENDS[end])
+    child = program("read", ENDS[end], alone=end == "in a function")
     child.go()
     status, said, err = child.outcome()
     assert status == (-signal.SIGINT if end == "KeyboardInterrupt" else 1), err
@@ -254,7 +246,7 @@ def test_exceptions_of_all_kinds(program, end):
 
 def test_a_hook_that_was_there_before(program):
     """A hook that the program set before the import is left alone, and no obstacle."""
-    child = program("read", "raise ValueError", before=HOOK)
+    child = program("read", "raise ValueError", before=HOOK, alone=True)
     child.go()
     assert child.outcome()[::2] == (1, "hooked ValueError\n")
 
@@ -348,7 +340,7 @@ WAITS = {
 def test_other_ends_wait_for_the_stream(program, end):
     """The stream runs to its end, as Python waits for any thread; the status is Python's own."""
     code, expected = WAITS[end]
-    child = program("read", code)
+    child = program("read", code, alone=end == "sys.exit")
     child.go()
     child.wait_for("main has ended")
     child.gate.set()

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 import threading
-from pathlib import Path
 
 import pytest
-import script_process
 from five_deltas import FIVE, HALF, Tap, gated
+from launcher import Program
 from left_behind import stream_threads
 from parity.compare import PATIENCE
 from parity.transcripts import DONE, encode, run, started
 from scripted_server import answer, sse
 
 # --- rule 3: a script without a wait
-
-TESTS = Path(__file__).parents[1]
 
 HEADER = textwrap.dedent("""
     import sys, threading
@@ -31,9 +27,10 @@ HEADER = textwrap.dedent("""
 """)
 
 
-def script(server, text: str, **options):
+def script(server, text: str, **options) -> Program:
     """Run a script against a server, in a process of its own."""
-    return script_process.started(HEADER + textwrap.dedent(text), server.url, **options)
+    source = HEADER + textwrap.dedent(text)
+    return Program(source, server.url, flags=("-X", "dev"), **options)
 
 
 def test_a_script_without_a_wait_runs_to_the_end_of_its_stream(serve):
@@ -43,12 +40,12 @@ def test_a_script_without_a_wait_runs_to_the_end_of_its_stream(serve):
         stream.on("textDelta", lambda delta: say(delta.value)).on("end", lambda: say("end"))
         say("last line")
     """
-    with script(serve(gated(FIVE[:HALF], FIVE[HALF:], gate)), text) as (process, errors):
+    with script(serve(gated(FIVE[:HALF], FIVE[HALF:], gate)), text) as process:
         lines = [process.stdout.readline().strip()]
         while "last line" not in lines or len(lines) < 3:
             lines.append(process.stdout.readline().strip())
         gate.set()
-        code, out, err = script_process.outcome(process, errors)
+        code, out, err = process.outcome()
     lines += out.split()
     assert [line for line in lines if line != "last line"] == [*"abcde", "end"]
     assert (code, err) == (0, "")
@@ -57,8 +54,8 @@ def test_a_script_without_a_wait_runs_to_the_end_of_its_stream(serve):
 def test_a_script_whose_last_line_attaches_a_listener(serve):
     """Attached on the very last line, a listener still hears everything, at any Python."""
     text = 'stream.on("textDelta", lambda d: say(d.value)).on("end", lambda: say("end"))'
-    with script(serve(sse(encode(FIVE))), text) as (process, errors):
-        code, out, err = script_process.outcome(process, errors)
+    with script(serve(sse(encode(FIVE))), text, alone=True) as process:
+        code, out, err = process.outcome()
     assert (code, out.split(), err) == (0, [*"abcde", "end"], "")
 
 
@@ -71,21 +68,18 @@ def test_a_listener_attached_while_the_script_ends(serve):
             stream.on("textDelta", lambda d: say(d.value))
         stream.once("textDelta", first)
     """
-    with script(serve(gated(FIVE[:HALF], FIVE[HALF:], gate)), text) as (process, errors):
+    with script(serve(gated(FIVE[:HALF], FIVE[HALF:], gate)), text) as process:
         assert process.stdout.readline() == "first\n"
         gate.set()
-        code, out, err = script_process.outcome(process, errors)
+        code, out, err = process.outcome()
     assert (code, out.split(), err) == (0, [*"bcde"], "")
 
 
 def test_a_script_that_ends_with_an_error_nobody_hears_reports_it(serve):
     """The error of a stream without an error listener is on stderr when the script has ended."""
     text = 'stream.on("textDelta", print)'
-    with script(serve(answer(401, {"error": {"message": "who are you"}})), text) as (
-        process,
-        errors,
-    ):
-        _, out, err = script_process.outcome(process, errors)
+    with script(serve(answer(401, {"error": {"message": "who are you"}})), text) as process:
+        _, out, err = process.outcome()
     assert out == ""
     assert "AuthenticationError" in err
     assert "who are you" in err
@@ -101,8 +95,8 @@ def test_a_script_whose_listener_raises_ends(serve):
         exchange.wait_for_close()
 
     text = 'stream.on("textDelta", lambda: 1 / 0).on("end", lambda: say("end"))'
-    with script(serve(endless), text) as (process, errors):
-        _, out, err = script_process.outcome(process, errors)
+    with script(serve(endless), text) as process:
+        _, out, err = process.outcome()
     assert out == "end\n"
     assert "ZeroDivisionError" in err
 
@@ -120,16 +114,16 @@ def test_a_stream_nobody_listened_to_does_not_hold_the_script_up(serve):
         exchange.finish()
         sent.set()
 
-    with script(serve(long), "say('last line')") as (process, errors):
-        code, out, err = script_process.outcome(process, errors)
+    with script(serve(long), "say('last line')") as process:
+        code, out, err = process.outcome()
     assert sent.wait(PATIENCE)
     assert (code, out, err) == (0, "last line\n", "")
 
 
 def test_a_stream_nobody_listened_to_still_reports_its_error(serve):
     """An error in a stream nobody listened to is reported when the script ends."""
-    with script(serve(answer(401, {"error": {"message": "who are you"}})), "") as (process, errors):
-        _, _, err = script_process.outcome(process, errors)
+    with script(serve(answer(401, {"error": {"message": "who are you"}})), "") as process:
+        _, _, err = process.outcome()
     assert "AuthenticationError" in err
     assert "sk-test" not in err
 
@@ -177,10 +171,7 @@ def test_a_listener_that_a_worker_attaches_after_the_main_thread_has_ended(serve
             tell("attached")
             stream.done(timeout=120)
     """.strip()
-    with script(serve(gated_at), WORKER.format(body=body), stdin=subprocess.PIPE) as (
-        process,
-        errors,
-    ):
+    with script(serve(gated_at), WORKER.format(body=body)) as process:
         assert process.stdout.readline() == "main has ended\n"
         assert sent.wait(PATIENCE)
         if at == "the end":
@@ -191,7 +182,7 @@ def test_a_listener_that_a_worker_attaches_after_the_main_thread_has_ended(serve
         while "attached" not in lines and lines[-1]:
             lines.append(process.stdout.readline().strip())
         gate.set()
-        code, out, err = script_process.outcome(process, errors)
+        code, out, err = process.outcome()
     lines += out.split()
     assert [line for line in lines if line != "attached"] == [*"abcde", "end"]
     assert (code, err) == (0, "")
@@ -211,8 +202,8 @@ def test_a_half_read_stream_that_a_worker_made_after_the_main_thread_has_ended(s
             say(next(kept[1]).event)
     """.strip()
     text = WORKER.format(body=body)
-    with script(serve(sse(encode(FIVE))), text) as (process, errors):
-        code, out, err = script_process.outcome(process, errors)
+    with script(serve(sse(encode(FIVE))), text) as process:
+        code, out, err = process.outcome()
     if STARTS_NO_THREADS:
         assert "No thread can be started" in out
     else:
@@ -245,10 +236,10 @@ def test_a_forked_child_ends_while_a_stream_runs_in_the_parent(serve):
         holder.join()
         say("parent", stream.ended)
     """
-    with script(serve(gated(FIVE[:HALF], FIVE[HALF:], gate)), text) as (process, errors):
+    with script(serve(gated(FIVE[:HALF], FIVE[HALF:], gate)), text) as process:
         lines = [process.stdout.readline() for _ in range(3)]
         gate.set()
-        code, out, err = script_process.outcome(process, errors)
+        code, out, err = process.outcome()
     assert lines == ["child\n", "0\n", "parent False\n"]
     assert (code, out, err) == (0, "", "")
 
@@ -290,10 +281,10 @@ def test_an_iterator_that_is_collected_while_a_listener_is_taken_away(serve):
         say("done")
     """
     gate = threading.Event()
-    with script(serve(gated(FIVE[:2], FIVE[2:], gate)), text) as (process, errors):
+    with script(serve(gated(FIVE[:2], FIVE[2:], gate)), text) as process:
         first = process.stdout.readline()
         gate.set()
-        code, out, err = script_process.outcome(process, errors)
+        code, out, err = process.outcome()
     assert (code, first, out.split(), err) == (0, "attached\n", ["messageDone", "done"], "")
 
 
@@ -366,8 +357,8 @@ def test_ctrl_c_in_a_waiting_method(serve, wait):
         exchange.wait_for_close()
 
     server = serve(endless)
-    with script(server, INTERRUPT.format(wait=wait), cwd=TESTS) as (process, errors):
-        code, out, err = script_process.outcome(process, errors)
+    with script(server, INTERRUPT.format(wait=wait)) as process:
+        code, out, err = process.outcome()
     assert (code, out, err) == (0, "interrupted\naborted True\n", "")
     assert server.client_closed.wait(PATIENCE)
 
@@ -381,10 +372,10 @@ def test_ctrl_c_that_nobody_catches_ends_the_process(serve):
         exchange.wait_for_close()
 
     server = serve(endless)
-    with script(server, 'stream.on("connect", lambda: say("up")).done()') as (process, errors):
+    with script(server, 'stream.on("connect", lambda: say("up")).done()', alone=True) as process:
         assert process.stdout.readline() == "up\n"
         os.kill(process.pid, signal.SIGINT)
-        code, _, err = script_process.outcome(process, errors)
+        code, _, err = process.outcome()
     assert code != 0
     assert "KeyboardInterrupt" in err
     assert server.client_closed.wait(PATIENCE)

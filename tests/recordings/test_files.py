@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from launcher import Program
 from recorded import HEADER, answered, tool_run, write
 
 from emitter_stream import AssistantStream
@@ -176,10 +175,8 @@ def test_two_streams_do_not_share_a_recording(tmp_path):
         "import sys; from emitter_stream import AssistantStream\n"
         "AssistantStream.from_events([]).record(sys.argv[1])"
     )
-    other = subprocess.run(
-        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False
-    )
-    assert "another stream" in other.stderr
+    with Program(program, str(path)) as other:
+        assert "another stream" in other.outcome()[2]
     first.until_done()
     second.record(path).until_done()
 

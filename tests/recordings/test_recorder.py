@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import stat
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
+from launcher import Program
 from left_behind import wait_until
 from parity.compare import NAMES, PATIENCE, VECTORS, Recorder
 from parity.transcripts import DONE, answered, encode, function_call, run, started, step, step_delta
@@ -370,14 +368,10 @@ def events():
     threading.Event().wait()
 AssistantStream.from_events(events()).record({str(path)!r}).done()
 """
-    with subprocess.Popen([sys.executable, "-c", program]) as process:
-        try:
-            done = wait_until(
-                lambda: path.exists() and path.read_bytes().count(b"\n") == len(frames) + 2
-            )
-        finally:
-            process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
-    assert done
+    with Program(program):  # which is killed when it is left
+        assert wait_until(
+            lambda: path.exists() and path.read_bytes().count(b"\n") == len(frames) + 2
+        )
     stream = AssistantStream.replay(path, None)
     heard = listen(stream)
     assert "Final run has not been received" in str(failure_of(stream))

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, final
 from urllib.parse import urlsplit
 
 import official
+from launcher import COMMAND, SERVER, Program
 
 from emitter_stream.server import Text, Turn
 
@@ -196,35 +194,30 @@ class GatedModel:
 
 @final
 class Process:
-    """`emitter-stream serve` as a process of its own; `program` is what Python runs."""
+    """`emitter-stream serve` as a process of its own; `source` is what Python runs."""
 
-    def __init__(self, *args: str, program: tuple[str, ...] = ("-m", "emitter_stream.cli")) -> None:
-        self.popen = subprocess.Popen(
-            [sys.executable, *program, "serve", "--port", "0", *args],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONWARNINGS": "error"},
-        )
+    def __init__(self, *args: str, source: str = COMMAND, alone: bool = False) -> None:
+        given = ("serve", "--port", "0", *args)
+        flags = ("-W", "error")
+        self.popen = Program(source, *given, flags=flags, modules=SERVER, alone=alone)
         line = self.popen.stdout.readline()
         match = re.fullmatch(r"OPENAI_BASE_URL=(http://127\.0\.0\.1:\d+/v1)\n", line)
         if match is None:
-            self.popen.kill()
-            raise AssertionError((line, self.popen.communicate()))
+            with self.popen:
+                self.popen.kill()
+                raise AssertionError((line, self.popen.outcome()))
         self.base_url = match.group(1)
 
     def end(self, signal_number: int) -> tuple[int, str]:
         """Send a signal and return the exit status and what it wrote to stderr."""
         self.popen.send_signal(signal_number)
-        return self.popen.wait(PATIENCE), self.popen.communicate()[1]
+        return self.popen.wait(PATIENCE), self.popen.errors()
 
     def __enter__(self) -> Process:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self.popen.poll() is None:
-            self.popen.kill()
-        self.popen.communicate()
+        self.popen.__exit__()
 
 
 def wait_for_run(raw: Raw, thread: str, run: str) -> dict[str, Any]:

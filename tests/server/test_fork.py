@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-TIMEOUT = 240
+from launcher import SERVER, Program
 
 BEGIN = """
 import asyncio, os
@@ -90,20 +85,7 @@ with LocalServer() as server:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_fork_beside_a_server(name):
     """The child gets answers of its own; its copies end nothing; the parent goes on."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "error",
-            "-W",
-            "ignore::DeprecationWarning",
-            "-c",
-            BEGIN + PROGRAMS[name],
-        ],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    flags = ("-W", "error", "-W", "ignore::DeprecationWarning")
+    with Program(BEGIN + PROGRAMS[name], flags=flags, modules=SERVER) as process:
+        status, _, errors = process.outcome()
+    assert (status, errors) == (0, "")

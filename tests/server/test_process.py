@@ -74,7 +74,8 @@ def test_kill_9_in_mid_run(tmp_path):
 def test_signals_end_it_cleanly(tmp_path, name):
     """Ctrl-C and SIGTERM end the server with status 0, in silence, also with a live stream."""
     db = tmp_path / "ended.db"
-    with Process("--db", str(db), "--tokens-per-second", "5") as process:
+    args = ("--db", str(db), "--tokens-per-second", "5")
+    with Process(*args, alone=name == "SIGINT") as process:
         raw = Raw(process.base_url)
         body = {"assistant_id": raw.assistant()}
         with raw.stream(f"/threads/{raw.thread('Hello')}/runs", body) as stream:

@@ -8,10 +8,8 @@ import contextlib
 import gc
 import os
 import subprocess
-import sys
 import threading
 import weakref
-from pathlib import Path
 
 import pytest
 from aio_streams import (
@@ -27,6 +25,7 @@ from aio_streams import (
     until,
 )
 from five_deltas import Halves
+from launcher import Program
 from left_behind import stream_threads, wait_until
 from parity.transcripts import answered, encode
 from scripted_server import PATIENCE, ScriptedServer, sse
@@ -35,8 +34,6 @@ from emitter_stream import APIConnectionError, APIUserAbortError, OpenAIError
 from emitter_stream.aio import AsyncOpenAI
 from emitter_stream.engine import sources
 from emitter_stream.engine.loop import reader, watch
-
-TESTS = Path(__file__).parents[2]
 
 # --- ends, at every moment
 
@@ -386,22 +383,13 @@ def test_a_fork_leaves_the_parent_its_streams():
     """A child of a listener touches neither socket nor loop, whatever is called there."""
     script = Halves()
     with ScriptedServer(script) as server:
-        process = subprocess.Popen(
-            [sys.executable, "-c", FORK.format(url=server.url)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join((str(TESTS), str(TESTS.parent))),
-                "PYTHONWARNINGS": "error,ignore::DeprecationWarning",  # Python 3.12: there are threads
-            },
-        )
-        lines = []
-        for line in process.stdout:
-            lines.append(line.rstrip())
-            if lines[-1] == "go on":
-                script.go_on.set()
-        errors = process.communicate(timeout=PATIENCE)[1]
-    assert errors == ""
+        # Python 3.12 warns of a fork where there are threads.
+        flags = ("-W", "error", "-W", "ignore::DeprecationWarning")
+        with Program(FORK.format(url=server.url), flags=flags) as process:
+            lines = []
+            for line in process.stdout:
+                lines.append(line.rstrip())
+                if lines[-1] == "go on":
+                    script.go_on.set()
+            assert process.errors() == ""
     assert lines == ["child True False", "status 0", "go on", "run_1"]

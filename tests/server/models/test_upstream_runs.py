@@ -117,7 +117,7 @@ def test_the_key_is_not_in_the_list_of_processes(canned, monkeypatch):
     monkeypatch.setenv("EMITTER_STREAM_UPSTREAM_KEY", KEY)
     model = Upstream(canned.url)
     assert KEY not in repr(model) + model.words + str(vars(LocalServer(model=model)))
-    with Process("--upstream", canned.url) as process:
+    with Process("--upstream", canned.url, alone=True) as process:
         assert Raw(process.base_url).thread("Hi")
         assert KEY.encode() not in Path(f"/proc/{process.popen.pid}/cmdline").read_bytes()
         said = [process.popen.stdout.readline() for _ in range(4)]

@@ -9,7 +9,7 @@ import textwrap
 import threading
 
 import pytest
-import script_process
+from launcher import Program
 from parity.compare import PATIENCE, Recorder
 from parity.transcripts import encode, run
 from rounds import ANSWERED, Broken, asking, echo, outputs
@@ -169,10 +169,10 @@ HEADER = textwrap.dedent("""
 def run_script(server, text: str, *, meanwhile=None) -> tuple[int, str, str]:
     """Run a script against a server in a process of its own; give exit code, output and errors."""
     whole = HEADER + textwrap.dedent(text)
-    with script_process.started(whole, server.url, "-W", "error") as (process, errors):
+    with Program(whole, server.url, flags=("-X", "dev", "-W", "error")) as process:
         if meanwhile is not None:
             meanwhile(process)
-        return script_process.outcome(process, errors)
+        return process.outcome()
 
 
 @pytest.mark.skipif(
