@@ -83,6 +83,32 @@ def test_response_events_that_are_kept_hold_no_copies_of_the_text():
     ]
 
 
+def test_a_shell_command_is_one_text_that_grows():
+    """Each delta of it is appended to the one before's; the snapshot shows it as it is."""
+    action = {"commands": ["ls", ""]}
+    item = {"id": "s", "type": "shell_call", "call_id": "c", "action": action}
+    delta = {"type": "response.shell_call_command.delta", "output_index": 0, "command_index": 1}
+    events = [
+        {"type": "response.created", "response": {"id": "r", "output": []}},
+        {"type": "response.output_item.added", "output_index": 0, "item": item},
+        *[{**delta, "delta": piece} for piece in "abc"],
+        {**delta, "type": "response.shell_call_command.done", "command": "abcd"},
+    ]
+    seen, texts = [], set()
+    stream = ResponseStream.from_events(events)
+
+    def look(event):
+        commands = stream.current_response_snapshot.output[0].action.commands
+        seen.append((commands, list(commands)))
+        texts.add(id(commands._data[1]))
+
+    stream.on("response.shell_call_command.delta", look).done()
+    assert [now for _, now in seen] == [["ls", text] for text in ("a", "ab", "abc")]
+    assert [kept for kept, _ in seen] == [now for _, now in seen]  # what was read stays as it was
+    assert len(texts) == 1
+    assert stream.final_response().output[0].action.commands == ["ls", "abcd"]
+
+
 def test_half_a_character_stays_one_in_the_event_that_it_came_with():
     """What the next delta makes of it shows from there on."""
     pieces = ("a", "\ud83d", "\ude00", "b")

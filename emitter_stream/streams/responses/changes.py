@@ -169,12 +169,13 @@ def _shell_command(event: dict[str, Any], item: dict[str, Any], _: Any) -> None:
     value = event.get("command_index")
     adds = event["type"].endswith(".added")
     index = _at(commands, value, "command", may_append=adds)
-    command = event.get("command")
     if event["type"].endswith(".delta"):
         holder = {"command": commands[index]}
         append(holder, "command", event, "delta")
-        command = holder["command"].read()
-    item["action"]["commands"] = replaced(commands, index, plain_copy(command))
+        command = holder["command"]
+    else:
+        command = plain_copy(event.get("command"))
+    item["action"]["commands"] = replaced(commands, index, command)
 
 
 def _shell_output(event: dict[str, Any], item: dict[str, Any], snapshot: dict[str, Any]) -> None:
