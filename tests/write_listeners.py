@@ -24,14 +24,15 @@ BASE = {
     "error": ("OpenAIError",),
     "abort": ("APIUserAbortError",),
 }
-ON = """Call ``listener`` at each ``event``; return the stream. Node: ``on``.
+ON = """Call ``listener`` at each ``event``, by ``once`` at the next only; return the stream.
+
+            Node: ``on``, ``once``.
 
             Listeners of one event are called in the order they were attached, each with as many of
             the event's arguments as it takes. Without ``listener``, return a decorator that
             returns the function. Raises ``ValueError`` for a name that is never emitted,
             ``TypeError`` for a listener that needs more than the event passes{more}.
             """
-ONCE = "Call ``listener`` at the next ``event`` only; else like ``on``. Node: ``once``."
 EMITTED = """Wait for the next ``event``; return its argument, or a tuple of several. Node: ``emitted``.
 
             Raises the stream's error if that comes instead (``"error"`` returns it), an
@@ -200,8 +201,8 @@ if TYPE_CHECKING:
         *type_variables(side, groups),
         f"\n    class {name}({side.base}):\n",
     ]
-    for method, text in (("on", ON.format(more=side.more)), ("once", ONCE)):
-        parts += overloads_of_on(method, text, side, groups)
+    parts += overloads_of_on(side, groups)
+    parts.append("        once = on\n")  # to type checkers they are the same
     parts += overloads_of_waits(side, groups)
     parts.append(
         f"""\
@@ -231,8 +232,8 @@ def type_variables(side: Side, groups: Groups) -> list[str]:
     ]
 
 
-def overloads_of_on(method: str, text: str, side: Side, groups: Groups) -> list[str]:
-    """Write `on` or `once`."""
+def overloads_of_on(side: Side, groups: Groups) -> list[str]:
+    """Write `on`."""
     parts = []
     every = [name for names in groups.values() for name in names]
     result = "object" if side.prefix else "Result"
@@ -242,26 +243,26 @@ def overloads_of_on(method: str, text: str, side: Side, groups: Groups) -> list[
         if len(classes) == 1:
             parts.append(
                 f"        @overload\n"
-                f"        def {method}(self, event: {literal(names)}, "
+                f"        def on(self, event: {literal(names)}, "
                 f"listener: Defaulted[{classes[0]}, {result}]) -> Self: ...\n"
             )
         for count in range(len(classes), 0 if names is not every else -1, -1):
             taken = ", ".join(classes[:count])
             parts.append(
                 f"        @overload\n"
-                f"        def {method}(self, event: {literal(names)}, "
+                f"        def on(self, event: {literal(names)}, "
                 f"listener: Callable[[{taken}], {result}]) -> Self: ...\n"
             )
     for number, names in enumerate(groups.values()):
         function = f"_{side.prefix}F{number}"
         parts.append(
             f"        @overload\n"
-            f"        def {method}(self, event: {literal(names)}, "
+            f"        def on(self, event: {literal(names)}, "
             f"listener: None = None) -> Callable[[{function}], {function}]: ...\n"
         )
     parts.append(
-        f"        def {method}(self, event: Any, listener: Any = None) -> Any:\n"
-        f'            """{text}"""\n'
+        f"        def on(self, event: Any, listener: Any = None) -> Any:\n"
+        f'            """{ON.format(more=side.more)}"""\n'
     )
     return parts
 
