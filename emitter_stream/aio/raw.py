@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._names import PythonNames
@@ -97,12 +96,7 @@ class AsyncResponseManager:
         self._response = AsyncStreamedResponse(await in_thread(self._send))
         return self._response
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         if self._response is not None:
             await self._response.close()
 

@@ -12,7 +12,6 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._fork import LeftBehind
@@ -277,12 +276,7 @@ class EventStream(PythonNames):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Wait for the end and raise the stream's error; abort if an exception left the block.
 
         In a child of the process that made the stream it does nothing.

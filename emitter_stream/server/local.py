@@ -10,7 +10,6 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, final
 
 import uvicorn
@@ -238,12 +237,7 @@ class LocalServer:
     def __enter__(self) -> LocalServer:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Stop; at a normal exit, when the streams of this process that read from here are over.
 
         Those that somebody hears run to their end, the others are read to theirs, inline ones are

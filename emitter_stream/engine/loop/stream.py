@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Generator
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..._names import PythonNames
@@ -213,12 +212,7 @@ class AsyncEventStream(PythonNames):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Wait for the end and raise the stream's error; abort if an exception left the block.
 
         In a child of the process that made the stream it does nothing.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from types import TracebackType
 from typing import Generic, TypeVar
 
 from ..._names import PythonNames
@@ -220,19 +219,14 @@ class AsyncAssistantStreamManager(Generic[H]):
             raise
         return self._handler
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         stream = self._stream
         if stream is None:
             return
         if kind is None and (self._handler._iterated or stream.was_told):
             await stream.leave()
         else:
-            await stream.__aexit__(kind, error, traceback)
+            await stream.__aexit__(kind, *rest)
 
 
 async def _texts_of(handler: AsyncAssistantEventHandler) -> AsyncIterator[str]:

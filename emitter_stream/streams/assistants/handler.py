@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Generic, TypeVar
 
 from ..._names import PythonNames
@@ -240,19 +239,14 @@ class AssistantStreamManager(Generic[H]):
             raise
         return self._handler
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         stream = self._stream
         if stream is None:
             return
         if kind is not None or self._handler._iterated or stream.was_told:
             stream.leave()
         else:
-            stream.__exit__(kind, error, traceback)
+            stream.__exit__(kind, *rest)
 
 
 class _Texts:

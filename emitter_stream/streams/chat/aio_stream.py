@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ...engine.loop.iterator import AsyncEventIterator
@@ -139,18 +138,13 @@ class AsyncChatCompletionStream(AsyncChatListeners, AsyncConversationStream, Asy
         side.__dict__ = self.__dict__  # the same stream
         return side
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Wait for the end and raise the stream's error; abort if an exception left the block.
 
         If the typed events were iterated, what is left of them is closed instead, without error.
         """
         if kind is not None or not self._iterated:
-            await super().__aexit__(kind, error, traceback)
+            await super().__aexit__(kind, *rest)
             return
         self.abort()
         with contextlib.suppress(OpenAIError):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...abort import AbortSignal
@@ -201,18 +200,13 @@ class ChatCompletionStream(ChatListeners, ConversationStream, ApiStream):
         side.__dict__ = self.__dict__  # the same stream
         return side
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Wait for the end and raise the stream's error; abort if an exception left the block.
 
         If the typed events were iterated, what is left of them is closed instead, without error.
         """
         if kind is None and not self._iterated:
-            super().__exit__(kind, error, traceback)
+            super().__exit__(kind, *rest)
             return
         if self._delivery.elsewhere:
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ...abort import AbortSignal
@@ -70,16 +69,11 @@ class AsyncResponseStream(AsyncResponseListeners, AsyncApiStream):
         self._in_block = True
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Wait for the end and raise the stream's error; close what is left if it was iterated."""
         self._in_block = False
         if self._own is None:
-            await super().__aexit__(kind, error, traceback)
+            await super().__aexit__(kind, *rest)
         else:
             await self.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ...abort import AbortSignal
@@ -76,16 +75,11 @@ class ResponseStream(ResponseListeners, ApiStream):
         self._in_block = True
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Wait for the end and raise the stream's error; close what is left if it was iterated."""
         self._in_block = False
         if self._own is None:
-            super().__exit__(kind, error, traceback)
+            super().__exit__(kind, *rest)
         else:
             self.close()
 
