@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar, overload
+from typing import TypeVar
 
 from ..abort import AbortSignal
 from ..engine.sources import HTTPSource, Source
@@ -18,34 +18,6 @@ __all__ = ["open_source", "open_stream", "waits_itself"]
 _H = TypeVar("_H", bound=AssistantEventHandler)
 
 
-@overload
-def open_stream(
-    api: Api,
-    path: str,
-    *,
-    query: Mapping[str, object] | None = ...,
-    body: Mapping[str, object],
-    extras: Extras,
-    event_handler: None = ...,
-    signal: AbortSignal | None = ...,
-    inline: bool = ...,
-    resume: bool = ...,
-    ids: tuple[str, str] | None = ...,
-) -> AssistantStream: ...
-@overload
-def open_stream(
-    api: Api,
-    path: str,
-    *,
-    query: Mapping[str, object] | None = ...,
-    body: Mapping[str, object],
-    extras: Extras,
-    event_handler: _H | None,
-    signal: AbortSignal | None = ...,
-    inline: bool = ...,
-    resume: bool = ...,
-    ids: tuple[str, str] | None = ...,
-) -> AssistantStream | AssistantStreamManager[_H]: ...
 def open_stream(
     api: Api,
     path: str,
@@ -53,10 +25,10 @@ def open_stream(
     query: Mapping[str, object] | None = None,
     body: Mapping[str, object],
     extras: Extras,
-    event_handler: _H | None = None,
-    signal: AbortSignal | None = None,
-    inline: bool = False,
-    resume: bool = False,
+    event_handler: _H | None,
+    signal: AbortSignal | None,
+    inline: bool,
+    resume: bool,
     ids: tuple[str, str] | None = None,
 ) -> AssistantStream | AssistantStreamManager[_H]:
     """Post ``body`` with ``"stream": true``, at once or, for an event handler, by its ``with``.

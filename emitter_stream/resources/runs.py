@@ -88,12 +88,12 @@ class Runs(Resource):
         ``AssistantStream`` comes back, to iterate over its events; ``stream()`` is the same, and says
         what ``inline`` is.
         """
+        if stream:
+            return self.stream(thread_id, inline=inline, **params)
         path = url_path("/threads/{}/runs", thread_id)
         query, body, extras = _run_request(params)
         body["stream"] = stream
-        if not stream:
-            return self._api.fetch(Run, "POST", path, query=query, body=body, extras=extras)
-        return open_stream(self._api, path, query=query, body=body, extras=extras, inline=inline)
+        return self._api.fetch(Run, "POST", path, query=query, body=body, extras=extras)
 
     @overload
     def stream(
@@ -386,12 +386,12 @@ class Runs(Resource):
         ``tool_outputs`` are dicts with ``tool_call_id`` and ``output``, one for each call (Node:
         ``runs.submitToolOutputs``). ``stream`` as for ``create``.
         """
+        if stream:
+            return self.submit_tool_outputs_stream(run_id, inline=inline, **params)
         body, extras = parted(params)
         path = _submit_path(body.pop("thread_id"), run_id)
         body["stream"] = stream
-        if not stream:
-            return self._api.fetch(Run, "POST", path, body=body, extras=extras)
-        return open_stream(self._api, path, body=body, extras=extras, inline=inline)
+        return self._api.fetch(Run, "POST", path, body=body, extras=extras)
 
     @overload
     def submit_tool_outputs_stream(

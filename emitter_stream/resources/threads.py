@@ -92,11 +92,11 @@ class Threads(Resource):
         ``thread`` is a dict with what ``create`` takes; the rest is as for ``runs.create``. The
         thread's id is the run's ``thread_id``.
         """
+        if stream:
+            return self.create_and_run_stream(inline=inline, **params)
         body, extras = parted(params)
         body["stream"] = stream
-        if not stream:
-            return self._api.fetch(Run, "POST", "/threads/runs", body=body, extras=extras)
-        return open_stream(self._api, "/threads/runs", body=body, extras=extras, inline=inline)
+        return self._api.fetch(Run, "POST", "/threads/runs", body=body, extras=extras)
 
     @overload
     def create_and_run_stream(
