@@ -54,28 +54,16 @@ class AsyncCompletions(_AsyncResource):
         async def create(
             self,
             *,
-            messages: Iterable[Any],
-            model: str,
             stream: Literal[False] | NotGiven | None = ...,
             **params: Unpack[ChatCreateParams],
         ) -> ChatCompletion: ...
         @overload
         async def create(
-            self,
-            *,
-            messages: Iterable[Any],
-            model: str,
-            stream: Literal[True],
-            **params: Unpack[ChatCreateParams],
+            self, *, stream: Literal[True], **params: Unpack[ChatCreateParams]
         ) -> AsyncStream[ChatCompletionChunk]: ...
         @overload
         async def create(
-            self,
-            *,
-            messages: Iterable[Any],
-            model: str,
-            stream: bool,
-            **params: Unpack[ChatCreateParams],
+            self, *, stream: bool, **params: Unpack[ChatCreateParams]
         ) -> ChatCompletion | AsyncStream[ChatCompletionChunk]: ...
         async def create(self, **params: Any) -> Any: ...
 
@@ -90,21 +78,11 @@ class AsyncCompletions(_AsyncResource):
 
         @overload
         def run_tools(
-            self,
-            *,
-            messages: Iterable[Any],
-            model: str,
-            stream: Literal[False] | NotGiven | None = ...,
-            **params: Unpack[ChatRunParams],
+            self, *, stream: Literal[False] | NotGiven | None = ..., **params: Unpack[ChatRunParams]
         ) -> AsyncChatCompletionRunner: ...
         @overload
         def run_tools(
-            self,
-            *,
-            messages: Iterable[Any],
-            model: str,
-            stream: Literal[True],
-            **params: Unpack[ChatRunParams],
+            self, *, stream: Literal[True], **params: Unpack[ChatRunParams]
         ) -> AsyncChatCompletionStreamingRunner: ...
         def run_tools(self, **params: Any) -> Any: ...
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..resources.responses import InputItems, Responses
@@ -15,8 +14,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .._not_given import NotGiven
-    from ..resources._params import CallParams
-    from ..resources._response_params import ResponseParams, ResponseStreamParams
+    from ..resources._response_params import (
+        ResponseParams,
+        ResponseRetrieveParams,
+        ResponseStreamParams,
+    )
 
 __all__ = ["AsyncInputItems", "AsyncResponses"]
 
@@ -62,10 +64,7 @@ class AsyncResponses(_AsyncResource):
             response_id: str,
             *,
             stream: Literal[False] | NotGiven = ...,
-            include: Iterable[str] | NotGiven = ...,
-            starting_after: int | NotGiven = ...,
-            include_obfuscation: bool | NotGiven = ...,
-            **options: Unpack[CallParams],
+            **params: Unpack[ResponseRetrieveParams],
         ) -> Response: ...
         @overload
         async def retrieve(
@@ -73,10 +72,7 @@ class AsyncResponses(_AsyncResource):
             response_id: str,
             *,
             stream: Literal[True],
-            include: Iterable[str] | NotGiven = ...,
-            starting_after: int | NotGiven = ...,
-            include_obfuscation: bool | NotGiven = ...,
-            **options: Unpack[CallParams],
+            **params: Unpack[ResponseRetrieveParams],
         ) -> AsyncStream[ResponseStreamEvent]: ...
         async def retrieve(self, response_id: str, **params: Any) -> Any: ...
     else:

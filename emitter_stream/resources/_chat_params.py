@@ -6,7 +6,7 @@ Type checkers and editors know them. The server may know more: whatever is given
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from .._not_given import NotGiven
 from ..types import Model
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..streams.chat.runner import OnToolError
 
 __all__ = [
+    "ChatCreateBodyParams",
     "ChatCreateParams",
     "ChatListParams",
     "ChatMessageListParams",
@@ -64,11 +65,20 @@ class _AnyChatParams(CallParams, total=False):
     web_search_options: _Object | NotGiven
 
 
-class ChatCreateParams(_AnyChatParams, total=False):
-    """What ``chat.completions.create`` takes, but for ``messages``, ``model`` and ``stream``."""
+class _ConversationRequired(TypedDict):
+    messages: Iterable[Any]
+    model: str
+
+
+class ChatCreateBodyParams(_AnyChatParams, total=False):
+    """What ``chat.completions.create`` sends, but for ``messages``, ``model`` and ``stream``."""
 
     response_format: _Object | NotGiven
     tools: Iterable[Any] | NotGiven
+
+
+class ChatCreateParams(_ConversationRequired, ChatCreateBodyParams, total=False):
+    """What ``chat.completions.create`` takes, but for ``stream``."""
 
 
 class ChatParams(_AnyChatParams, total=False):
@@ -90,7 +100,7 @@ class ChatRunBodyParams(_AnyChatParams, total=False):
     response_format: Any
 
 
-class ChatRunParams(ChatRunBodyParams, total=False):
+class ChatRunParams(_ConversationRequired, ChatRunBodyParams, total=False):
     """What ``chat.completions.run_tools`` takes, but for ``stream``."""
 
     tools: Any

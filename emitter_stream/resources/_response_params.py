@@ -9,7 +9,12 @@ from .._not_given import NotGiven
 from ..types import Model
 from ._params import CallParams
 
-__all__ = ["ResponseParams", "ResponseParseParams", "ResponseStreamParams"]
+__all__ = [
+    "ResponseParams",
+    "ResponseParseParams",
+    "ResponseRetrieveParams",
+    "ResponseStreamParams",
+]
 
 _Object = Mapping[str, Any] | Model
 
@@ -56,6 +61,14 @@ class ResponseParseParams(ResponseParams, total=False):
     """What ``responses.parse`` takes."""
 
     text_format: Any
+
+
+class ResponseRetrieveParams(CallParams, total=False):
+    """What ``responses.retrieve`` takes, but for the response and ``stream``."""
+
+    include: Iterable[str] | NotGiven
+    include_obfuscation: bool | NotGiven
+    starting_after: int | NotGiven
 
 
 class ResponseStreamParams(ResponseParseParams, total=False):

@@ -35,6 +35,7 @@ from ..types.chat import (
 )
 from ._api import Resource, parted
 from ._chat_params import (
+    ChatCreateBodyParams,
     ChatCreateParams,
     ChatListParams,
     ChatMessageListParams,
@@ -81,30 +82,15 @@ class Completions(Resource):
 
     @overload
     def create(
-        self,
-        *,
-        messages: Iterable[Any],
-        model: str,
-        stream: Literal[False] | NotGiven | None = ...,
-        **params: Unpack[ChatCreateParams],
+        self, *, stream: Literal[False] | NotGiven | None = ..., **params: Unpack[ChatCreateParams]
     ) -> ChatCompletion: ...
     @overload
     def create(
-        self,
-        *,
-        messages: Iterable[Any],
-        model: str,
-        stream: Literal[True],
-        **params: Unpack[ChatCreateParams],
+        self, *, stream: Literal[True], **params: Unpack[ChatCreateParams]
     ) -> Stream[ChatCompletionChunk]: ...
     @overload
     def create(
-        self,
-        *,
-        messages: Iterable[Any],
-        model: str,
-        stream: bool,
-        **params: Unpack[ChatCreateParams],
+        self, *, stream: bool, **params: Unpack[ChatCreateParams]
     ) -> ChatCompletion | Stream[ChatCompletionChunk]: ...
     @sends_unknown
     def create(
@@ -113,7 +99,7 @@ class Completions(Resource):
         messages: Iterable[Any],
         model: str,
         stream: bool | NotGiven | None = NOT_GIVEN,
-        **params: Unpack[ChatCreateParams],
+        **params: Unpack[ChatCreateBodyParams],
     ) -> ChatCompletion | Stream[ChatCompletionChunk]:
         """Ask for an answer; with ``stream=True`` for its chunks, as the server sends them.
 
@@ -181,30 +167,15 @@ class Completions(Resource):
 
     @overload
     def run_tools(
-        self,
-        *,
-        messages: Iterable[Any],
-        model: str,
-        stream: Literal[False] | NotGiven | None = ...,
-        **params: Unpack[ChatRunParams],
+        self, *, stream: Literal[False] | NotGiven | None = ..., **params: Unpack[ChatRunParams]
     ) -> ChatCompletionRunner: ...
     @overload
     def run_tools(
-        self,
-        *,
-        messages: Iterable[Any],
-        model: str,
-        stream: Literal[True],
-        **params: Unpack[ChatRunParams],
+        self, *, stream: Literal[True], **params: Unpack[ChatRunParams]
     ) -> ChatCompletionStreamingRunner: ...
     @overload
     def run_tools(
-        self,
-        *,
-        messages: Iterable[Any],
-        model: str,
-        stream: bool,
-        **params: Unpack[ChatRunParams],
+        self, *, stream: bool, **params: Unpack[ChatRunParams]
     ) -> ChatCompletionRunner | ChatCompletionStreamingRunner: ...
     @sends_unknown
     def run_tools(

@@ -19,7 +19,12 @@ from ._api import Extras, Resource, parted
 from ._page import CursorPage
 from ._params import CallParams, sends_unknown
 from ._path import url_path
-from ._response_params import ResponseParams, ResponseParseParams, ResponseStreamParams
+from ._response_params import (
+    ResponseParams,
+    ResponseParseParams,
+    ResponseRetrieveParams,
+    ResponseStreamParams,
+)
 from ._resume import resuming_response
 
 if TYPE_CHECKING:
@@ -128,21 +133,11 @@ class Responses(Resource):
         response_id: str,
         *,
         stream: Literal[False] | NotGiven = ...,
-        include: Iterable[str] | NotGiven = ...,
-        starting_after: int | NotGiven = ...,
-        include_obfuscation: bool | NotGiven = ...,
-        **options: Unpack[CallParams],
+        **params: Unpack[ResponseRetrieveParams],
     ) -> Response: ...
     @overload
     def retrieve(
-        self,
-        response_id: str,
-        *,
-        stream: Literal[True],
-        include: Iterable[str] | NotGiven = ...,
-        starting_after: int | NotGiven = ...,
-        include_obfuscation: bool | NotGiven = ...,
-        **options: Unpack[CallParams],
+        self, response_id: str, *, stream: Literal[True], **params: Unpack[ResponseRetrieveParams]
     ) -> Stream[ResponseStreamEvent]: ...
     def retrieve(
         self, response_id: str, *, stream: bool | NotGiven = NOT_GIVEN, **params: Any
