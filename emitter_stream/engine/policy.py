@@ -138,6 +138,10 @@ class Policy:
         """Attach a listener, and wake whom that concerns."""
         raise NotImplementedError
 
+    def go(self) -> None:
+        """Begin to deliver, if need be to nobody."""
+        raise NotImplementedError
+
     # What may be asked at any moment
 
     @property

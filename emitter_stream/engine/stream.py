@@ -12,7 +12,7 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._fork import LeftBehind
 from .._names import PythonNames
@@ -28,18 +28,23 @@ from .emitter import Emitter
 from .inline import InlineDriver, never
 from .iterator import Buffer, EventIterator, InlineBuffer
 from .mover import Aborts, Mover
+from .policy import Policy
 from .program_end import StreamThread, Threadlike
 from .sources import Source, origin_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["EventIterator", "EventStream"]
+__all__ = ["OWN_ERRORS", "AnyStream", "EventIterator", "EventStream", "as_passed", "events_of"]
 
 _T = TypeVar("_T")
+_D = TypeVar("_D", bound=Policy)
 
 BASE_EVENTS: Mapping[str, int] = {"connect": 0, "error": 1, "abort": 1, "end": 0}
 """What every stream emits, with the number of arguments."""
+
+OWN_ERRORS = {"error": OpenAIError, "abort": APIUserAbortError}
+"""What an iterator over these events does not raise at the end, since it yields it."""
 
 _numbers = itertools.count(1)
 
@@ -51,7 +56,44 @@ def events_of(core: type[Core]) -> Mapping[str, int]:
     return {**BASE_EVENTS, **kind.events}
 
 
-class EventStream(PythonNames):
+class AnyStream(PythonNames, Generic[_D]):
+    """What streams of threads and of asyncio say of themselves."""
+
+    _delivery: _D
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream is over. Node: ``ended``."""
+        return self._delivery.ended
+
+    @property
+    def errored(self) -> bool:
+        """Whether an error or an abort ended the stream. Node: ``errored``."""
+        return self._delivery.error is not None
+
+    @property
+    def aborted(self) -> bool:
+        """Whether an abort ended the stream. Node: ``aborted``."""
+        return isinstance(self._delivery.error, APIUserAbortError)
+
+    @property
+    def was_told(self) -> bool:
+        """Whether a wait or an iteration has raised what ended the stream."""
+        return self._delivery.told
+
+    def __repr__(self) -> str:
+        state = "aborted" if self.aborted else "errored" if self.errored else "ended"
+        return f"<{type(self).__name__} {state if self.ended else 'running'}>"
+
+    def __del__(self) -> None:
+        # Nobody can attach a listener any more, so there is no reason to wait for one. (Inline, what
+        # becomes of it is up to the driver, which iterators may still have.)
+        delivery = getattr(self, "_delivery", None)
+        if delivery is not None:
+            delivery.go()
+
+
+class EventStream(AnyStream[Delivery]):
     """A live stream with chainable listeners, as the Node SDK's ``EventStream``.
 
     Subclasses name their events and their core. The background thread starts with the object; it
@@ -156,28 +198,6 @@ class EventStream(PythonNames):
         self._delivery.attach(self._emitter.register(event, listener, once=once), stacklevel=4)
         return self
 
-    # State
-
-    @property
-    def ended(self) -> bool:
-        """Whether the stream is over. Node: ``ended``."""
-        return self._delivery.ended
-
-    @property
-    def errored(self) -> bool:
-        """Whether an error or an abort ended the stream. Node: ``errored``."""
-        return self._delivery.error is not None
-
-    @property
-    def aborted(self) -> bool:
-        """Whether an abort ended the stream. Node: ``aborted``."""
-        return isinstance(self._delivery.error, APIUserAbortError)
-
-    @property
-    def was_told(self) -> bool:
-        """Whether a wait or an iteration has raised what ended the stream."""
-        return self._delivery.told
-
     # Going, waiting, ending
 
     def start(self) -> Self:
@@ -251,8 +271,7 @@ class EventStream(PythonNames):
         end of the stream it raises the stream's error, except that ``"error"`` and ``"abort"``
         yield theirs. Leaving it early only detaches it. Node: ``events``.
         """
-        own = {"error": OpenAIError, "abort": APIUserAbortError}.get(event)
-        return self._iterator(EventIterator, event, _same, quiet=own)
+        return self._iterator(EventIterator, event, as_passed, quiet=OWN_ERRORS.get(event))
 
     def _iterator(
         self,
@@ -295,17 +314,6 @@ class EventStream(PythonNames):
             self._waits.leave()
         else:
             self.abort()
-
-    def __del__(self) -> None:
-        # Nobody can attach a listener any more, so there is no reason to wait for one. (Inline, what
-        # becomes of it is up to the driver, which iterators may still have.)
-        delivery = getattr(self, "_delivery", None)
-        if delivery is not None:
-            delivery.go()
-
-    def __repr__(self) -> str:
-        state = "aborted" if self.aborted else "errored" if self.errored else "ended"
-        return f"<{type(self).__name__} {state if self.ended else 'running'}>"
 
     def _wait(self, is_so: Callable[[], bool], timeout: float | None) -> None:
         with self._left_at_ctrl_c():
@@ -371,8 +379,9 @@ class _Reader:
         self._aborts.remove()
 
 
-def _same(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(map(untouched, args))  # as they came, whatever a listener wrote to them
+def as_passed(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments of an event as they came, whatever a listener wrote to them."""
+    return tuple(map(untouched, args))
 
 
 def _seconds(timeout: float | None) -> float | None:

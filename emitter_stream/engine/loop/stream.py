@@ -10,14 +10,12 @@ import contextlib
 from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..._names import PythonNames
 from ..._not_given import NOT_GIVEN, NotGiven
 from ...abort import AbortController, AbortSignal
 from ...exceptions import APIUserAbortError, OpenAIError
-from ...types._model import untouched
 from ..core import Core
 from ..emitter import Emitter
-from ..stream import events_of
+from ..stream import OWN_ERRORS, AnyStream, as_passed, events_of
 from .delivery import LoopDelivery
 from .iterator import AsyncEventIterator
 from .reader import Reader
@@ -30,7 +28,7 @@ __all__ = ["AsyncEventStream"]
 _T = TypeVar("_T")
 
 
-class AsyncEventStream(PythonNames):
+class AsyncEventStream(AnyStream[LoopDelivery]):
     """A live stream on an event loop: ``EventStream``, for asyncio.
 
     Listeners run on the loop in any case. With ``inline=True``, further, no event is delivered unless
@@ -103,23 +101,6 @@ class AsyncEventStream(PythonNames):
             return decorate
         self._delivery.attach(self._emitter.register(event, listener, once=once))
         return self
-
-    # State
-
-    @property
-    def ended(self) -> bool:
-        """Whether the stream is over. Node: ``ended``."""
-        return self._delivery.ended
-
-    @property
-    def errored(self) -> bool:
-        """Whether an error or an abort ended the stream. Node: ``errored``."""
-        return self._delivery.error is not None
-
-    @property
-    def aborted(self) -> bool:
-        """Whether an abort ended the stream. Node: ``aborted``."""
-        return isinstance(self._delivery.error, APIUserAbortError)
 
     # Going, waiting, ending
 
@@ -202,8 +183,8 @@ class AsyncEventStream(PythonNames):
         end of the stream it raises the stream's error, except that ``"error"`` and ``"abort"``
         yield theirs. Leaving it early only detaches it. Node: ``events``.
         """
-        own = {"error": OpenAIError, "abort": APIUserAbortError}.get(event)
-        return AsyncEventIterator(self._delivery, event, _same, self.abort, quiet=own)
+        quiet = OWN_ERRORS.get(event)
+        return AsyncEventIterator(self._delivery, event, as_passed, self.abort, quiet=quiet)
 
     def __await__(self) -> Generator[Any, Any, Self]:
         """Return the stream at once: ``await client...stream(...)``, as the official SDK has it."""
@@ -231,21 +212,6 @@ class AsyncEventStream(PythonNames):
         await self._delivery.wait_until(_never)
         self._delivery.failure()
 
-    @property
-    def was_told(self) -> bool:
-        """Whether a wait or an iteration has raised what ended the stream."""
-        return self._delivery.told
-
-    def __del__(self) -> None:
-        # Nobody can attach a listener any more, so there is no reason to wait for one.
-        delivery = getattr(self, "_delivery", None)
-        if delivery is not None:
-            delivery.go()
-
-    def __repr__(self) -> str:
-        state = "aborted" if self.aborted else "errored" if self.errored else "ended"
-        return f"<{type(self).__name__} {state if self.ended else 'running'}>"
-
 
 async def _itself(thing: _T) -> _T:
     """Return ``thing`` without yielding to the loop, so that a chain after it misses nothing."""
@@ -254,7 +220,3 @@ async def _itself(thing: _T) -> _T:
 
 def _never() -> bool:
     return False
-
-
-def _same(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(map(untouched, args))  # as they came, whatever a listener wrote to them
