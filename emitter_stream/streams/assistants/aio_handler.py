@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Generic, TypeVar
 
-from ..._names import PythonNames
 from ...engine.loop.iterator import AsyncEventIterator
 from ...exceptions import APITimeoutError, OpenAIError
 from ...types import (
@@ -22,14 +21,14 @@ from ...types import (
     ToolCallDelta,
 )
 from .aio_stream import AsyncAssistantStream
-from .handler import LISTENERS, pieces_of
+from .handler import AnyEventHandler, pieces_of
 
 __all__ = ["AsyncAssistantEventHandler", "AsyncAssistantStreamManager"]
 
 H = TypeVar("H", bound="AsyncAssistantEventHandler")
 
 
-class AsyncAssistantEventHandler(PythonNames):
+class AsyncAssistantEventHandler(AnyEventHandler[AsyncAssistantStream]):
     """Listeners as methods, as in the official Python SDK; a subclass overrides what it wants.
 
     One handler serves one stream. Its methods are called on the stream's loop, in the Node SDK's
@@ -38,32 +37,9 @@ class AsyncAssistantEventHandler(PythonNames):
     ``on_exception`` gets the ``OpenAIError`` whose ``__cause__`` it is.
     """
 
-    _stream: AsyncAssistantStream | None = None
+    _opening = "async with"
     _iterator: AsyncEventIterator[AssistantStreamEvent] | None = None
     _texts: AsyncIterator[str] | None = None
-    _iterated = False
-
-    # The state of the stream
-
-    @property
-    def current_event(self) -> AssistantStreamEvent | None:
-        """The event being delivered, or the last one."""
-        return self._streaming().current_event()
-
-    @property
-    def current_run(self) -> Run | None:
-        """The run as the last run event had it."""
-        return self._streaming().current_run()
-
-    @property
-    def current_run_step_snapshot(self) -> RunStep | None:
-        """The open run step, which grows."""
-        return self._streaming().current_run_step_snapshot()
-
-    @property
-    def current_message_snapshot(self) -> Message | None:
-        """The open message, which grows."""
-        return self._streaming().current_message_snapshot()
 
     async def until_done(self) -> None:
         """Wait until the stream has ended; raises its error."""
@@ -164,15 +140,6 @@ class AsyncAssistantEventHandler(PythonNames):
 
     # Inside
 
-    def _listen_to(self, stream: AsyncAssistantStream) -> None:
-        self._check_unused()
-        self._stream = stream
-        for method, event in LISTENERS.items():
-            if self._overrides(method):
-                stream._attach(event, getattr(self, method), once=False)
-        if self._overrides("on_exception") or self._overrides("on_timeout"):
-            stream.on("error", self._failed)
-
     def _overrides(self, method: str) -> bool:
         function = getattr(getattr(self, method), "__func__", None)
         return function is not getattr(AsyncAssistantEventHandler, method)
@@ -181,20 +148,6 @@ class AsyncAssistantEventHandler(PythonNames):
         if isinstance(error, APITimeoutError):
             await self.on_timeout()
         await self.on_exception(error)
-
-    def _check_unused(self) -> None:
-        if self._stream is not None:
-            raise RuntimeError(
-                "this event handler serves a stream already; each stream needs a handler of its own"
-            )
-
-    def _streaming(self) -> AsyncAssistantStream:
-        if self._stream is None:
-            raise RuntimeError(
-                "this event handler has no stream yet; use it inside "
-                "`async with client.beta.threads.runs.stream(..., event_handler=handler):`"
-            )
-        return self._stream
 
 
 class AsyncAssistantStreamManager(Generic[H]):

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ...abort import AbortSignal
 from ...engine.loop.iterator import AsyncEventIterator
-from ...engine.loop.reader import Reader, ThreadReader
-from ...engine.sources import HTTPSource
-from ...http.transport import Exchange
 from ...types import (
     AssistantStreamEvent,
     Message,
@@ -19,16 +13,12 @@ from ..aio_base import AsyncApiStream
 from .aio_listeners import AsyncAssistantListeners
 from .core import AssistantCore
 from .events import EACH, PIECE
-from .stream import API, made_event
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
+from .stream import API, RunSnapshots, made_event
 
 __all__ = ["AsyncAssistantStream"]
 
 
-class AsyncAssistantStream(AsyncAssistantListeners, AsyncApiStream):
+class AsyncAssistantStream(AsyncAssistantListeners, RunSnapshots, AsyncApiStream):
     """A run's stream of events on an event loop: ``AssistantStream``, for asyncio.
 
     Events, arguments and their order are those of ``AssistantStream``. Listeners are plain
@@ -47,44 +37,6 @@ class AsyncAssistantStream(AsyncAssistantListeners, AsyncApiStream):
 
     _api = API
     _core: AssistantCore
-
-    def __init__(
-        self,
-        reader: Reader,
-        core: AssistantCore,
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-    ) -> None:
-        super().__init__(reader, core, signal=signal, inline=inline)
-
-    @classmethod
-    def from_exchange(
-        cls, exchange: Exchange, *, signal: AbortSignal | None = None, inline: bool = False
-    ) -> Self:
-        """Send a streaming request and return its stream."""
-        core = AssistantCore()
-        source = HTTPSource(exchange, core)
-        return cls(ThreadReader(source), core, signal=signal, inline=inline)
-
-    # Snapshots
-
-    def current_event(self) -> AssistantStreamEvent | None:
-        """Return the event being delivered, or the last one. Node: ``currentEvent``."""
-        return self._core.current_event
-
-    def current_run(self) -> Run | None:
-        """Return the run as the last run event had it. Node: ``currentRun``."""
-        run: Run | None = self._core.current_run
-        return run
-
-    def current_message_snapshot(self) -> Message | None:
-        """Return the open message, which grows, or ``None``. Node: ``currentMessageSnapshot``."""
-        return self._core.current_message
-
-    def current_run_step_snapshot(self) -> RunStep | None:
-        """Return the open step, which grows, or ``None``. Node: ``currentRunStepSnapshot``."""
-        return self._core.current_run_step
 
     def __aiter__(self) -> AsyncEventIterator[AssistantStreamEvent]:
         """Iterate over every event; leaving early aborts the request, as in Node."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from ..._names import PythonNames
 from ...engine.stream import EventIterator
@@ -24,9 +24,13 @@ from ...types import (
 )
 from .stream import AssistantStream
 
-__all__ = ["AssistantEventHandler", "AssistantStreamManager"]
+if TYPE_CHECKING:
+    from .aio_stream import AsyncAssistantStream
+
+__all__ = ["AnyEventHandler", "AssistantEventHandler", "AssistantStreamManager"]
 
 H = TypeVar("H", bound="AssistantEventHandler")
+_S = TypeVar("_S", bound="AssistantStream | AsyncAssistantStream")
 
 LISTENERS = {
     "on_event": "event",
@@ -47,22 +51,12 @@ LISTENERS = {
 }
 
 
-class AssistantEventHandler(PythonNames):
-    """Listeners as methods, as in the official Python SDK; a subclass overrides what it wants.
+class AnyEventHandler(PythonNames, Generic[_S]):
+    """What the handlers of both kinds of stream have in common: the stream, and what it knows."""
 
-    One handler serves one stream. Its methods are called, in the Node SDK's order, by whoever waits
-    or iterates (``until_done``, ``get_final_*``, ``for``, ``text_deltas``, the end of the ``with``),
-    on that thread and in its context, as with the official SDK; the stream is ``inline``. A method
-    that raises ends the stream; its exception leaves the wait as it is, and ``on_exception`` gets
-    the ``OpenAIError`` whose ``__cause__`` it is.
-    """
-
-    _stream: AssistantStream | None = None
-    _iterator: EventIterator[AssistantStreamEvent] | None = None
-    _texts: Iterator[str] | None = None
+    _opening: ClassVar[str]  # the statement that begins the stream
+    _stream: _S | None = None
     _iterated = False
-
-    # The state of the stream
 
     @property
     def current_event(self) -> AssistantStreamEvent | None:
@@ -83,6 +77,50 @@ class AssistantEventHandler(PythonNames):
     def current_message_snapshot(self) -> Message | None:
         """The open message, which grows."""
         return self._streaming().current_message_snapshot()
+
+    def _listen_to(self, stream: _S) -> None:
+        self._check_unused()
+        self._stream = stream
+        for method, event in LISTENERS.items():
+            if self._overrides(method):
+                stream._attach(event, getattr(self, method), once=False)
+        if self._overrides("on_exception") or self._overrides("on_timeout"):
+            stream._attach("error", self._failed, once=False)
+
+    def _overrides(self, method: str) -> bool:
+        raise NotImplementedError
+
+    def _failed(self, error: OpenAIError) -> object:
+        raise NotImplementedError
+
+    def _check_unused(self) -> None:
+        if self._stream is not None:
+            raise RuntimeError(
+                "this event handler serves a stream already; each stream needs a handler of its own"
+            )
+
+    def _streaming(self) -> _S:
+        if self._stream is None:
+            raise RuntimeError(
+                f"this event handler has no stream yet; use it inside "
+                f"`{self._opening} client.beta.threads.runs.stream(..., event_handler=handler):`"
+            )
+        return self._stream
+
+
+class AssistantEventHandler(AnyEventHandler[AssistantStream]):
+    """Listeners as methods, as in the official Python SDK; a subclass overrides what it wants.
+
+    One handler serves one stream. Its methods are called, in the Node SDK's order, by whoever waits
+    or iterates (``until_done``, ``get_final_*``, ``for``, ``text_deltas``, the end of the ``with``),
+    on that thread and in its context, as with the official SDK; the stream is ``inline``. A method
+    that raises ends the stream; its exception leaves the wait as it is, and ``on_exception`` gets
+    the ``OpenAIError`` whose ``__cause__`` it is.
+    """
+
+    _opening = "with"
+    _iterator: EventIterator[AssistantStreamEvent] | None = None
+    _texts: Iterator[str] | None = None
 
     def until_done(self) -> None:
         """Wait until the stream has ended; raises its error."""
@@ -183,18 +221,6 @@ class AssistantEventHandler(PythonNames):
 
     # Inside
 
-    def _listen_to(self, stream: AssistantStream) -> None:
-        if self._stream is not None:
-            raise RuntimeError(
-                "this event handler serves a stream already; each stream needs a handler of its own"
-            )
-        self._stream = stream
-        for method, event in LISTENERS.items():
-            if self._overrides(method):
-                stream._attach(event, getattr(self, method), once=False)
-        if self._overrides("on_exception") or self._overrides("on_timeout"):
-            stream.on("error", self._failed)
-
     def _overrides(self, method: str) -> bool:
         function = getattr(getattr(self, method), "__func__", None)
         return function is not getattr(AssistantEventHandler, method)
@@ -203,14 +229,6 @@ class AssistantEventHandler(PythonNames):
         if isinstance(error, APITimeoutError):
             self.on_timeout()
         self.on_exception(error)
-
-    def _streaming(self) -> AssistantStream:
-        if self._stream is None:
-            raise RuntimeError(
-                "this event handler has no stream yet; use it inside "
-                "`with client.beta.threads.runs.stream(..., event_handler=handler):`"
-            )
-        return self._stream
 
 
 class AssistantStreamManager(Generic[H]):
@@ -227,10 +245,7 @@ class AssistantStreamManager(Generic[H]):
         self._stream: AssistantStream | None = None
 
     def __enter__(self) -> H:
-        if self._handler._stream is not None:
-            raise RuntimeError(
-                "this event handler serves a stream already; each stream needs a handler of its own"
-            )
+        self._handler._check_unused()
         self._stream = self._start()
         try:
             self._handler._listen_to(self._stream)

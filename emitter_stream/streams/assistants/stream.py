@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...abort import AbortSignal
-from ...engine.sources import HTTPSource, Source
 from ...engine.stream import EventIterator
-from ...http.transport import Exchange
 from ...recordings import Recording
 from ...types import (
     AssistantStreamEvent,
@@ -25,11 +22,7 @@ from .events import EACH, PIECE
 from .lines import LineMaker
 from .listeners import AssistantListeners
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-
-__all__ = ["API", "AssistantStream", "made_event"]
+__all__ = ["API", "AssistantStream", "RunSnapshots", "made_event"]
 
 
 def _core_of(recording: Recording) -> AssistantCore:
@@ -46,7 +39,30 @@ API = Api(
 )
 
 
-class AssistantStream(AssistantListeners, ApiStream):
+class RunSnapshots:
+    """What the streams of threads and of asyncio know of their run so far."""
+
+    _core: AssistantCore
+
+    def current_event(self) -> AssistantStreamEvent | None:
+        """Return the event being delivered, or the last one. Node: ``currentEvent``."""
+        return self._core.current_event
+
+    def current_run(self) -> Run | None:
+        """Return the run as the last run event had it. Node: ``currentRun``."""
+        run: Run | None = self._core.current_run
+        return run
+
+    def current_message_snapshot(self) -> Message | None:
+        """Return the open message, which grows, or ``None``. Node: ``currentMessageSnapshot``."""
+        return self._core.current_message
+
+    def current_run_step_snapshot(self) -> RunStep | None:
+        """Return the open step, which grows, or ``None``. Node: ``currentRunStepSnapshot``."""
+        return self._core.current_run_step
+
+
+class AssistantStream(AssistantListeners, RunSnapshots, ApiStream):
     """A run's stream of events, with the listeners of the Node SDK's class of the same name.
 
     Events: ``connect event run messageCreated messageDelta messageDone runStepCreated
@@ -60,24 +76,6 @@ class AssistantStream(AssistantListeners, ApiStream):
 
     _api = API
     _core: AssistantCore
-
-    def __init__(
-        self,
-        source: Source,
-        core: AssistantCore,
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-    ) -> None:
-        super().__init__(source, core, signal=signal, inline=inline)
-
-    @classmethod
-    def from_exchange(
-        cls, exchange: Exchange, *, signal: AbortSignal | None = None, inline: bool = False
-    ) -> Self:
-        """Send a streaming request and return its stream."""
-        core = AssistantCore()
-        return cls(HTTPSource(exchange, core), core, signal=signal, inline=inline)
 
     def __iter__(self) -> Iterator[AssistantStreamEvent]:
         """Iterate over every event; leaving early aborts the request, as in Node."""
@@ -98,25 +96,6 @@ class AssistantStream(AssistantListeners, ApiStream):
     def text_deltas(self) -> Iterator[str]:
         """The pieces of text as they arrive, from now on. Leaving early only detaches."""
         return self._iterator(EventIterator, PIECE, None)
-
-    # Snapshots
-
-    def current_event(self) -> AssistantStreamEvent | None:
-        """Return the event being delivered, or the last one. Node: ``currentEvent``."""
-        return self._core.current_event
-
-    def current_run(self) -> Run | None:
-        """Return the run as the last run event had it. Node: ``currentRun``."""
-        run: Run | None = self._core.current_run
-        return run
-
-    def current_message_snapshot(self) -> Message | None:
-        """Return the open message, which grows, or ``None``. Node: ``currentMessageSnapshot``."""
-        return self._core.current_message
-
-    def current_run_step_snapshot(self) -> RunStep | None:
-        """Return the open step, which grows, or ``None``. Node: ``currentRunStepSnapshot``."""
-        return self._core.current_run_step
 
     # Finals
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...engine.loop.iterator import AsyncEventIterator
@@ -14,7 +13,6 @@ from ...types.chat import (
     CompletionUsage,
     ParsedChatCompletion,
     ParsedChatCompletionMessage,
-    ParsedChatCompletionSnapshot,
     ParsedFunction,
 )
 from ..aio_base import AsyncApiStream, AsyncRecordedStream
@@ -23,7 +21,14 @@ from .core import ChatCore
 from .events import EVERYTHING
 from .runner import STREAMING_API, WHOLE_API
 from .runner_aio_listeners import AsyncChatRunnerListeners
-from .stream import API, RunLines, passed_chunk, typed_event
+from .stream import (
+    API,
+    CompletionSnapshots,
+    ConversationSoFar,
+    RunLines,
+    passed_chunk,
+    typed_event,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -36,32 +41,18 @@ __all__ = [
 ]
 
 
-class AsyncConversationStream(AsyncRecordedStream):
+class AsyncConversationStream(ConversationSoFar, AsyncRecordedStream):
     """What the streams of one completion, and of several with tools, have in common."""
-
-    _core: Any
-
-    @property
-    def messages(self) -> list[Any]:
-        """The conversation; it is the list itself. Node: ``messages``."""
-        messages: list[Any] = self._core.conversation.messages
-        return messages
-
-    def all_chat_completions(self) -> list[ParsedChatCompletion]:
-        """Return the completions so far. Node: ``allChatCompletions``."""
-        return list(self._core.conversation.completions)
 
     async def final_chat_completion(self, timeout: float | None = None) -> ParsedChatCompletion:
         """Wait for the end and return the last completion. Node: ``finalChatCompletion``."""
         await self.done(timeout)
-        completion: ParsedChatCompletion = self._core.conversation.final_chat_completion()
-        return completion
+        return self._conversation.final_chat_completion()
 
     async def final_message(self, timeout: float | None = None) -> ParsedChatCompletionMessage:
         """Wait for the end and return the model's last message. Node: ``finalMessage``."""
         await self.done(timeout)
-        message: ParsedChatCompletionMessage = self._core.conversation.final_message()
-        return message
+        return self._conversation.final_message()
 
     async def final_content(self, timeout: float | None = None) -> str | None:
         """Wait for the end and return the last message's content. Node: ``finalContent``."""
@@ -70,8 +61,7 @@ class AsyncConversationStream(AsyncRecordedStream):
     async def final_function_tool_call(self, timeout: float | None = None) -> ParsedFunction | None:
         """Wait for the end and return the last function call. Node: ``finalFunctionToolCall``."""
         await self.done(timeout)
-        call: ParsedFunction | None = self._core.conversation.final_function_tool_call()
-        return call
+        return self._conversation.final_function_tool_call()
 
     async def final_function_tool_call_result(self, timeout: float | None = None) -> str | None:
         """Wait for the end and return the last result of a function.
@@ -79,17 +69,17 @@ class AsyncConversationStream(AsyncRecordedStream):
         Node: ``finalFunctionToolCallResult``.
         """
         await self.done(timeout)
-        result: str | None = self._core.conversation.final_function_tool_call_result()
-        return result
+        return self._conversation.final_function_tool_call_result()
 
     async def total_usage(self, timeout: float | None = None) -> CompletionUsage:
         """Wait for the end and return the sums over all completions. Node: ``totalUsage``."""
         await self.done(timeout)
-        usage: CompletionUsage = self._core.conversation.total_usage()
-        return usage
+        return self._conversation.total_usage()
 
 
-class AsyncChatCompletionStream(AsyncChatListeners, AsyncConversationStream, AsyncApiStream):
+class AsyncChatCompletionStream(
+    AsyncChatListeners, CompletionSnapshots, AsyncConversationStream, AsyncApiStream
+):
     """A completion's stream on an event loop: ``ChatCompletionStream``, for asyncio.
 
     Listeners are plain functions or ``async def``. ``async for`` gives the raw chunks; ``async
@@ -106,21 +96,6 @@ class AsyncChatCompletionStream(AsyncChatListeners, AsyncConversationStream, Asy
             self._delivery, "chunk", passed_chunk, self.abort, abort_on_leave=True
         )
         return iterator
-
-    @property
-    def current_chat_completion_snapshot(self) -> ParsedChatCompletionSnapshot | None:
-        """The completion so far; ``None`` before the first chunk and after the last."""
-        return self._core.current_snapshot
-
-    @property
-    def current_completion_snapshot(self) -> ParsedChatCompletionSnapshot | None:
-        """The completion so far, by the official Python SDK's name; also after the last chunk."""
-        return self._core.last_snapshot
-
-    @property
-    def repairs(self) -> Mapping[str, int]:
-        """How often chunks were repaired, by the names C1 to C5; see ``streams/chat/repairs.py``."""
-        return self._core.repairs
 
     async def get_final_completion(self, timeout: float | None = None) -> ParsedChatCompletion:
         """Do what ``final_chat_completion`` does, by the official Python SDK's name for it."""

@@ -9,11 +9,9 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...abort import AbortSignal
-from ...engine.sources import HTTPSource, Source, to_line
+from ...engine.sources import to_line
 from ...engine.stream import EventIterator
 from ...exceptions import OpenAIError
-from ...http.transport import Exchange
 from ...types._model import untouched
 from ...types.chat import (
     ChatCompletionStreamEvent,
@@ -26,9 +24,9 @@ from ...types.chat import (
 )
 from ..base import Api, ApiStream, RecordedStream
 from .codec import CODEC, carrier_of
+from .conversation import Conversation
 from .core import ChatCore
 from .events import EVERYTHING, TYPED_EVENTS
-from .finals import Parsing
 from .listeners import ChatListeners
 
 if TYPE_CHECKING:
@@ -37,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = [
     "API",
     "ChatCompletionStream",
+    "CompletionSnapshots",
+    "ConversationSoFar",
     "ConversationStream",
     "RunLines",
     "Skipping",
@@ -48,10 +48,15 @@ __all__ = [
 _T = TypeVar("_T")
 
 
-class ConversationStream(RecordedStream):
-    """What the streams of one completion, and of several with tools, have in common."""
+class ConversationSoFar:
+    """What the streams of threads and of asyncio know of their conversation so far."""
 
     _core: Any
+
+    @property
+    def _conversation(self) -> Conversation:
+        conversation: Conversation = self._core.conversation
+        return conversation
 
     @property
     def messages(self) -> list[Any]:
@@ -59,14 +64,15 @@ class ConversationStream(RecordedStream):
 
         It is the list itself. Node: ``messages``.
         """
-        messages: list[Any] = self._core.conversation.messages
-        return messages
+        return self._conversation.messages
 
     def all_chat_completions(self) -> list[ParsedChatCompletion]:
         """Return the completions so far. Node: ``allChatCompletions``."""
-        return list(self._core.conversation.completions)
+        return list(self._conversation.completions)
 
-    # Finals
+
+class ConversationStream(ConversationSoFar, RecordedStream):
+    """What the streams of one completion, and of several with tools, have in common."""
 
     def final_chat_completion(self, timeout: float | None = None) -> ParsedChatCompletion:
         """Wait for the end and return the last completion; raises what ``done`` raises.
@@ -74,14 +80,12 @@ class ConversationStream(RecordedStream):
         Node: ``finalChatCompletion``.
         """
         self.done(timeout)
-        completion: ParsedChatCompletion = self._core.conversation.final_chat_completion()
-        return completion
+        return self._conversation.final_chat_completion()
 
     def final_message(self, timeout: float | None = None) -> ParsedChatCompletionMessage:
         """Wait for the end and return the model's last message. Node: ``finalMessage``."""
         self.done(timeout)
-        message: ParsedChatCompletionMessage = self._core.conversation.final_message()
-        return message
+        return self._conversation.final_message()
 
     def final_content(self, timeout: float | None = None) -> str | None:
         """Wait for the end and return the last message's content. Node: ``finalContent``."""
@@ -93,8 +97,7 @@ class ConversationStream(RecordedStream):
         Node: ``finalFunctionToolCall``.
         """
         self.done(timeout)
-        call: ParsedFunction | None = self._core.conversation.final_function_tool_call()
-        return call
+        return self._conversation.final_function_tool_call()
 
     def final_function_tool_call_result(self, timeout: float | None = None) -> str | None:
         """Wait for the end and return the last result of a function, if there was one.
@@ -102,14 +105,12 @@ class ConversationStream(RecordedStream):
         Node: ``finalFunctionToolCallResult``.
         """
         self.done(timeout)
-        result: str | None = self._core.conversation.final_function_tool_call_result()
-        return result
+        return self._conversation.final_function_tool_call_result()
 
     def total_usage(self, timeout: float | None = None) -> CompletionUsage:
         """Wait for the end and return the sums over all completions. Node: ``totalUsage``."""
         self.done(timeout)
-        usage: CompletionUsage = self._core.conversation.total_usage()
-        return usage
+        return self._conversation.total_usage()
 
 
 API = Api(
@@ -120,52 +121,10 @@ API = Api(
 )
 
 
-class ChatCompletionStream(ChatListeners, ConversationStream, ApiStream):
-    """A completion's stream, with the listeners of the Node SDK's class of the same name.
+class CompletionSnapshots:
+    """What the streams of threads and of asyncio know of their completion so far."""
 
-    Events: ``connect chunk content content.delta content.done refusal.delta refusal.done
-    tool_calls.function.arguments.delta tool_calls.function.arguments.done logprobs.content.delta
-    logprobs.content.done logprobs.refusal.delta logprobs.refusal.done chatCompletion message
-    functionToolCall functionToolCallResult finalChatCompletion finalMessage finalContent
-    finalFunctionToolCall finalFunctionToolCallResult totalUsage error abort end``.
-
-    Iterating gives the raw chunks, as in Node; leaving the loop early aborts the request. ``with``
-    gives the official Python SDK's side of the same stream, which iterates typed events.
-    """
-
-    _api = API
     _core: ChatCore
-
-    def __init__(
-        self,
-        source: Source,
-        core: ChatCore,
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-    ) -> None:
-        super().__init__(source, core, signal=signal, inline=inline)
-        self._iterated = False  # the typed side was
-
-    @classmethod
-    def from_exchange(
-        cls,
-        exchange: Exchange,
-        params: Mapping[str, Any],
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-    ) -> Self:
-        """Send a streaming request with ``params`` and return its stream."""
-        core = ChatCore(Parsing.of(params))
-        core.conversation.messages.extend(params.get("messages") or ())
-        return cls(HTTPSource(exchange, core), core, signal=signal, inline=inline)
-
-    def __iter__(self) -> Iterator[Any]:
-        """Iterate over the raw chunks; leaving early aborts the request, as in Node."""
-        return self._iterator(EventIterator, "chunk", passed_chunk, abort_on_leave=True)
-
-    # Snapshots
 
     @property
     def current_chat_completion_snapshot(self) -> ParsedChatCompletionSnapshot | None:
@@ -184,6 +143,28 @@ class ChatCompletionStream(ChatListeners, ConversationStream, ApiStream):
     def repairs(self) -> Mapping[str, int]:
         """How often chunks were repaired, by the names C1 to C5; see ``streams/chat/repairs.py``."""
         return self._core.repairs
+
+
+class ChatCompletionStream(ChatListeners, CompletionSnapshots, ConversationStream, ApiStream):
+    """A completion's stream, with the listeners of the Node SDK's class of the same name.
+
+    Events: ``connect chunk content content.delta content.done refusal.delta refusal.done
+    tool_calls.function.arguments.delta tool_calls.function.arguments.done logprobs.content.delta
+    logprobs.content.done logprobs.refusal.delta logprobs.refusal.done chatCompletion message
+    functionToolCall functionToolCallResult finalChatCompletion finalMessage finalContent
+    finalFunctionToolCall finalFunctionToolCallResult totalUsage error abort end``.
+
+    Iterating gives the raw chunks, as in Node; leaving the loop early aborts the request. ``with``
+    gives the official Python SDK's side of the same stream, which iterates typed events.
+    """
+
+    _api = API
+    _core: ChatCore
+    _iterated = False  # the typed side was
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the raw chunks; leaving early aborts the request, as in Node."""
+        return self._iterator(EventIterator, "chunk", passed_chunk, abort_on_leave=True)
 
     # The Python SDK's side
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from typing import TYPE_CHECKING
 
-from ...abort import AbortSignal
 from ...engine.loop.iterator import AsyncEventIterator
-from ...engine.loop.reader import Reader
 from ...exceptions import OpenAIError
 from ...types.responses import Response, ResponseStreamEvent
 from ..aio_base import AsyncApiStream
 from .aio_listeners import AsyncResponseListeners
 from .core import ResponseCore
-from .stream import API, checked_complete, passed_event
+from .stream import API, ResponseSnapshots, checked_complete, passed_event
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncResponseStream"]
 
 
-class AsyncResponseStream(AsyncResponseListeners, AsyncApiStream):
+class AsyncResponseStream(AsyncResponseListeners, ResponseSnapshots, AsyncApiStream):
     """The events of a response on an event loop: ``ResponseStream``, for asyncio.
 
     Events, arguments and their order are those of ``ResponseStream``. Listeners are plain functions
@@ -32,18 +29,8 @@ class AsyncResponseStream(AsyncResponseListeners, AsyncApiStream):
 
     _api = API
     _core: ResponseCore
-
-    def __init__(
-        self,
-        reader: Reader,
-        core: ResponseCore,
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-    ) -> None:
-        self._own: AsyncEventIterator[ResponseStreamEvent] | None = None
-        self._in_block = False
-        super().__init__(reader, core, signal=signal, inline=inline)
+    _own: AsyncEventIterator[ResponseStreamEvent] | None = None  # what the stream itself is
+    _in_block = False
 
     # Iterating
 
@@ -87,17 +74,7 @@ class AsyncResponseStream(AsyncResponseListeners, AsyncApiStream):
             with contextlib.suppress(OpenAIError):
                 await self.done()
 
-    # Snapshots and finals
-
-    @property
-    def current_response_snapshot(self) -> Response | None:
-        """The response so far, which grows; ``None`` before the first event."""
-        return self._core.snapshot
-
-    @property
-    def repairs(self) -> Counter[str]:
-        """How often each rule for what real servers leave out was needed, by its name (``R4``)."""
-        return Counter(self._core.repairs)
+    # Finals
 
     async def final_response(self, timeout: float | None = None) -> Response:
         """Wait for the end and return the response; see ``ResponseStream.final_response``."""

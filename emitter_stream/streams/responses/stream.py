@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ...abort import AbortSignal
-from ...engine.sources import Source
 from ...engine.stream import EventIterator
 from ...exceptions import OpenAIError
 from ...types._model import untouched
@@ -21,13 +19,29 @@ from .listeners import ResponseListeners
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["API", "ResponseStream", "checked_complete", "passed_event"]
+__all__ = ["API", "ResponseSnapshots", "ResponseStream", "checked_complete", "passed_event"]
 
 
 API = Api(CODEC, lambda recording: ResponseCore(), of_events=ResponseCore, of_lines=ResponseCore)
 
 
-class ResponseStream(ResponseListeners, ApiStream):
+class ResponseSnapshots:
+    """What the streams of threads and of asyncio know of their response so far."""
+
+    _core: ResponseCore
+
+    @property
+    def current_response_snapshot(self) -> Response | None:
+        """The response so far, which grows; ``None`` before the first event."""
+        return self._core.snapshot
+
+    @property
+    def repairs(self) -> Counter[str]:
+        """How often each rule for what real servers leave out was needed, by its name (``R4``)."""
+        return Counter(self._core.repairs)
+
+
+class ResponseStream(ResponseListeners, ResponseSnapshots, ApiStream):
     """The events of a response, with the listeners of the Node SDK's class of the same name.
 
     Events: ``connect event error abort end``, and each of the API's by its name:
@@ -40,18 +54,8 @@ class ResponseStream(ResponseListeners, ApiStream):
 
     _api = API
     _core: ResponseCore
-
-    def __init__(
-        self,
-        source: Source,
-        core: ResponseCore,
-        *,
-        signal: AbortSignal | None = None,
-        inline: bool = False,
-    ) -> None:
-        self._own: EventIterator[ResponseStreamEvent] | None = None  # what the stream itself is
-        self._in_block = False
-        super().__init__(source, core, signal=signal, inline=inline)
+    _own: EventIterator[ResponseStreamEvent] | None = None  # what the stream itself is
+    _in_block = False
 
     # Iterating
 
@@ -93,17 +97,7 @@ class ResponseStream(ResponseListeners, ApiStream):
             with contextlib.suppress(OpenAIError):
                 self.done()
 
-    # Snapshots and finals
-
-    @property
-    def current_response_snapshot(self) -> Response | None:
-        """The response so far, which grows; ``None`` before the first event."""
-        return self._core.snapshot
-
-    @property
-    def repairs(self) -> Counter[str]:
-        """How often each rule for what real servers leave out was needed, by its name (``R4``)."""
-        return Counter(self._core.repairs)
+    # Finals
 
     def final_response(self, timeout: float | None = None) -> Response:
         """Wait for the end and return the response, with what was to be parsed.
