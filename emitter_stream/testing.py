@@ -22,13 +22,13 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import attrs
 
 from .aio import AsyncOpenAI
 from .aio.calls import InterruptibleTransport
-from .client import OpenAI
+from .client import BaseClient, OpenAI
 from .engine.loop.stream import AsyncEventStream
 from .engine.sources import StreamedAnswer
 from .engine.stream import BASE_EVENTS, EventStream
@@ -189,48 +189,6 @@ def async_replay_client(
     return AsyncReplayClient(recordings, speed=speed, answers=answers)
 
 
-class ReplayClient(OpenAI):
-    """A client whose streams are recordings: see ``replay_client``."""
-
-    requests: list[Request]
-
-    def __init__(
-        self,
-        recordings: Recordings,
-        *,
-        speed: float | None = None,
-        answers: Mapping[str, Answer] | None = None,
-    ) -> None:
-        shelf = _Shelf.of(recordings)
-        self._replay_transport = _ReplayTransport(shelf, check_speed(speed), answers)
-        self.requests = self._replay_transport.requests
-        super().__init__("replayed", base_url=_NOWHERE)
-
-    def _transport(self) -> Transport:
-        return self._replay_transport
-
-
-class AsyncReplayClient(AsyncOpenAI):
-    """A client for asyncio whose streams are recordings: see ``replay_client``."""
-
-    requests: list[Request]
-
-    def __init__(
-        self,
-        recordings: Recordings,
-        *,
-        speed: float | None = None,
-        answers: Mapping[str, Answer] | None = None,
-    ) -> None:
-        shelf = _Shelf.of(recordings)
-        self._replay_transport = _AsyncReplayTransport(shelf, check_speed(speed), answers)
-        self.requests = self._replay_transport.requests
-        super().__init__("replayed", base_url=_NOWHERE)
-
-    def _transport(self) -> Transport:
-        return self._replay_transport
-
-
 _NOWHERE = "http://replay.invalid"
 
 
@@ -374,6 +332,40 @@ class _ReplayTransport(Transport):
 
 class _AsyncReplayTransport(InterruptibleTransport, _ReplayTransport):
     """The same, for calls that end with the task that waits for them."""
+
+
+class _Replaying(BaseClient):
+    """What the clients of both kinds do in the place of sending requests."""
+
+    _replay_class: ClassVar[type[_ReplayTransport]]
+    requests: list[Request]
+
+    def __init__(
+        self,
+        recordings: Recordings,
+        *,
+        speed: float | None = None,
+        answers: Mapping[str, Answer] | None = None,
+    ) -> None:
+        shelf = _Shelf.of(recordings)
+        self._replay_transport = self._replay_class(shelf, check_speed(speed), answers)
+        self.requests = self._replay_transport.requests
+        super().__init__("replayed", base_url=_NOWHERE)
+
+    def _transport(self) -> Transport:
+        return self._replay_transport
+
+
+class ReplayClient(_Replaying, OpenAI):
+    """A client whose streams are recordings: see ``replay_client``."""
+
+    _replay_class = _ReplayTransport
+
+
+class AsyncReplayClient(_Replaying, AsyncOpenAI):
+    """A client for asyncio whose streams are recordings: see ``replay_client``."""
+
+    _replay_class = _AsyncReplayTransport
 
 
 _MISSING = object()

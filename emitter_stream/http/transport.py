@@ -82,31 +82,6 @@ class Transport:
             self.secrets += passwords
         return self._environment
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, Any] | None = None,
-        body: Any = None,
-        headers: Mapping[str, str | None] | None = None,
-        timeout: Timeout | NotGiven = NOT_GIVEN,
-        max_retries: int | None = None,
-        not_found_hint: str | None = None,
-    ) -> Any:
-        """Send a request; return the decoded JSON of the answer."""
-        exchange = self.exchange(
-            method,
-            path,
-            query=query,
-            body=body,
-            headers=headers,
-            timeout=timeout,
-            max_retries=max_retries,
-            not_found_hint=not_found_hint,
-        )
-        return exchange.json()
-
     def exchange(
         self,
         method: str,

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["FileBatches", "VectorStoreFiles", "VectorStores"]
 
 _SETTLED = ("completed", "cancelled", "failed")
-_POLLED = ("poll_interval_ms", "max_wait_seconds")
 
 
 class VectorStores(Resource):

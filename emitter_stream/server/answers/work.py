@@ -111,10 +111,10 @@ class Work:
         finally:
             more.cancel()
 
-    async def follow_or_cancel(self, start: int = 0) -> AsyncIterator[bytes]:
+    async def follow_or_cancel(self) -> AsyncIterator[bytes]:
         """The same for the one reader that the answer is for: without it there is no answer."""
         try:
-            async for frame in self.follow(start):
+            async for frame in self.follow():
                 yield frame
         finally:
             self.cancel(GONE)
