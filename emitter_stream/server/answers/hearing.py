@@ -12,17 +12,16 @@ from ..journal import where
 from ..models.model import (
     BadPart,
     Call,
+    Heard,
     Input,
     Model,
     ModelError,
     Part,
     Refusal,
     Round,
-    Stop,
     Text,
     Turn,
     Usage,
-    check_part,
     count_tokens,
 )
 
@@ -37,19 +36,17 @@ _END: Any = object()
 Piece = Text | Refusal | Call | Input
 
 
-class Answer:
+class Answer(Heard):
     """What one answer cost, and what cut it off; whole when `hear` has ended."""
 
     def __init__(self, turn: Turn) -> None:
-        self.stop: Stop | None = None
+        super().__init__()
         self._turn = turn
-        self._told: Usage | None = None
-        self._pieces = 0
 
     @property
     def usage(self) -> Usage:
         """The model's own figures, or else a guess: a piece is about a token."""
-        return self._told or Usage(prompt_tokens(self._turn), self._pieces)
+        return self.reported or Usage(prompt_tokens(self._turn), self.pieces)
 
     async def hear(self, model: Model) -> AsyncGenerator[tuple[Piece, int], None]:
         """Ask the model; yield what it says, each with the number of its call (-1 for text).
@@ -61,23 +58,12 @@ class Answer:
         limit = None if getattr(model, "keeps_limits", False) else self._turn.limit
         count = 0
         try:
-            while (part := await _next(parts)) is not _END:
-                check_part(part)
-                if isinstance(part, Usage):
-                    self._told = part
+            while (heard := await _next(parts)) is not _END:
+                part = self.take(heard, limit)
+                if self.is_full:
+                    return
+                if part is None:
                     continue
-                if self.stop is not None:
-                    raise BadPart("more after it stopped")
-                if isinstance(part, Stop):
-                    self.stop = part
-                    continue
-                if not isinstance(part, Call):
-                    if not part.piece and (isinstance(part, (Text, Refusal)) or not part.extra):
-                        continue
-                    if self._pieces == limit:
-                        self.stop = Stop("length")
-                        return
-                    self._pieces += 1
                 if isinstance(part, (Text, Refusal)):
                     if count:
                         raise BadPart("text after a tool call")

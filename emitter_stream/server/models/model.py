@@ -238,6 +238,40 @@ def check_part(part: object) -> None:
         raise BadPart(f"a part of type {type(part).__name__}")
 
 
+class Heard:
+    """What an answer has told beside its pieces, and how many these were."""
+
+    def __init__(self) -> None:
+        self.reported: Usage | None = None
+        self.stop: Stop | None = None  # what cut it off
+        self.pieces = 0
+        self.is_full = False  # one piece more came than it may have: nothing is to be read on
+
+    def take(self, part: object, most: int | None) -> Text | Refusal | Call | Input | None:
+        """Take the next part; return it if there is something in it to pass on.
+
+        Raises `BadPart` for what is no part, and for one behind the end.
+        """
+        check_part(part)
+        if isinstance(part, Usage):
+            self.reported = part
+        elif self.stop is not None:
+            raise BadPart("more after it stopped")
+        elif isinstance(part, Stop):
+            self.stop = part
+        elif isinstance(part, Call):
+            return part
+        elif isinstance(part, (Text, Refusal, Input)) and (
+            part.piece or (isinstance(part, Input) and part.extra)
+        ):
+            if self.pieces != most:
+                self.pieces += 1
+                return part
+            self.stop = Stop("length")
+            self.is_full = True
+        return None
+
+
 _MOST_TOKENS = 2**53 - 1  # what every JSON reader takes exactly
 
 

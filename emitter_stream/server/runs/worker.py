@@ -23,14 +23,13 @@ from ..journal import where
 from ..models.model import (
     BadPart,
     Call,
+    Heard,
     Input,
     ModelError,
     Refusal,
     Stop,
     Text,
     Turn,
-    Usage,
-    check_part,
     count_tokens,
 )
 from ..store import objects
@@ -75,17 +74,15 @@ _CUT = {"length": "max_tokens", "content_filter": "content_filter"}
 _INCOMPLETE = {"length": "max_completion_tokens", "content_filter": "content_filter"}
 
 
-class Answer:
+class Answer(Heard):
     """One answer of the model as a whole: what it cost, and what cut it off.
 
     The server guesses from the question and the pieces where the model tells no usage.
     """
 
     def __init__(self, turn: Turn) -> None:
+        super().__init__()
         self._turn = turn
-        self.reported: Usage | None = None
-        self.stop: Stop | None = None
-        self.pieces = 0
         self.written: list[list[str]] = []  # its texts and inputs, in pieces
 
     @property
@@ -413,23 +410,11 @@ class Worker:
                 if answer.stop is None and answer.pieces != most and self._add(part):
                     answer.pieces += 1
                     continue
-                check_part(part)
-                if isinstance(part, Usage):
-                    answer.reported = part
-                    continue
-                if answer.stop is not None:
-                    raise BadPart("more after it stopped")
-                if isinstance(part, Stop):
-                    answer.stop = part
-                    continue
-                if not isinstance(part, Call):
-                    if not part.piece and (isinstance(part, (Text, Refusal)) or not part.extra):
-                        continue
-                    if answer.pieces == most:
-                        answer.stop = Stop("length")
-                        return
-                    answer.pieces += 1
-                await self._take(part, answer)
+                taken = answer.take(part, most)
+                if answer.is_full:
+                    return
+                if taken is not None:
+                    await self._take(taken, answer)
         finally:
             close = getattr(parts, "aclose", None)
             if close is not None:
