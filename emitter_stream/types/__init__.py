@@ -9,10 +9,7 @@ from ._model import (
     ListView,
     Model,
 )
-from .assistants.assistant import (
-    Assistant,
-    AssistantDeleted,
-)
+from .assistants.assistant import *
 from .assistants.event import (
     EVENT_DATA,
     AssistantStreamEvent,
@@ -42,140 +39,14 @@ from .assistants.event import (
     ThreadRunStepInProgress,
     event_data_class,
 )
-from .assistants.message import (
-    Annotation,
-    Attachment,
-    FileCitation,
-    FileCitationAnnotation,
-    FilePath,
-    FilePathAnnotation,
-    ImageDetail,
-    ImageFile,
-    ImageFileContentBlock,
-    ImageURL,
-    ImageURLContentBlock,
-    Message,
-    MessageContent,
-    MessageDeleted,
-    MessageIncompleteDetails,
-    RefusalContentBlock,
-    Text,
-    TextContentBlock,
-)
-from .assistants.message_delta import (
-    AnnotationDelta,
-    FileCitationDelta,
-    FileCitationDeltaAnnotation,
-    FilePathDelta,
-    FilePathDeltaAnnotation,
-    ImageFileDelta,
-    ImageFileDeltaBlock,
-    ImageURLDelta,
-    ImageURLDeltaBlock,
-    MessageContentDelta,
-    MessageDelta,
-    MessageDeltaEvent,
-    RefusalDeltaBlock,
-    TextDelta,
-    TextDeltaBlock,
-)
-from .assistants.run import (
-    RequiredAction,
-    RequiredActionFunctionToolCall,
-    RequiredActionSubmitToolOutputs,
-    RequiredFunction,
-    Run,
-    RunIncompleteDetails,
-    RunStatus,
-    TruncationStrategy,
-)
-from .assistants.run_step import (
-    CodeInterpreterCall,
-    CodeInterpreterImage,
-    CodeInterpreterOutput,
-    CodeInterpreterOutputLogs,
-    CodeInterpreterToolCall,
-    FileSearchCall,
-    FileSearchResult,
-    FileSearchResultContent,
-    FileSearchToolCall,
-    FunctionCall,
-    FunctionToolCall,
-    MessageCreation,
-    MessageCreationStepDetails,
-    RunStep,
-    RunStepInclude,
-    StepDetails,
-    ToolCall,
-    ToolCallsStepDetails,
-)
-from .assistants.run_step_delta import (
-    CodeInterpreterCallDelta,
-    CodeInterpreterImageDelta,
-    CodeInterpreterLogs,
-    CodeInterpreterOutputDelta,
-    CodeInterpreterOutputImage,
-    CodeInterpreterToolCallDelta,
-    FileSearchToolCallDelta,
-    FunctionCallDelta,
-    FunctionToolCallDelta,
-    MessageCreationDelta,
-    RunStepDelta,
-    RunStepDeltaEvent,
-    RunStepDeltaMessageDelta,
-    StepDetailsDelta,
-    ToolCallDelta,
-    ToolCallDeltaObject,
-)
-from .assistants.shared import (
-    AssistantResponseFormat,
-    AssistantResponseFormatJSONSchema,
-    AssistantResponseFormatOption,
-    AssistantTool,
-    AssistantToolChoice,
-    AssistantToolChoiceFunction,
-    AssistantToolChoiceOption,
-    CodeInterpreterTool,
-    Error,
-    ErrorObject,
-    FileSearchOptions,
-    FileSearchRankingOptions,
-    FileSearchTool,
-    FunctionDefinition,
-    FunctionTool,
-    LastError,
-    Tool,
-    ToolResources,
-    ToolResourcesCodeInterpreter,
-    ToolResourcesFileSearch,
-    Usage,
-    UsageCompletionDetails,
-    UsagePromptDetails,
-)
-from .assistants.thread import (
-    Thread,
-    ThreadDeleted,
-)
-from .files import (
-    ChunkingStrategy,
-    FileContentResponse,
-    FileCounts,
-    FileDeleted,
-    FileObject,
-    FilePurpose,
-    StaticChunkingStrategy,
-    Upload,
-    UploadPart,
-    VectorStore,
-    VectorStoreDeleted,
-    VectorStoreExpiresAfter,
-    VectorStoreFile,
-    VectorStoreFileBatch,
-    VectorStoreFileDeleted,
-    VectorStoreFileError,
-    VectorStoreSearchContent,
-    VectorStoreSearchResponse,
-)
+from .assistants.message import *
+from .assistants.message_delta import *
+from .assistants.run import *
+from .assistants.run_step import *
+from .assistants.run_step_delta import *
+from .assistants.shared import *
+from .assistants.thread import *
+from .files import *
 
 __all__ = [
     "EVENT_DATA",
