@@ -10,6 +10,7 @@ from five_deltas import FIVE
 from left_behind import stream_threads
 from parity.compare import PATIENCE, Recorder, plain
 from parity.transcripts import answered, encode
+from scripted_server import hang
 
 from emitter_stream import OpenAIError
 from emitter_stream.engine.loop.watch import Watch
@@ -26,13 +27,7 @@ def streamed(client, **options):
 
 def hanging(first: bytes = HEAD):
     """Make a script that sends this much of a body, then nothing, until the client closes."""
-
-    def script(exchange):
-        exchange.head()
-        exchange.body(first)
-        exchange.wait_for_close()
-
-    return script
+    return hang(first)
 
 
 def then(script, function):

@@ -36,17 +36,6 @@ def failure(stream, kind=OpenAIError, names=NAMES):
     return error, recorder
 
 
-def hang(first: bytes, framing: str = "chunked"):
-    """Make a script that sends this much of a body, then nothing, until the client closes."""
-
-    def script(exchange):
-        exchange.head(framing=framing, length=1_000_000)
-        exchange.body(first)
-        exchange.wait_for_close()
-
-    return script
-
-
 def silent(exchange):
     """Send not even a status line, until the client closes."""
     exchange.wait_for_close()

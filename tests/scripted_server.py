@@ -303,6 +303,41 @@ def sse(body: bytes, piece: int | None = None, framing: str = "chunked") -> Scri
     return script
 
 
+def gated(gate: threading.Event, first: bytes, rest: bytes) -> Script:
+    """Make a script that sends the second part of an event stream once the gate is open."""
+
+    def script(exchange: Exchange) -> None:
+        exchange.head()
+        exchange.body(first)
+        exchange.wait(gate)
+        exchange.body(rest)
+        exchange.finish()
+
+    return script
+
+
+def hang(first: bytes, framing: str = "chunked") -> Script:
+    """Make a script that sends this much of a body, then nothing, until the client closes."""
+
+    def script(exchange: Exchange) -> None:
+        exchange.head(framing=framing, length=1_000_000)
+        exchange.body(first)
+        exchange.wait_for_close()
+
+    return script
+
+
+def cut_off(first: bytes) -> Script:
+    """Make a script that sends this much of a body and closes the connection."""
+
+    def script(exchange: Exchange) -> None:
+        exchange.head()
+        exchange.body(first)
+        exchange.cut()
+
+    return script
+
+
 def answer(
     status: int,
     body: bytes | dict = b"",

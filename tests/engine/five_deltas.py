@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import threading
 
+import scripted_server
 from parity.compare import PATIENCE, Recorder
 from parity.transcripts import DONE, answered, encode, message, run, said, started, text_delta
 
@@ -28,15 +29,7 @@ def five_names() -> list[str]:
 
 def gated(first, rest, gate):
     """Make a script that sends the first frames, waits for the gate and sends the rest."""
-
-    def script(exchange):
-        exchange.head()
-        exchange.body(encode(first))
-        exchange.wait(gate)
-        exchange.body(encode(rest))
-        exchange.finish()
-
-    return script
+    return scripted_server.gated(gate, encode(first), encode(rest))
 
 
 class Tap:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import scripted_server
 from parity.transcripts import answered, encode
 from scripted_server import PATIENCE
 
@@ -35,15 +36,7 @@ def inline(client, **params) -> AssistantStream:
 
 def gated(gate: threading.Event, until: int = len(BODY) // 2):
     """Make a script that sends half of its answer, and the rest when the gate is opened."""
-
-    def script(exchange) -> None:
-        exchange.head()
-        exchange.body(BODY[:until])
-        exchange.wait(gate)
-        exchange.body(BODY[until:])
-        exchange.finish()
-
-    return script
+    return scripted_server.gated(gate, BODY[:until], BODY[until:])
 
 
 def silent(exchange) -> None:

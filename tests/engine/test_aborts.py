@@ -6,9 +6,9 @@ import signal
 import threading
 
 import pytest
-from failing import BODY, FRAMINGS, HALF, WAITS, hang, silent
+from failing import BODY, FRAMINGS, HALF, WAITS, silent
 from parity.compare import PATIENCE, Recorder
-from scripted_server import answer, sse
+from scripted_server import answer, hang, sse
 
 from emitter_stream import AbortController, APIUserAbortError
 

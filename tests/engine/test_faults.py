@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
-from failing import BODY, FIVE, FRAMINGS, HALF, WAITS, failure, hang, silent
+from failing import BODY, FIVE, FRAMINGS, HALF, WAITS, failure, silent
 from parity.compare import PATIENCE, Recorder
 from parity.transcripts import DONE, encode, run, said, started
-from scripted_server import sse
+from scripted_server import cut_off, gated, hang, sse
 
 from emitter_stream import (
     APIConnectionError,
@@ -111,13 +111,7 @@ def test_cut_in_the_middle_of_a_chunk(stream_of):
 
 def test_cut_between_chunks(stream_of):
     """A chunked body without its last chunk is an APIConnectionError."""
-
-    def script(exchange):
-        exchange.head()
-        exchange.body(HALF)
-        exchange.cut()
-
-    _, recorder = failure(stream_of(script), APIConnectionError)
+    _, recorder = failure(stream_of(cut_off(HALF)), APIConnectionError)
     assert recorder.names.count("textDelta") == 3
 
 
@@ -161,13 +155,7 @@ def test_reset_in_the_middle(stream_of):
 
 def test_a_broken_stream_is_never_begun_again(stream_of):
     """A stream that has begun is not retried, however many retries are allowed."""
-
-    def script(exchange):
-        exchange.head()
-        exchange.body(HALF)
-        exchange.cut()
-
-    _, recorder = failure(stream_of(script, sse(BODY), max_retries=5), APIConnectionError)
+    _, recorder = failure(stream_of(cut_off(HALF), sse(BODY), max_retries=5), APIConnectionError)
     assert len(stream_of.server.requests) == 1
     assert recorder.names.count("connect") == 1
 
@@ -232,14 +220,7 @@ def test_a_wait_that_times_out_leaves_the_stream_running(stream_of, wait):
     """A waiting method's own timeout is the built-in TimeoutError, and no error of the stream."""
     gate = threading.Event()
 
-    def script(exchange):
-        exchange.head()
-        exchange.body(HALF)
-        exchange.wait(gate)
-        exchange.body(encode(FIVE[10:]))
-        exchange.finish()
-
-    recorder = Recorder(stream_of(script))
+    recorder = Recorder(stream_of(gated(gate, HALF, encode(FIVE[10:]))))
     with pytest.raises(TimeoutError) as caught:
         getattr(recorder.stream, wait)(timeout=0.05)
     assert not isinstance(caught.value, OpenAIError)
@@ -257,14 +238,7 @@ def test_the_timeouts_of_waiting_methods(stream_of, wait):
     """Infinity and None wait for the end; what is no number of seconds is a TypeError at once."""
     gate = threading.Event()
 
-    def script(exchange):
-        exchange.head()
-        exchange.body(HALF)
-        exchange.wait(gate)
-        exchange.body(encode(FIVE[10:]))
-        exchange.finish()
-
-    stream = stream_of(script)
+    stream = stream_of(gated(gate, HALF, encode(FIVE[10:])))
     for timeout in ("5", b"5", True, float("nan"), [5], (1, 2), object()):
         with pytest.raises(TypeError, match="timeout"):
             getattr(stream, wait)(timeout=timeout)

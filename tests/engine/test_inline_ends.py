@@ -11,7 +11,7 @@ import pytest
 from inline_streams import BODY, EVENTS, WAITS, gated, in_thread, inline, silent
 from launcher import Program
 from left_behind import wait_until
-from scripted_server import PATIENCE, answer, sse
+from scripted_server import PATIENCE, answer, cut_off, sse
 from sent_signals import sender
 
 from emitter_stream import (
@@ -67,15 +67,9 @@ def test_an_error_of_the_request_comes_at_the_first_wait(connect):
 
 def test_a_broken_connection_leaves_the_iteration(connect):
     """A body that is cut off is an error in the loop, after all that had come."""
-
-    def script(exchange) -> None:
-        exchange.head()
-        exchange.body(BODY[: len(BODY) // 2])
-        exchange.cut()
-
     got = []
     with pytest.raises(APIConnectionError):
-        for event in inline(connect(script)):
+        for event in inline(connect(cut_off(BODY[: len(BODY) // 2]))):
             got.append(event.event)
     assert got[0] == "thread.run.created"
 

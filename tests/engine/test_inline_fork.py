@@ -9,6 +9,7 @@ import threading
 import pytest
 from launcher import Program
 from parity.transcripts import answered, encode
+from scripted_server import gated
 
 BODY = encode(answered("a", "b", "c"))
 CUT = BODY.index(b"event: thread.message.delta")
@@ -68,14 +69,7 @@ def test_a_child_leaves_the_stream_alone(serve, child, fork):
     """Whatever a child does with its copy, its parent's wait goes on to the end."""
     gate = threading.Event()
 
-    def script(exchange) -> None:
-        exchange.head()
-        exchange.body(BODY[:CUT])
-        exchange.wait(gate)
-        exchange.body(BODY[CUT:])
-        exchange.finish()
-
-    server = serve(script)
+    server = serve(gated(gate, BODY[:CUT], BODY[CUT:]))
     program = PROGRAM.format(url=server.url, child=textwrap.dedent(child), fork=fork)
     with Program(program, flags=("-W", "ignore::DeprecationWarning")) as process:
         lines = [process.stdout.readline(), process.stdout.readline()]

@@ -9,7 +9,7 @@ import pytest
 from five_deltas import FIVE, HALF, Tap, flood, gated, many
 from parity.compare import PATIENCE, Recorder
 from parity.transcripts import answered, encode
-from scripted_server import sse
+from scripted_server import hang, sse
 
 from emitter_stream import APIError, APIUserAbortError, AssistantStream
 from emitter_stream.engine.delivery import Delivery
@@ -45,14 +45,8 @@ def test_with_does_not_raise_an_abort_that_happened_inside(stream_of):
 
 def test_with_left_by_an_exception_aborts(stream_of):
     """Left by an exception, with aborts the request and lets the exception through."""
-
-    def endless(exchange):
-        exchange.head()
-        exchange.body(encode(FIVE[:HALF]))
-        exchange.wait_for_close()
-
     recorder = None
-    with pytest.raises(KeyError, match="mine"), stream_of(endless) as stream:
+    with pytest.raises(KeyError, match="mine"), stream_of(hang(encode(FIVE[:HALF]))) as stream:
         recorder = Recorder(stream)
         stream_of.server.wait_for_requests(1)
         raise KeyError("mine")
@@ -75,13 +69,7 @@ def test_with_left_by_an_exception_after_the_end(stream_of):
 
 def test_leaving_a_for_over_the_stream_aborts(stream_of):
     """break in `for event in stream` aborts the request."""
-
-    def endless(exchange):
-        exchange.head()
-        exchange.body(encode(FIVE[:HALF]))
-        exchange.wait_for_close()
-
-    stream = stream_of(endless)
+    stream = stream_of(hang(encode(FIVE[:HALF])))
     recorder = Recorder(stream, ("error", "abort", "end"))
     for event in stream:
         assert event.event == "thread.run.created"
@@ -95,16 +83,11 @@ def test_leaving_a_for_over_the_stream_aborts(stream_of):
 def test_leaving_a_for_by_an_exception_aborts(stream_of):
     """An exception in the body of `for event in stream` aborts the request too."""
 
-    def endless(exchange):
-        exchange.head()
-        exchange.body(encode(FIVE[:HALF]))
-        exchange.wait_for_close()
-
     def loop(stream):
         for _ in stream:
             raise KeyError
 
-    stream = stream_of(endless)
+    stream = stream_of(hang(encode(FIVE[:HALF])))
     try:
         loop(stream)
     except KeyError as error:

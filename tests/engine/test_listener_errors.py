@@ -11,6 +11,7 @@ from five_deltas import FIVE, play
 from left_behind import stream_threads, wait_until
 from parity.compare import NAMES, PATIENCE, Recorder
 from parity.transcripts import encode, started
+from scripted_server import hang
 
 from emitter_stream import AssistantStream, OpenAIError
 
@@ -45,13 +46,7 @@ def test_a_listener_that_raises_ends_the_stream(name):
 
 def test_a_listener_that_raises_closes_the_request(stream_of):
     """The request is closed at once, also when the server would go on for long."""
-
-    def script(exchange):
-        exchange.head()
-        exchange.body(encode(FIVE[:-3]))
-        exchange.wait_for_close()
-
-    stream = stream_of(script)
+    stream = stream_of(hang(encode(FIVE[:-3])))
     stream.on("textDelta", lambda: 1 / 0)
     with pytest.raises(OpenAIError) as caught:
         stream.done(timeout=PATIENCE)

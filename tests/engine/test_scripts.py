@@ -14,7 +14,7 @@ from launcher import Program
 from left_behind import stream_threads
 from parity.compare import PATIENCE
 from parity.transcripts import DONE, encode, run, started
-from scripted_server import answer, sse
+from scripted_server import answer, hang, sse
 
 # --- rule 3: a script without a wait
 
@@ -88,14 +88,8 @@ def test_a_script_that_ends_with_an_error_nobody_hears_reports_it(serve):
 
 def test_a_script_whose_listener_raises_ends(serve):
     """A listener that raises is reported, and the script ends though the server goes on."""
-
-    def endless(exchange):
-        exchange.head()
-        exchange.body(encode(FIVE[:HALF]))
-        exchange.wait_for_close()
-
     text = 'stream.on("textDelta", lambda: 1 / 0).on("end", lambda: say("end"))'
-    with script(serve(endless), text) as process:
+    with script(serve(hang(encode(FIVE[:HALF]))), text) as process:
         _, out, err = process.outcome()
     assert out == "end\n"
     assert "ZeroDivisionError" in err
@@ -350,13 +344,7 @@ INTERRUPT = """
 @pytest.mark.sample(2)
 def test_ctrl_c_in_a_waiting_method(serve, wait):
     """Ctrl-C stops a wait at once with KeyboardInterrupt and aborts the stream."""
-
-    def endless(exchange):
-        exchange.head()
-        exchange.body(encode(FIVE[:HALF]))
-        exchange.wait_for_close()
-
-    server = serve(endless)
+    server = serve(hang(encode(FIVE[:HALF])))
     with script(server, INTERRUPT.format(wait=wait)) as process:
         code, out, err = process.outcome()
     assert (code, out, err) == (0, "interrupted\naborted True\n", "")
@@ -365,13 +353,7 @@ def test_ctrl_c_in_a_waiting_method(serve, wait):
 
 def test_ctrl_c_that_nobody_catches_ends_the_process(serve):
     """An uncaught Ctrl-C ends the process, though the server would go on for ever."""
-
-    def endless(exchange):
-        exchange.head()
-        exchange.body(encode(FIVE[:HALF]))
-        exchange.wait_for_close()
-
-    server = serve(endless)
+    server = serve(hang(encode(FIVE[:HALF])))
     with script(server, 'stream.on("connect", lambda: say("up")).done()', alone=True) as process:
         assert process.stdout.readline() == "up\n"
         os.kill(process.pid, signal.SIGINT)

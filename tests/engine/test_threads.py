@@ -12,7 +12,7 @@ from left_behind import collect_garbage, stream_threads, wait_until
 from parity.compare import PATIENCE
 from parity.transcripts import answered, encode
 from samples import tries
-from scripted_server import ScriptedServer, answer, sse
+from scripted_server import ScriptedServer, answer, hang, sse
 
 from emitter_stream import APIUserAbortError, AssistantStream, OpenAI, OpenAIError
 
@@ -163,12 +163,7 @@ def test_aborted_while_blocked_leaves_nothing(nothing_left):
     def silent(exchange):
         exchange.wait_for_close()
 
-    def stalled(exchange):
-        exchange.head()
-        exchange.body(BODY[:500])
-        exchange.wait_for_close()
-
-    with ScriptedServer(*[silent, stalled] * 15) as server:
+    with ScriptedServer(*[silent, hang(BODY[:500])] * 15) as server:
         client = OpenAI(api_key="sk-test", base_url=server.url, timeout=PATIENCE)
         for number in range(30):
             stream = client.beta.threads.runs.stream("t", assistant_id="a")

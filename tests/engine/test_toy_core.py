@@ -8,7 +8,7 @@ import json
 import threading
 
 import pytest
-from scripted_server import PATIENCE, answer, sse
+from scripted_server import PATIENCE, answer, hang, sse
 from toy import ToyCore
 
 from emitter_stream import APIConnectionError, APIError, APIUserAbortError, OpenAIError
@@ -141,13 +141,7 @@ def test_recording_from_what_was_kept(live, tmp_path):
 
 def test_abort(live):
     """An abort wakes the read and ends the stream."""
-
-    def script(exchange):
-        exchange.head()
-        exchange.body(b'data: "to"\n\n')
-        exchange.wait_for_close()
-
-    stream = live(script)
+    stream = live(hang(b'data: "to"\n\n'))
     calls = listen(stream)
     stream.on("word", lambda: stream.abort())
     with pytest.raises(APIUserAbortError):

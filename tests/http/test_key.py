@@ -7,10 +7,10 @@ import logging
 import traceback
 
 import pytest
-from failing import HALF, KEY, hang
+from failing import HALF, KEY
 from parity.compare import PATIENCE
 from parity.transcripts import encode
-from scripted_server import answer, sse
+from scripted_server import answer, hang, sse
 
 from emitter_stream import OpenAIError
 

@@ -12,7 +12,7 @@ import pytest
 from left_behind import stream_threads, wait_until
 from parity.compare import PATIENCE
 from parity.transcripts import answered, encode
-from scripted_server import answer, sse
+from scripted_server import answer, gated, sse
 
 from emitter_stream import (
     APIConnectionError,
@@ -75,14 +75,7 @@ def test_an_abort_leaves_the_next_user_of_the_connection_alone(connect, coding, 
         head += "\r\nContent-Encoding: gzip" if coding == "gzip" else ""
         exchange.raw(head.encode() + b"\r\n\r\n" + body)  # at once, so that it is read at once
 
-    def second(exchange):
-        exchange.head()
-        exchange.body(BODY[:400])
-        exchange.wait(rest)
-        exchange.body(BODY[400:])
-        exchange.finish()
-
-    client = connect(first, second)
+    client = connect(first, gated(rest, BODY[:400], BODY[400:]))
     lagging, goes_on = threading.Event(), threading.Event()
     one = start(client)
     one.on("textDelta", lambda: (lagging.set(), goes_on.wait(PATIENCE))).start()

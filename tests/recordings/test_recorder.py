@@ -15,7 +15,7 @@ from parity.compare import NAMES, PATIENCE, VECTORS, Recorder
 from parity.transcripts import DONE, answered, encode, function_call, run, started, step, step_delta
 from recorded import HEADER, tool_run, write
 from replays import failure_of, listen, replayed
-from scripted_server import answer, sse
+from scripted_server import answer, hang, sse
 
 from emitter_stream import (
     APIConnectionError,
@@ -152,14 +152,8 @@ def test_broken_connection(stream_of, tmp_path):
 
 def test_abort_is_recorded(stream_of, tmp_path):
     """A stream that was aborted replays as one that is aborted at that place."""
-
-    def script(exchange):
-        exchange.head()
-        exchange.body(encode(started()))
-        exchange.wait_for_close()
-
     path = tmp_path / "run.jsonl"
-    stream = stream_of(script).record(path)
+    stream = stream_of(hang(encode(started()))).record(path)
     stream.on("thread.run.in_progress", lambda: stream.abort())
     assert isinstance(failure_of(stream), APIUserAbortError)
     again = AssistantStream.replay(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from scripted_server import Exchange, answer, sse
+from scripted_server import answer, hang, sse
 
 from emitter_stream import (
     AbortController,
@@ -81,13 +81,7 @@ def test_a_plain_stream_raises_what_the_server_says(connect):
 
 def test_a_plain_stream_ends_by_close_and_by_its_signal(connect):
     """`close()` from its own thread ends it quietly; the signal with its reason."""
-
-    def hold(exchange: Exchange) -> None:
-        exchange.head()
-        exchange.body(BODY[: BODY.index(b"\n\n") + 2])
-        exchange.wait_for_close()
-
-    client = connect(hold)
+    client = connect(hang(BODY[: BODY.index(b"\n\n") + 2]))
     stream = client.responses.create(model="m", input="hi", stream=True)
     assert next(stream).type == "response.created"
     stream.close()

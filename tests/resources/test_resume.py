@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from proxy import Proxy
-from scripted_server import PATIENCE, Exchange, answer
+from scripted_server import PATIENCE, Exchange, answer, cut_off
 
 from emitter_stream import (
     APIConnectionError,
@@ -249,16 +249,11 @@ NO_STEPS = {"object": "list", "data": [], "has_more": False}
 def test_an_abort_during_a_request(connect, answered):
     """An abort takes back what a run is asked for by polling, though it is never answered."""
 
-    def begin(exchange: Exchange) -> None:
-        exchange.head()
-        exchange.body(BEGUN)
-        exchange.cut()
-
     def never(exchange: Exchange) -> None:
         exchange.wait_for_close()
 
     answers = (answer(200, {**RUN, "status": "completed"}), answer(200, NO_STEPS))
-    client = connect(begin, *answers[:answered], never)
+    client = connect(cut_off(BEGUN), *answers[:answered], never)
     stream = client.beta.threads.runs.stream("thread_1", assistant_id="asst_1", resume=True)
     note(stream)
     asked = connect.server.wait_for_requests(2 + answered)[-1].target

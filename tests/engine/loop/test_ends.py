@@ -23,7 +23,7 @@ from aio_streams import (
 )
 from left_behind import stream_threads
 from parity.compare import PATIENCE
-from scripted_server import answer, sse
+from scripted_server import answer, cut_off, sse
 
 from emitter_stream import (
     AbortController,
@@ -276,17 +276,12 @@ def test_errors_of_the_server(connect):
             with pytest.raises(kind):
                 await wait()
 
-    def cut(exchange):
-        exchange.head()
-        exchange.body(HEAD)
-        exchange.cut()
-
     def still(exchange):
         exchange.head()
         exchange.wait_for_close()
 
     asyncio.run(main(answer(404, {"error": {"message": "no"}}), NotFoundError))
-    asyncio.run(main(cut, APIConnectionError))
+    asyncio.run(main(cut_off(HEAD), APIConnectionError))
     asyncio.run(main(still, APITimeoutError, timeout=0.05))
 
 

@@ -25,7 +25,7 @@ from aio_streams import (
 from five_deltas import FIVE, HALF, HalvedChunk, Halves
 from left_behind import stream_threads
 from parity.transcripts import answered, encode
-from scripted_server import PATIENCE, sse
+from scripted_server import PATIENCE, cut_off, sse
 
 from emitter_stream import APIConnectionError, APITimeoutError, APIUserAbortError, OpenAIError
 from emitter_stream.engine.loop import reader, watch
@@ -173,14 +173,9 @@ def test_an_event_that_is_too_large(connect):
 def test_a_body_that_is_cut(connect):
     """A connection that breaks is the error that it was, and the socket is closed."""
 
-    def cut(exchange):
-        exchange.head()
-        exchange.body(HEAD)
-        exchange.cut()
-
     async def main():
         got = []
-        stream = streamed(connect(cut)).on("textDelta", got.append)
+        stream = streamed(connect(cut_off(HEAD))).on("textDelta", got.append)
         with pytest.raises(APIConnectionError):
             await stream.done()
         return values(got)

@@ -7,7 +7,7 @@ import json
 
 import pytest
 from response_wire import answer_in, as_bytes, trace_of
-from scripted_server import PATIENCE, Exchange, answer, sse
+from scripted_server import PATIENCE, answer, hang, sse
 
 from emitter_stream import APIError, APIUserAbortError, BadRequestError, OpenAIError, ResponseStream
 from emitter_stream.aio import AsyncOpenAI, AsyncResponseStream, AsyncStream
@@ -28,11 +28,7 @@ def connect_aio(serve):
     return start
 
 
-def hold(exchange: Exchange) -> None:
-    """Send the first events, and wait for the client to go."""
-    exchange.head()
-    exchange.body(as_bytes(HELLO[:4]))
-    exchange.wait_for_close()
+hold = hang(as_bytes(HELLO[:4]))
 
 
 async def heard(stream):

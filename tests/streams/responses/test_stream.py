@@ -26,7 +26,7 @@ from response_wire import (
     response,
     trace_of,
 )
-from scripted_server import Exchange, sse
+from scripted_server import hang, sse
 
 from emitter_stream import APIError, APIUserAbortError, OpenAIError, ResponseStream
 from emitter_stream.types.responses import (
@@ -144,11 +144,7 @@ def test_a_name_beyond_the_known_can_be_listened_to():
     assert heard[0].x == 1
 
 
-def hold(exchange: Exchange) -> None:
-    """Send the first events, and wait for the client to go."""
-    exchange.head()
-    exchange.body(as_bytes(HELLO[:4]))
-    exchange.wait_for_close()
+hold = hang(as_bytes(HELLO[:4]))
 
 
 def test_iterating_gives_every_event_and_leaving_early_aborts(connect):
