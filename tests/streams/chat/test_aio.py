@@ -8,7 +8,7 @@ import threading
 import pytest
 from chat_wire import ASK, calling, chunks, saying, whole, whole_call
 from parity_chat.compare import FINALS, Run, difference, load, names_of, plain, scripts
-from scripted_server import answer
+from scripted_server import answer, hang
 
 from emitter_stream import AbortController, APIUserAbortError, OpenAIError
 from emitter_stream.aio import (
@@ -79,12 +79,6 @@ def test_typed_events_in_async_with(ask):
 
 def test_leaving_typed_events_early(ask):
     """What is left is closed at the end of the block, without error."""
-    gate = threading.Event()
-
-    def script(exchange):
-        exchange.head()
-        exchange.body(chunks("a", finish=None))
-        exchange.wait(gate)
 
     async def go(client):
         async with client.chat.completions.stream(**ASK) as events:
@@ -93,8 +87,7 @@ def test_leaving_typed_events_early(ask):
                     break
         return events.aborted
 
-    assert ask(go, script)
-    gate.set()
+    assert ask(go, hang(chunks("a", finish=None)))
 
 
 def test_chunks_and_coroutine_listeners(ask):
@@ -225,12 +218,6 @@ def test_a_cancelled_read_of_plain_chunks(ask):
 
 def test_abort(ask):
     """``abort()`` ends a stream that waits for the server."""
-    gate = threading.Event()
-
-    def script(exchange):
-        exchange.head()
-        exchange.body(chunks("a", finish=None))
-        exchange.wait(gate)
 
     async def go(client):
         run = client.chat.completions.stream(**ASK)
@@ -239,5 +226,4 @@ def test_abort(ask):
             await run.final_content()
         return run.aborted
 
-    assert ask(go, script)
-    gate.set()
+    assert ask(go, hang(chunks("a", finish=None)))

@@ -11,7 +11,7 @@ import openai
 import pytest
 from chat_wire import ASK, DONE, SCHEMA, calling, chunk, chunks, saying, whole, whole_call
 from left_behind import stream_threads
-from scripted_server import answer, sse
+from scripted_server import answer, hang, sse
 
 from emitter_stream import (
     AbortController,
@@ -79,18 +79,10 @@ def test_the_side_is_the_same_stream(connect):
 
 def test_leaving_typed_events_early_closes_what_is_left(connect):
     """A loop over typed events that is left closes the rest at the end of the block, no error."""
-    gate = threading.Event()
-
-    def script(exchange):
-        exchange.head()
-        exchange.body(chunks("a", finish=None))
-        exchange.wait(gate)
-
-    with stream(connect, script) as events:
+    with stream(connect, hang(chunks("a", finish=None))) as events:
         for event in events:
             if event.type == "content.delta":
                 break
-    gate.set()
     assert events.aborted
     assert events.current_completion_snapshot.choices[0].message.content == "a"
 
@@ -104,19 +96,11 @@ def test_iterating_without_with_gives_chunks(connect):
 
 def test_leaving_the_chunks_early_aborts(connect):
     """A loop over chunks that is left ends the request."""
-    gate = threading.Event()
-
-    def script(exchange):
-        exchange.head()
-        exchange.body(chunks("a", finish=None))
-        exchange.wait(gate)
-
-    run = stream(connect, script)
+    run = stream(connect, hang(chunks("a", finish=None)))
     for _ in run:
         break
     with pytest.raises(APIUserAbortError):
         run.done(20)
-    gate.set()
 
 
 def test_plain_chunks(connect):
