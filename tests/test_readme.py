@@ -40,7 +40,6 @@ from emitter_stream.streams.chat import events as chat
 from emitter_stream.streams.responses import events as responses
 
 DOCS = ROOT / "docs"
-TIMEOUT = 240
 
 TWO_COMMANDS = """\
 pip install -e '.[server]' && python examples/node_port.py     # the Node reference, live, on the embedded server

@@ -149,11 +149,6 @@ def test_an_error_whose_body_never_ends_is_told_in_time(connect, monkeypatch, tr
 # --- events
 
 
-def big_event(size):
-    """Give an event stream whose one delta is of about that size."""
-    return encode(answered("x" * size))
-
-
 @pytest.mark.parametrize("framing", ["chunked", "length", "close", "gzip"])
 @pytest.mark.parametrize("before", [0, 5], ids=["first", "after others of its kind"])
 def test_an_event_that_is_too_large_is_refused_on_every_way(connect, framing, before):

@@ -14,7 +14,6 @@ from emitter_stream.aio import AsyncOpenAI
 from emitter_stream.resources import Assistants, Messages, Responses, Runs, Steps, Threads, _params
 from emitter_stream.resources.responses import InputItems
 
-STREAM = b'event: thread.run.completed\ndata: {"id": "r", "status": "completed"}\n\n'
 RESOURCES = [Assistants, Messages, Runs, Steps, Threads]
 METHODS = [
     pytest.param(resource, name, id=f"{resource.__name__}.{name}")

@@ -200,8 +200,6 @@ ESCAPES = {
     "    print('ESCAPED')",
     "its own environment": "import os\nif 'SECRET' in str(dict(os.environ)): print('ESCAPED')",
 }
-# What some cages let code do in there, to itself alone.
-HARMLESS = {("bubblewrap", "writing beside the folder")}
 
 
 class Victim:

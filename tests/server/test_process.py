@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from importlib import metadata
 
 import pytest
 from server_helpers import BOTH, WEATHER, Process, Raw
@@ -147,17 +146,6 @@ def test_wrong_values_are_explained(args, words, capsys):
     with pytest.raises(SystemExit):
         cli.main(["serve", *args])
     assert words in capsys.readouterr().err
-
-
-def test_version_of_the_module():
-    """`python -m emitter_stream` is the command, and it tells its version."""
-    done = subprocess.run(
-        [sys.executable, "-m", "emitter_stream", "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == f"emitter-stream {metadata.version('emitter-stream')}\n"
 
 
 def ended(program: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,6 @@ from documents import as_json, form, upload
 from server_helpers import HEADERS, Process, Raw
 
 KEY = {"Authorization": "Bearer any"}
-DAY = 86_400
 
 
 def test_a_file_comes_back_as_it_was(raw):

@@ -33,6 +33,12 @@ def two(start, database) -> tuple[Raw, Raw]:
     return Raw(start(db=database).base_url), Raw(start(db=database).base_url)
 
 
+@pytest.fixture
+def gated_two(start, database, gate) -> tuple[GatedModel, Raw, Raw]:
+    """Two servers of one database; the model of the first waits at the gate."""
+    return gate, Raw(start(db=database, model=gate).base_url), Raw(start(db=database).base_url)
+
+
 @pytest.fixture(autouse=True)
 def soon(monkeypatch) -> None:
     """Let the servers of this process look after each other often; theirs of others as always."""
@@ -108,11 +114,9 @@ def test_outputs_to_another(two):
     assert Events(other, run).all() == names
 
 
-def test_cancel_at_another(start, database):
+def test_cancel_at_another(gated_two):
     """A run is cancelled by way of a server that does not work on it, and its model let go."""
-    gate = GatedModel()
-    one = Raw(start(db=database, model=gate).base_url)
-    other = Raw(start(db=database).base_url)
+    gate, one, other = gated_two
     run = begun(one)
     assert gate.waiting.wait(PATIENCE)
     follower = Events(other, run)
@@ -123,11 +127,9 @@ def test_cancel_at_another(start, database):
 
 
 @pytest.mark.parametrize("after", [2, 9, 2**31, 10**15 - 1])
-def test_from_any_number_on(start, database, after):
+def test_from_any_number_on(gated_two, after):
     """A run is followed elsewhere from any number on; one beyond all keeps nothing from others."""
-    gate = GatedModel()
-    one = Raw(start(db=database, model=gate).base_url)
-    other = Raw(start(db=database).base_url)
+    gate, one, other = gated_two
     run = begun(one)
     assert gate.waiting.wait(PATIENCE)
     late, whole = Events(other, run, after), Events(other, run)
@@ -163,11 +165,9 @@ def followed(raw: Raw, response: str) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("how", ["POST", "DELETE"])
-def test_a_response_that_is_ended_elsewhere(start, database, how):
+def test_a_response_that_is_ended_elsewhere(gated_two, how):
     """A response is cancelled, or deleted, by way of a server that does not work on it."""
-    gate = GatedModel()
-    near = Raw(start(db=database, model=gate).base_url)
-    far = Raw(start(db=database).base_url)
+    gate, near, far = gated_two
     made = near("POST", "/responses", {"model": "m", "input": "Hello", "background": True}).body
     path = f"/responses/{made['id']}"
     connection, told = followed(near, made["id"])
@@ -205,11 +205,9 @@ def test_a_response_that_was_ended_elsewhere_has_ended(start, database, monkeypa
     assert near("GET", path).status == 404
 
 
-def test_a_response_that_is_deleted_under_who_follows_it_elsewhere(start, database, caplog):
+def test_a_response_that_is_deleted_under_who_follows_it_elsewhere(gated_two, caplog):
     """Who follows a response at another server is left without an error when it is deleted."""
-    gate = GatedModel()
-    near = Raw(start(db=database, model=gate).base_url)
-    far = Raw(start(db=database).base_url)
+    gate, near, far = gated_two
     made = near("POST", "/responses", {"model": "m", "input": "Hello", "background": True}).body
     connection, told = followed(far, made["id"])
     assert far("DELETE", f"/responses/{made['id']}").body["deleted"]
@@ -254,11 +252,9 @@ def test_one_active_run(two):
         assert sorted(pool.map(begin, range(8))) == [200, *[400] * 7]
 
 
-def test_a_thread_that_is_deleted_elsewhere(start, database):
+def test_a_thread_that_is_deleted_elsewhere(gated_two):
     """A run whose thread another server deletes ends, for its worker and for who follows it."""
-    gate = GatedModel()
-    one = Raw(start(db=database, model=gate).base_url)
-    other = Raw(start(db=database).base_url)
+    gate, one, other = gated_two
     run = begun(one)
     assert gate.waiting.wait(PATIENCE)
     follower = Events(one, run)
