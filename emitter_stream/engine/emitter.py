@@ -43,7 +43,6 @@ class Registration:
     event: str
     listener: Listener
     call: Callable[..., object]
-    once: bool = False
 
     def __call__(self, *args: object) -> object:  # what pyee asks of a handler
         return self.call(*args)
@@ -130,7 +129,7 @@ class Emitter:
                 f"the listener for {event!r} is an `async def`, which this stream cannot await"
                 f"{self._hint}"
             )
-        registration = Registration(event, listener, call, once)
+        registration = Registration(event, listener, call)
         if once:
             registration.call = functools.partial(self._call_once, registration, call)
         return registration

@@ -66,7 +66,6 @@ class PostgresDatabase:
     Raises `DatabaseUnusable` if it cannot be opened.
     """
 
-    shared = True
     is_busy = False  # with what would need this process's interpreter for long
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:

@@ -298,8 +298,6 @@ class Database:
     Raises `DatabaseUnusable` if it cannot be opened.
     """
 
-    shared = False  # by several processes
-
     def __init__(self, path: str = ":memory:", clock: Clock = time.time) -> None:
         self.clock = clock
         self._path = path
