@@ -15,10 +15,17 @@ __all__ = ["Variant"]
 class Variant(type):
     """The class of variant classes: an instance is an object of the family whose tag says so.
 
-    ``_variant`` is the field that tells variants apart and its value for this one.
+    The tag is given where the class is made: the field that tells variants apart, and its value.
     """
 
     _variant: tuple[str, str]
+
+    def __new__(
+        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **tag: str
+    ) -> Variant:
+        for variant in tag.items():  # of somebody's subclass there is none
+            namespace = {**namespace, "__slots__": (), "_variant": variant}
+        return super().__new__(mcs, name, bases, namespace)
 
     def __instancecheck__(cls, instance: Any) -> bool:
         # type() and not __class__: a view answers only to the names of its data.

@@ -99,265 +99,169 @@ class EventView(Model):
         return super()._view_class(name)
 
 
-class ThreadCreated(EventView, metaclass=Variant):
+class ThreadCreated(EventView, metaclass=Variant, event="thread.created"):
     """The event ``thread.created``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.created")
 
     event: Literal["thread.created"]
     data: Thread
 
 
-class ThreadRunCreated(EventView, metaclass=Variant):
+class ThreadRunCreated(EventView, metaclass=Variant, event="thread.run.created"):
     """The event ``thread.run.created``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.created")
 
     event: Literal["thread.run.created"]
     data: Run
 
 
-class ThreadRunQueued(EventView, metaclass=Variant):
+class ThreadRunQueued(EventView, metaclass=Variant, event="thread.run.queued"):
     """The event ``thread.run.queued``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.queued")
 
     event: Literal["thread.run.queued"]
     data: Run
 
 
-class ThreadRunInProgress(EventView, metaclass=Variant):
+class ThreadRunInProgress(EventView, metaclass=Variant, event="thread.run.in_progress"):
     """The event ``thread.run.in_progress``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.in_progress")
 
     event: Literal["thread.run.in_progress"]
     data: Run
 
 
-class ThreadRunRequiresAction(EventView, metaclass=Variant):
+class ThreadRunRequiresAction(EventView, metaclass=Variant, event="thread.run.requires_action"):
     """The event ``thread.run.requires_action``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.requires_action")
 
     event: Literal["thread.run.requires_action"]
     data: Run
 
 
-class ThreadRunCompleted(EventView, metaclass=Variant):
+class ThreadRunCompleted(EventView, metaclass=Variant, event="thread.run.completed"):
     """The event ``thread.run.completed``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.completed")
 
     event: Literal["thread.run.completed"]
     data: Run
 
 
-class ThreadRunIncomplete(EventView, metaclass=Variant):
+class ThreadRunIncomplete(EventView, metaclass=Variant, event="thread.run.incomplete"):
     """The event ``thread.run.incomplete``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.incomplete")
 
     event: Literal["thread.run.incomplete"]
     data: Run
 
 
-class ThreadRunFailed(EventView, metaclass=Variant):
+class ThreadRunFailed(EventView, metaclass=Variant, event="thread.run.failed"):
     """The event ``thread.run.failed``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.failed")
 
     event: Literal["thread.run.failed"]
     data: Run
 
 
-class ThreadRunCancelling(EventView, metaclass=Variant):
+class ThreadRunCancelling(EventView, metaclass=Variant, event="thread.run.cancelling"):
     """The event ``thread.run.cancelling``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.cancelling")
 
     event: Literal["thread.run.cancelling"]
     data: Run
 
 
-class ThreadRunCancelled(EventView, metaclass=Variant):
+class ThreadRunCancelled(EventView, metaclass=Variant, event="thread.run.cancelled"):
     """The event ``thread.run.cancelled``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.cancelled")
 
     event: Literal["thread.run.cancelled"]
     data: Run
 
 
-class ThreadRunExpired(EventView, metaclass=Variant):
+class ThreadRunExpired(EventView, metaclass=Variant, event="thread.run.expired"):
     """The event ``thread.run.expired``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.expired")
 
     event: Literal["thread.run.expired"]
     data: Run
 
 
-class ThreadRunStepCreated(EventView, metaclass=Variant):
+class ThreadRunStepCreated(EventView, metaclass=Variant, event="thread.run.step.created"):
     """The event ``thread.run.step.created``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.step.created")
 
     event: Literal["thread.run.step.created"]
     data: RunStep
 
 
-class ThreadRunStepInProgress(EventView, metaclass=Variant):
+class ThreadRunStepInProgress(EventView, metaclass=Variant, event="thread.run.step.in_progress"):
     """The event ``thread.run.step.in_progress``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.step.in_progress")
 
     event: Literal["thread.run.step.in_progress"]
     data: RunStep
 
 
-class ThreadRunStepDelta(EventView, metaclass=Variant):
+class ThreadRunStepDelta(EventView, metaclass=Variant, event="thread.run.step.delta"):
     """The event ``thread.run.step.delta``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.step.delta")
 
     event: Literal["thread.run.step.delta"]
     data: RunStepDeltaEvent
 
 
-class ThreadRunStepCompleted(EventView, metaclass=Variant):
+class ThreadRunStepCompleted(EventView, metaclass=Variant, event="thread.run.step.completed"):
     """The event ``thread.run.step.completed``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.step.completed")
 
     event: Literal["thread.run.step.completed"]
     data: RunStep
 
 
-class ThreadRunStepFailed(EventView, metaclass=Variant):
+class ThreadRunStepFailed(EventView, metaclass=Variant, event="thread.run.step.failed"):
     """The event ``thread.run.step.failed``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.step.failed")
 
     event: Literal["thread.run.step.failed"]
     data: RunStep
 
 
-class ThreadRunStepCancelled(EventView, metaclass=Variant):
+class ThreadRunStepCancelled(EventView, metaclass=Variant, event="thread.run.step.cancelled"):
     """The event ``thread.run.step.cancelled``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.step.cancelled")
 
     event: Literal["thread.run.step.cancelled"]
     data: RunStep
 
 
-class ThreadRunStepExpired(EventView, metaclass=Variant):
+class ThreadRunStepExpired(EventView, metaclass=Variant, event="thread.run.step.expired"):
     """The event ``thread.run.step.expired``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.run.step.expired")
 
     event: Literal["thread.run.step.expired"]
     data: RunStep
 
 
-class ThreadMessageCreated(EventView, metaclass=Variant):
+class ThreadMessageCreated(EventView, metaclass=Variant, event="thread.message.created"):
     """The event ``thread.message.created``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.message.created")
 
     event: Literal["thread.message.created"]
     data: Message
 
 
-class ThreadMessageInProgress(EventView, metaclass=Variant):
+class ThreadMessageInProgress(EventView, metaclass=Variant, event="thread.message.in_progress"):
     """The event ``thread.message.in_progress``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.message.in_progress")
 
     event: Literal["thread.message.in_progress"]
     data: Message
 
 
-class ThreadMessageDelta(EventView, metaclass=Variant):
+class ThreadMessageDelta(EventView, metaclass=Variant, event="thread.message.delta"):
     """The event ``thread.message.delta``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.message.delta")
 
     event: Literal["thread.message.delta"]
     data: MessageDeltaEvent
 
 
-class ThreadMessageCompleted(EventView, metaclass=Variant):
+class ThreadMessageCompleted(EventView, metaclass=Variant, event="thread.message.completed"):
     """The event ``thread.message.completed``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.message.completed")
 
     event: Literal["thread.message.completed"]
     data: Message
 
 
-class ThreadMessageIncomplete(EventView, metaclass=Variant):
+class ThreadMessageIncomplete(EventView, metaclass=Variant, event="thread.message.incomplete"):
     """The event ``thread.message.incomplete``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "thread.message.incomplete")
 
     event: Literal["thread.message.incomplete"]
     data: Message
 
 
-class ErrorEvent(EventView, metaclass=Variant):
+class ErrorEvent(EventView, metaclass=Variant, event="error"):
     """The event ``error``."""
-
-    __slots__ = ()
-
-    _variant = ("event", "error")
 
     event: Literal["error"]
     data: ErrorObject

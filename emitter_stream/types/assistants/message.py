@@ -71,20 +71,12 @@ class Annotation(Model):
     file_path: FilePath
 
 
-class FileCitationAnnotation(Annotation, metaclass=Variant):
+class FileCitationAnnotation(Annotation, metaclass=Variant, type="file_citation"):
     """An annotation of type ``file_citation``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "file_citation")
-
-
-class FilePathAnnotation(Annotation, metaclass=Variant):
+class FilePathAnnotation(Annotation, metaclass=Variant, type="file_path"):
     """An annotation of type ``file_path``."""
-
-    __slots__ = ()
-
-    _variant = ("type", "file_path")
 
 
 class Text(Model):
@@ -126,36 +118,20 @@ class MessageContent(Model):
     refusal: str
 
 
-class TextContentBlock(MessageContent, metaclass=Variant):
+class TextContentBlock(MessageContent, metaclass=Variant, type="text"):
     """A block of type ``text``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "text")
-
-
-class ImageFileContentBlock(MessageContent, metaclass=Variant):
+class ImageFileContentBlock(MessageContent, metaclass=Variant, type="image_file"):
     """A block of type ``image_file``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "image_file")
-
-
-class ImageURLContentBlock(MessageContent, metaclass=Variant):
+class ImageURLContentBlock(MessageContent, metaclass=Variant, type="image_url"):
     """A block of type ``image_url``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "image_url")
-
-
-class RefusalContentBlock(MessageContent, metaclass=Variant):
+class RefusalContentBlock(MessageContent, metaclass=Variant, type="refusal"):
     """A block of type ``refusal``."""
-
-    __slots__ = ()
-
-    _variant = ("type", "refusal")
 
 
 class Attachment(Model):

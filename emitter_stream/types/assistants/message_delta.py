@@ -61,20 +61,12 @@ class AnnotationDelta(Model):
     file_path: FilePathDelta | None
 
 
-class FileCitationDeltaAnnotation(AnnotationDelta, metaclass=Variant):
+class FileCitationDeltaAnnotation(AnnotationDelta, metaclass=Variant, type="file_citation"):
     """A piece of an annotation of type ``file_citation``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "file_citation")
-
-
-class FilePathDeltaAnnotation(AnnotationDelta, metaclass=Variant):
+class FilePathDeltaAnnotation(AnnotationDelta, metaclass=Variant, type="file_path"):
     """A piece of an annotation of type ``file_path``."""
-
-    __slots__ = ()
-
-    _variant = ("type", "file_path")
 
 
 class TextDelta(Model):
@@ -117,36 +109,20 @@ class MessageContentDelta(Model):
     refusal: str | None
 
 
-class TextDeltaBlock(MessageContentDelta, metaclass=Variant):
+class TextDeltaBlock(MessageContentDelta, metaclass=Variant, type="text"):
     """A piece of a block of type ``text``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "text")
-
-
-class ImageFileDeltaBlock(MessageContentDelta, metaclass=Variant):
+class ImageFileDeltaBlock(MessageContentDelta, metaclass=Variant, type="image_file"):
     """A piece of a block of type ``image_file``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "image_file")
-
-
-class ImageURLDeltaBlock(MessageContentDelta, metaclass=Variant):
+class ImageURLDeltaBlock(MessageContentDelta, metaclass=Variant, type="image_url"):
     """A piece of a block of type ``image_url``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "image_url")
-
-
-class RefusalDeltaBlock(MessageContentDelta, metaclass=Variant):
+class RefusalDeltaBlock(MessageContentDelta, metaclass=Variant, type="refusal"):
     """A piece of a block of type ``refusal``."""
-
-    __slots__ = ()
-
-    _variant = ("type", "refusal")
 
 
 class MessageDelta(Model):

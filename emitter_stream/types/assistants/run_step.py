@@ -56,12 +56,8 @@ class CodeInterpreterOutput(Model):
     image: CodeInterpreterImage
 
 
-class CodeInterpreterOutputLogs(CodeInterpreterOutput, metaclass=Variant):
+class CodeInterpreterOutputLogs(CodeInterpreterOutput, metaclass=Variant, type="logs"):
     """An output of type ``logs``."""
-
-    __slots__ = ()
-
-    _variant = ("type", "logs")
 
 
 class CodeInterpreterCall(Model):
@@ -125,28 +121,16 @@ class ToolCall(Model):
     function: FunctionCall
 
 
-class CodeInterpreterToolCall(ToolCall, metaclass=Variant):
+class CodeInterpreterToolCall(ToolCall, metaclass=Variant, type="code_interpreter"):
     """A call of type ``code_interpreter``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "code_interpreter")
-
-
-class FileSearchToolCall(ToolCall, metaclass=Variant):
+class FileSearchToolCall(ToolCall, metaclass=Variant, type="file_search"):
     """A call of type ``file_search``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "file_search")
-
-
-class FunctionToolCall(ToolCall, metaclass=Variant):
+class FunctionToolCall(ToolCall, metaclass=Variant, type="function"):
     """A call of type ``function``."""
-
-    __slots__ = ()
-
-    _variant = ("type", "function")
 
 
 class MessageCreation(Model):
@@ -167,20 +151,12 @@ class StepDetails(Model):
     tool_calls: ListView[ToolCall]
 
 
-class MessageCreationStepDetails(StepDetails, metaclass=Variant):
+class MessageCreationStepDetails(StepDetails, metaclass=Variant, type="message_creation"):
     """Details of type ``message_creation``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "message_creation")
-
-
-class ToolCallsStepDetails(StepDetails, metaclass=Variant):
+class ToolCallsStepDetails(StepDetails, metaclass=Variant, type="tool_calls"):
     """Details of type ``tool_calls``."""
-
-    __slots__ = ()
-
-    _variant = ("type", "tool_calls")
 
 
 class RunStep(Resource):

@@ -50,20 +50,12 @@ class CodeInterpreterOutputDelta(Model):
     image: CodeInterpreterImageDelta | None
 
 
-class CodeInterpreterLogs(CodeInterpreterOutputDelta, metaclass=Variant):
+class CodeInterpreterLogs(CodeInterpreterOutputDelta, metaclass=Variant, type="logs"):
     """A piece of an output of type ``logs``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "logs")
-
-
-class CodeInterpreterOutputImage(CodeInterpreterOutputDelta, metaclass=Variant):
+class CodeInterpreterOutputImage(CodeInterpreterOutputDelta, metaclass=Variant, type="image"):
     """A piece of an output of type ``image``."""
-
-    __slots__ = ()
-
-    _variant = ("type", "image")
 
 
 class CodeInterpreterCallDelta(Model):
@@ -100,28 +92,16 @@ class ToolCallDelta(Model):
     function: FunctionCallDelta
 
 
-class CodeInterpreterToolCallDelta(ToolCallDelta, metaclass=Variant):
+class CodeInterpreterToolCallDelta(ToolCallDelta, metaclass=Variant, type="code_interpreter"):
     """A piece of a call of type ``code_interpreter``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "code_interpreter")
-
-
-class FileSearchToolCallDelta(ToolCallDelta, metaclass=Variant):
+class FileSearchToolCallDelta(ToolCallDelta, metaclass=Variant, type="file_search"):
     """A piece of a call of type ``file_search``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "file_search")
-
-
-class FunctionToolCallDelta(ToolCallDelta, metaclass=Variant):
+class FunctionToolCallDelta(ToolCallDelta, metaclass=Variant, type="function"):
     """A piece of a call of type ``function``."""
-
-    __slots__ = ()
-
-    _variant = ("type", "function")
 
 
 class MessageCreationDelta(Model):
@@ -142,20 +122,12 @@ class StepDetailsDelta(Model):
     tool_calls: ListView[ToolCallDelta] | None
 
 
-class RunStepDeltaMessageDelta(StepDetailsDelta, metaclass=Variant):
+class RunStepDeltaMessageDelta(StepDetailsDelta, metaclass=Variant, type="message_creation"):
     """What is new in details of type ``message_creation``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "message_creation")
-
-
-class ToolCallDeltaObject(StepDetailsDelta, metaclass=Variant):
+class ToolCallDeltaObject(StepDetailsDelta, metaclass=Variant, type="tool_calls"):
     """What is new in details of type ``tool_calls``."""
-
-    __slots__ = ()
-
-    _variant = ("type", "tool_calls")
 
 
 class RunStepDelta(Model):

@@ -134,28 +134,16 @@ class Tool(Model):
 AssistantTool = Tool
 
 
-class CodeInterpreterTool(Tool, metaclass=Variant):
+class CodeInterpreterTool(Tool, metaclass=Variant, type="code_interpreter"):
     """A tool of type ``code_interpreter``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "code_interpreter")
-
-
-class FileSearchTool(Tool, metaclass=Variant):
+class FileSearchTool(Tool, metaclass=Variant, type="file_search"):
     """A tool of type ``file_search``."""
 
-    __slots__ = ()
 
-    _variant = ("type", "file_search")
-
-
-class FunctionTool(Tool, metaclass=Variant):
+class FunctionTool(Tool, metaclass=Variant, type="function"):
     """A tool of type ``function``."""
-
-    __slots__ = ()
-
-    _variant = ("type", "function")
 
 
 class ToolResourcesCodeInterpreter(Model):
