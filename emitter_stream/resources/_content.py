@@ -116,8 +116,7 @@ class BinaryContent(Body):
 
     def write_to_file(self, file: str | os.PathLike[str]) -> None:
         """Write the bytes to a file as they come."""
-        with open(file, "wb") as target:
-            target.writelines(self.iter_bytes())
+        self.stream_to_file(file)
 
     def __enter__(self) -> Self:
         return self
