@@ -31,7 +31,7 @@ from ..store.store import (
     ThreadRow,
 )
 from . import bodies, models
-from .chat import ChatApi
+from .chat import SSE_HEADERS, ChatApi
 from .doors import Doors, is_preflight
 from .errors import ApiError, bad_request, shorten, storage_failed
 from .feed_response import FeedResponse
@@ -328,9 +328,7 @@ def ids(request: Request, *names: str) -> list[str]:
 def respond(body: Json, feed: Feed | None) -> Response:
     if feed is None:
         return JSONResponse(body)
-    headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-    headers[FIRST_EVENT] = str(feed.first)
-    return FeedResponse(feed, headers)
+    return FeedResponse(feed, {**SSE_HEADERS, FIRST_EVENT: str(feed.first)})
 
 
 class Envelope:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -16,6 +15,7 @@ from ..answers.dialogue import chat_turn
 from ..answers.hearing import Answer
 from ..answers.work import Work, merged
 from ..journal import note_end
+from ..runs.feed import encode
 from ..runs.lifecycle import Lifecycle
 from ..runs.runs import RunEngine
 from ..store.objects import Json
@@ -137,5 +137,4 @@ class ChatApi:
 
 def frame(data: Json) -> bytes:
     """Encode one chunk as the API does: a line without a name, and a blank one."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return f"data: {text}\n\n".encode(errors="backslashreplace")
+    return f"data: {encode(data)}\n\n".encode(errors="backslashreplace")

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from starlette.requests import ClientDisconnect, Request
 
 from ..store.objects import Json
-from ..store.records import Page
+from ..store.records import Page, listed
 from . import bodies
 from .errors import ApiError, bad_request, shorten
 
@@ -73,14 +73,8 @@ def cut_page(items: list[Json], page: Page) -> Json:
                 "invalid_value",
             )
         start = found[0] + 1
-    data = items[start : start + page.limit]
-    return {
-        "object": "list",
-        "data": data,
-        "first_id": data[0]["id"] if data else None,
-        "last_id": data[-1]["id"] if data else None,
-        "has_more": len(items) > start + page.limit,
-    }
+    end = start + page.limit
+    return listed(items[start:end], has_more=len(items) > end)
 
 
 async def read_body(request: Request, shape: type[bodies.Body]) -> Json:

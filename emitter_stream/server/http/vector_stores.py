@@ -12,7 +12,7 @@ from ..answers.hearing import refusal_of
 from ..models.model import ModelError
 from ..runs.runs import RunEngine
 from ..store.objects import Json
-from ..store.vectors import StoreRecords
+from ..store.vectors import STATES, StoreRecords
 from . import bodies, file_bodies
 from .problems import unsupported
 from .reading import read_body, read_page
@@ -23,7 +23,6 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 POLL_AFTER = {"openai-poll-after-ms": "200"}
 DEFAULT_RESULTS = 10
-_STATES = ("in_progress", "completed", "failed", "cancelled")
 
 
 class VectorStoresApi:
@@ -179,6 +178,6 @@ class VectorStoresApi:
 def state(request: Request) -> str | None:
     """Return the state that the files of a list are to be in."""
     wanted = request.query_params.get("filter")
-    if wanted is not None and wanted not in _STATES:
-        raise unsupported("filter", wanted, [f"'{name}'" for name in _STATES])
+    if wanted is not None and wanted not in STATES:
+        raise unsupported("filter", wanted, [f"'{name}'" for name in STATES])
     return wanted

@@ -54,6 +54,17 @@ class Page:
     before: str | None = None
 
 
+def listed(data: list[Json], *, has_more: bool) -> Json:
+    """Return one page as the API's list object."""
+    return {
+        "object": "list",
+        "data": data,
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+        "has_more": has_more,
+    }
+
+
 def _readable(body: Any) -> Any:
     """Return a body as PostgreSQL can look into it: a zero byte anywhere in it would be an error.
 
@@ -131,13 +142,7 @@ class Records:
         data = bodies[: page.limit]
         if backward:
             data.reverse()
-        return {
-            "object": "list",
-            "data": data,
-            "first_id": data[0]["id"] if data else None,
-            "last_id": data[-1]["id"] if data else None,
-            "has_more": len(bodies) > page.limit,
-        }
+        return listed(data, has_more=len(bodies) > page.limit)
 
     def _cursor(self, table: type[R], name: str, cursor: str, scope: Json) -> int:
         row = self.session.scalars(select(table).filter_by(id=cursor, **scope)).one_or_none()

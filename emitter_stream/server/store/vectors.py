@@ -19,7 +19,7 @@ DAY = 86_400
 DEFAULT_CHUNKS = {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}
 THREAD_STORE = {"anchor": "last_active_at", "days": 7}
 CLAIM = 60  # seconds after which another process may read a file, unless the claim is renewed
-_STATES = ("in_progress", "completed", "failed", "cancelled")
+STATES = ("in_progress", "completed", "failed", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Found:
 
 
 def _no_files() -> dict[str, int]:
-    return dict.fromkeys((*_STATES, "total"), 0)
+    return dict.fromkeys((*STATES, "total"), 0)
 
 
 def _chunks(
