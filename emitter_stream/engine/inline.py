@@ -25,6 +25,7 @@ from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from . import shared
 from .delivery import Delivery, report
 from .mover import Aborts, Mover
+from .policy import INSIDE
 
 __all__ = ["InlineDriver", "never"]
 
@@ -64,9 +65,7 @@ class InlineDriver:
             return bool(is_so()) or delivery.settled()
         me = get_ident()
         if self._at_wheel == me or delivery.inside():
-            raise RuntimeError(
-                "a listener cannot wait for its own stream: the stream waits for the listener"
-            )
+            raise RuntimeError(INSIDE)
         shared.leave_for_stream()  # in a listener of another one
         deadline = None if timeout is None else time.monotonic() + timeout
         if not self._has_begun:
