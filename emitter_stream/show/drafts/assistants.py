@@ -38,13 +38,11 @@ class AssistantDraft(Draft):
         name = entry.name if isinstance(entry.name, str) else ""
         if not name.startswith("thread.run.") or name.startswith("thread.run.step."):
             return
-        timeline, data = self.timeline, entry.data
         status = name.removeprefix("thread.run.")
         if status != "created":
             self.status(status)
-        timeline.id = text_of(inside(data, "id")) or timeline.id
-        timeline.model = text_of(inside(data, "model")) or timeline.model
-        self.tokens(inside(data, "usage", "completion_tokens"))
+        self.named(entry.data)
+        self.tokens(inside(entry.data, "usage", "completion_tokens"))
 
     def _on_runStepCreated(self, step: Any) -> None:
         label = text_of(step.type).replace("_", " ") or "step"

@@ -67,6 +67,12 @@ class Draft:
     def taken(self, entry: Entry) -> None:
         """Look at an event that was taken."""
 
+    def named(self, document: Any) -> None:
+        """Take note of what a run, a completion or a response is called, and of its model."""
+        timeline = self.timeline
+        timeline.id = text_of(inside(document, "id")) or timeline.id
+        timeline.model = text_of(inside(document, "model")) or timeline.model
+
     def status(self, status: str) -> None:
         """Take note of what all of it has come to."""
         timeline = self.timeline

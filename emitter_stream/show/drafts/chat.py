@@ -60,7 +60,7 @@ class ChatDraft(Draft):
                 self._message(args[0].to_dict())
 
     def _chunk(self, chunk: dict[str, Any]) -> None:
-        self._heard_of(chunk)
+        self.named(chunk)
         tokens = inside(chunk, "usage", "completion_tokens")
         if isinstance(tokens, int):
             self.tokens(self._tokens + tokens)
@@ -74,11 +74,6 @@ class ChatDraft(Draft):
                 self._call_piece(index, call)
             if choice.get("finish_reason"):
                 self._finish(index, text_of(choice["finish_reason"]))
-
-    def _heard_of(self, document: dict[str, Any]) -> None:
-        timeline = self.timeline
-        timeline.id = text_of(document.get("id")) or timeline.id
-        timeline.model = text_of(document.get("model")) or timeline.model
 
     def _say(self, who: str, index: int, piece: str, start: Any = None) -> None:
         kind, label = ("reasoning", "") if who == "reasoning" else ("message", who)
@@ -142,7 +137,7 @@ class ChatDraft(Draft):
 
     def _whole(self, completion: dict[str, Any]) -> None:
         """Take an answer that came at once."""
-        self._heard_of(completion)
+        self.named(completion)
         begun = 0.0 if self._request is None else self._request.start
         for index, choice in enumerate(completion["choices"]):
             message = inside(choice, "message")

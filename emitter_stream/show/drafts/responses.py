@@ -56,8 +56,7 @@ class ResponseDraft(Draft):
 
     def _response(self, kind: str, response: dict[str, Any]) -> None:
         timeline = self.timeline
-        timeline.id = text_of(response.get("id")) or timeline.id
-        timeline.model = text_of(response.get("model")) or timeline.model
+        self.named(response)
         self.tokens(inside(response, "usage", "output_tokens"))
         if kind in _STATUSES:
             self.status(kind)
