@@ -8,14 +8,14 @@ says ``api-version``.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from .client import BaseClient, OpenAI, environment_variable
 from .exceptions import OpenAIError
 from .http.secrets import Secret, hidden
-from .http.transport import Exchange, Transport
+from .http.transport import Exchange, TokenProvider, Transport, bearer
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from ._client_params import ClientParams
 
 __all__ = ["AzureClient", "AzureOpenAI", "AzureRoutes", "TokenProvider"]
-
-TokenProvider = Callable[[], str | Awaitable[str]]
-"""What returns a token of Microsoft Entra ID; asked for each request that is sent."""
 
 _OF_DEPLOYMENTS = frozenset(
     (
@@ -42,16 +39,12 @@ _OF_DEPLOYMENTS = frozenset(
 
 
 class AzureRoutes(Transport):
-    """A transport that knows where a resource's deployments answer, and asks for tokens."""
+    """A transport that knows where a resource's deployments answer."""
 
     deployment: str | None = None
-    token_provider: TokenProvider | None = None
 
     def exchange(self, method: str, path: str, *, body: Any = None, **options: Any) -> Exchange:
-        exchange = super().exchange(method, self.route(path, body), body=body, **options)
-        if self.token_provider is not None:
-            exchange.authorize = self._authorizing(exchange)
-        return exchange
+        return super().exchange(method, self.route(path, body), body=body, **options)
 
     def route(self, path: str, body: Any) -> str:
         """Return the path of a request, under the deployment that it is for."""
@@ -63,27 +56,12 @@ class AzureRoutes(Transport):
             return path
         return f"/deployments/{quote(deployment, safe='')}{path}"
 
-    def _authorizing(self, exchange: Exchange) -> Callable[[], dict[str, str]]:
-        def authorize() -> dict[str, str]:
-            assert self.token_provider is not None
-            return bearer(self.token_provider())
-
-        return authorize
-
-
-def bearer(token: object) -> dict[str, str]:
-    """Return the header for a token that a provider gave."""
-    if not isinstance(token, str) or not token:
-        raise OpenAIError("azure_ad_token_provider must return a text that is not empty")
-    return {"Authorization": Secret(f"Bearer {token}")}
-
 
 class AzureClient(BaseClient):
     """What the Azure clients of threads and of asyncio have in common."""
 
     _transport_class = AzureRoutes
     _azure_ad_token: str | None
-    _token_provider: TokenProvider | None
     _deployment: str | None
 
     def __init__(
@@ -92,7 +70,7 @@ class AzureClient(BaseClient):
         azure_endpoint: str | None = None,
         azure_deployment: str | None = None,
         api_version: str | None = None,
-        api_key: str | None = None,
+        api_key: str | TokenProvider | None = None,
         azure_ad_token: str | None = None,
         azure_ad_token_provider: TokenProvider | None = None,
         base_url: str | None = None,
@@ -127,7 +105,6 @@ class AzureClient(BaseClient):
                 )
             base_url = f"{azure_endpoint.rstrip('/')}/openai"
         self._azure_ad_token = azure_ad_token
-        self._token_provider = azure_ad_token_provider
         self._deployment = azure_deployment if azure_endpoint is not None else None
         given: dict[str, Any] = {
             name: value
@@ -135,13 +112,14 @@ class AzureClient(BaseClient):
             if value is not None or name == "timeout"
         }
         given["default_query"] = {**(given.get("default_query") or {}), "api-version": api_version}
-        # Where another credential counts, a key that is not sent: the base class wants one.
-        super().__init__(api_key=api_key or "none", base_url=base_url, **given)
+        # Where a token counts, a key that is not sent: the base class wants one.
+        credential = azure_ad_token_provider or api_key or "none"
+        super().__init__(api_key=credential, base_url=base_url, **given)
 
     def copy(
         self,
         *,
-        api_key: str | None = None,
+        api_key: str | TokenProvider | None = None,
         azure_ad_token: str | None = None,
         azure_ad_token_provider: TokenProvider | None = None,
         api_version: str | None = None,
@@ -156,14 +134,14 @@ class AzureClient(BaseClient):
         if api_version is not None:
             query = settings.get("default_query") or {}
             settings["default_query"] = {**query, "api-version": api_version}
-        other = super().copy(api_key=api_key, base_url=base_url, **settings)
+        self._check_one(api_key, azure_ad_token, azure_ad_token_provider)
+        credential = azure_ad_token_provider or api_key or ("none" if azure_ad_token else None)
+        other = super().copy(api_key=credential, base_url=base_url, **settings)
         if base_url is not None:
             other._deployment = None  # it was that of the other address
-            other._connect(other._transport())
-        if api_key or azure_ad_token or azure_ad_token_provider:
-            self._check_one(api_key, azure_ad_token, azure_ad_token_provider)
+        if credential is not None:
             other._azure_ad_token = azure_ad_token
-            other._token_provider = azure_ad_token_provider
+        if base_url is not None or credential is not None:
             other._connect(other._transport())
         return other
 
@@ -177,17 +155,14 @@ class AzureClient(BaseClient):
             )
 
     def _credentials(self) -> Mapping[str, str]:
-        if self._token_provider is not None:
-            return {}
         if self._azure_ad_token is not None:
             return bearer(self._azure_ad_token)
-        return {"api-key": Secret(self._api_key)}
+        return {"api-key": Secret(self._api_key)} if self._api_key else {}
 
     def _transport(self) -> Transport:
         transport = super()._transport()
         assert isinstance(transport, AzureRoutes)
         transport.deployment = self._deployment
-        transport.token_provider = self._token_provider
         return transport
 
 

@@ -12,7 +12,15 @@ from ._names import PythonNames, check_settings
 from ._not_given import NOT_GIVEN, NotGiven
 from .exceptions import OpenAIError
 from .http.secrets import Secret, hidden, hide_headers
-from .http.transport import DEFAULT_TIMEOUT, Session, Timeout, Transport, checked_headers
+from .http.transport import (
+    DEFAULT_TIMEOUT,
+    Session,
+    Timeout,
+    TokenProvider,
+    Transport,
+    checked_headers,
+    checked_key,
+)
 from .resources import Api, Beta, Chat, Files, Models, Responses, Uploads, VectorStores
 from .resources._body import merge_headers
 from .sse import MAX_EVENT_BYTES
@@ -38,6 +46,8 @@ class BaseClient(PythonNames):
     """The settings of a client, and how its copies come by theirs."""
 
     _api: Api
+    _api_key: str
+    _token_provider: TokenProvider | None
     _transport_class: ClassVar[type[Transport]] = Transport
     base_url: str = ""  # as long as there is none, for the repr of a client that is refused
     _elsewhere: ClassVar[Mapping[str, str]] = {
@@ -63,7 +73,7 @@ class BaseClient(PythonNames):
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | TokenProvider | None = None,
         *,
         organization: str | None = None,
         project: str | None = None,
@@ -79,7 +89,7 @@ class BaseClient(PythonNames):
         api_key = hidden(environment_variable("OPENAI_API_KEY") if api_key is None else api_key)
         base_url = _hidden_url(_text(base_url) or environment_variable("OPENAI_BASE_URL"))
         default_headers = hide_headers(default_headers)
-        self._api_key = _checked_key(api_key)
+        self._take_key(api_key)
         self.organization = organization or environment_variable("OPENAI_ORG_ID")
         self.project = project or environment_variable("OPENAI_PROJECT_ID")
         self.base_url = _checked_url(base_url)
@@ -93,11 +103,15 @@ class BaseClient(PythonNames):
 
     @property
     def api_key(self) -> str:
-        """The key, which no ``repr`` shows."""
+        """The key, which no ``repr`` shows; empty where a function gives it."""
         return self._api_key
 
     @api_key.setter
-    def api_key(self, key: str) -> None: ...  # for type checkers: see __setattr__
+    def api_key(self, key: str | TokenProvider) -> None: ...  # for type checkers: see __setattr__
+
+    def _take_key(self, api_key: str | TokenProvider | None) -> None:
+        self._token_provider = api_key if callable(api_key) else None
+        self._api_key = "" if callable(api_key) else _checked_key(api_key)
 
     def _transport(self) -> Transport:
         headers = {
@@ -108,7 +122,7 @@ class BaseClient(PythonNames):
             headers["OpenAI-Organization"] = self.organization
         if self.project:
             headers["OpenAI-Project"] = self.project
-        return self._transport_class(
+        transport = self._transport_class(
             base_url=self.base_url,
             headers=headers,
             timeout=self.timeout,
@@ -116,10 +130,12 @@ class BaseClient(PythonNames):
             max_event_bytes=self.max_event_bytes,
             session=self._session,
         )
+        transport.token_provider = self._token_provider
+        return transport
 
     def _credentials(self) -> Mapping[str, str]:
-        """Return the headers that say who asks."""
-        return {"Authorization": Secret(f"Bearer {self._api_key}")}
+        """Return the headers that say who asks; none where a function gives the key."""
+        return {"Authorization": Secret(f"Bearer {self._api_key}")} if self._api_key else {}
 
     def _connect(self, transport: Transport) -> None:
         """Begin to use a transport: here is where ``beta`` is made."""
@@ -135,7 +151,7 @@ class BaseClient(PythonNames):
     def copy(
         self,
         *,
-        api_key: str | None = None,
+        api_key: str | TokenProvider | None = None,
         organization: str | None = None,
         project: str | None = None,
         base_url: str | None = None,
@@ -159,7 +175,6 @@ class BaseClient(PythonNames):
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
         changes = {
-            "_api_key": None if api_key is None else _checked_key(api_key),
             "organization": organization,
             "project": project,
             "base_url": None if base_url is None else _checked_url(base_url),
@@ -168,6 +183,8 @@ class BaseClient(PythonNames):
             "_session": _checked_session(session),
         }
         other.__dict__.update((name, new) for name, new in changes.items() if new is not None)
+        if api_key is not None:
+            other._take_key(api_key)
         if not isinstance(timeout, NotGiven):
             other.__dict__["timeout"] = timeout
         other._headers = merge_headers(self._headers, checked_headers(default_headers))
@@ -197,7 +214,8 @@ class OpenAI(BaseClient):
 
     Every argument but ``api_key`` is by keyword. What is left out comes from the environment:
 
-    - ``api_key``: ``OPENAI_API_KEY``; without either, an ``OpenAIError``
+    - ``api_key``: ``OPENAI_API_KEY``; without either, an ``OpenAIError``. It may be a function that
+      returns the key: it is called on the thread that sends a request, each time one is sent
     - ``organization``, ``project``: ``OPENAI_ORG_ID``, ``OPENAI_PROJECT_ID``
     - ``base_url``: ``OPENAI_BASE_URL``, or OpenAI's own address
 
@@ -242,21 +260,17 @@ def environment_variable(name: str) -> str | None:
     return os.environ.get(name, "").strip() or None
 
 
-def _checked_key(api_key: str | None) -> str:
+def _checked_key(api_key: Any) -> str:
     if not api_key:
         raise OpenAIError(
             "There is no API key: pass api_key= to OpenAI() or set the environment variable "
             "OPENAI_API_KEY. (A server that asks for none takes any.)"
         )
     if not isinstance(api_key, str):
-        raise TypeError(f"api_key must be a str, not {_type_name(api_key)}")
-    # Checked here, and not by trying to encode it: a UnicodeEncodeError would have the key in it.
-    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        raise OpenAIError(
-            "The API key has characters that no key has (white space, control characters or "
-            "letters outside ASCII); perhaps more was copied than the key."
+        raise TypeError(
+            f"api_key must be a str or a function that returns one, not {_type_name(api_key)}"
         )
-    return api_key
+    return checked_key(api_key)
 
 
 def _type_name(value: object) -> str:

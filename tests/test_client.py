@@ -1,5 +1,7 @@
 """The client: settings, environment, and what it tells of itself."""
 
+import asyncio
+import itertools
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ from scripted_server import answer
 
 import emitter_stream
 from emitter_stream import NotFoundError, OpenAI, OpenAIError
+from emitter_stream.aio import AsyncOpenAI
 from emitter_stream.client import DEFAULT_BASE_URL
 
 KEY = "sk-very-secret"
@@ -38,9 +41,56 @@ def test_without_a_key_there_is_no_client(given, monkeypatch):
 
 def test_a_key_that_is_no_text_is_refused():
     """Its repr, which might be the key, is not in the message."""
-    with pytest.raises(TypeError, match="api_key must be a str, not bytes") as caught:
+    with pytest.raises(TypeError, match="api_key must be a str or a function") as caught:
         OpenAI(KEY.encode())
     assert KEY not in str(caught.value)
+
+
+def test_a_function_gives_the_key_of_each_request(serve):
+    """As in both official SDKs: asked anew where one is sent again, and it may be set later."""
+    failed = answer(500, {"error": {"message": f"{KEY}-1 is bad"}})
+    server = serve(failed, THREAD, THREAD, THREAD, failed)
+    keys = (f"{KEY}-{number}" for number in itertools.count(1))
+    client = OpenAI(lambda: next(keys), base_url=server.url, max_retries=1)
+    assert client.api_key == ""
+    sent_by(server, client)
+    sent_by(server, client.with_options(max_retries=0))
+    sent_by(server, client.with_options(api_key="sk-of-its-own"))
+    other = OpenAI("sk-first", base_url=server.url, max_retries=0)
+    other.api_key = lambda: "sk-second"
+    with pytest.raises(OpenAIError):
+        sent_by(server, other)
+    sent = [request.headers["authorization"].removeprefix("Bearer ") for request in server.requests]
+    assert sent == [f"{KEY}-{number}" for number in (1, 2, 3)] + ["sk-of-its-own", "sk-second"]
+
+
+@pytest.mark.parametrize("key", ["", None, 5, KEY + "\n"], ids=["empty", "none", "number", "line"])
+def test_a_function_that_gives_no_key_is_an_error(serve, key):
+    """Nothing is sent then, and nothing of a key is shown."""
+    server = serve(THREAD)
+    client = OpenAI(lambda: key, base_url=server.url, max_retries=0)
+    with pytest.raises(OpenAIError, match="key") as caught:
+        sent_by(server, client)
+    assert server.requests == []
+    assert KEY not in repr(caught.value)
+
+
+def test_asyncio_awaits_a_coroutine_function_for_the_key(serve):
+    """On the loop of the request."""
+    server = serve(THREAD)
+    loops = []
+
+    async def key():
+        loops.append(asyncio.get_running_loop())
+        return KEY
+
+    async def go():
+        async with AsyncOpenAI(api_key=key, base_url=server.url, max_retries=0) as client:
+            await client.beta.threads.retrieve("t")
+        assert loops == [asyncio.get_running_loop()]
+
+    asyncio.run(go())
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
 
 @pytest.mark.parametrize("key", [KEY + "\n", KEY + "\u2019", " " + KEY, KEY + "\x00"])

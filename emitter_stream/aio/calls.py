@@ -7,17 +7,19 @@ place in a pool that others wait for.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
+import inspect
 import itertools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypeVar
 
 from .._bell import Flag
-from ..exceptions import shown
-from ..http.transport import Exchange, Transport
+from ..exceptions import APIUserAbortError, shown
+from ..http.transport import Exchange, TokenProvider, Transport, bearer
 
-__all__ = ["InterruptibleTransport", "calling_loop", "each_in_thread", "in_thread", "sleep"]
+__all__ = ["InterruptibleTransport", "each_in_thread", "in_thread", "sleep"]
 
 _T = TypeVar("_T")
 
@@ -63,8 +65,29 @@ class InterruptibleTransport(Transport):
             _current.call.watch(exchange)
         return exchange
 
+    def _authorizing(
+        self, exchange: Exchange, provider: TokenProvider
+    ) -> Callable[[], dict[str, str]]:
+        # Asked on the event loop, where keys and tokens are got asynchronously.
+        loop = _calling_loop()
 
-def calling_loop() -> asyncio.AbstractEventLoop:
+        async def ask() -> Any:
+            token = provider()
+            return await token if inspect.isawaitable(token) else token
+
+        def authorize() -> dict[str, str]:
+            # On the thread that sends, which an abort wakes: it looks for one now and then.
+            asked = asyncio.run_coroutine_threadsafe(ask(), loop)
+            while not concurrent.futures.wait([asked], 0.05).done:
+                if exchange.is_interrupted:
+                    asked.cancel()
+                    raise APIUserAbortError()
+            return bearer(asked.result())
+
+        return authorize
+
+
+def _calling_loop() -> asyncio.AbstractEventLoop:
     """Return the event loop that a request is made for, on it or on the thread of a call."""
     call = _current.call
     return asyncio.get_running_loop() if call is None else call.loop

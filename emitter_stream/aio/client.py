@@ -48,7 +48,9 @@ _H = TypeVar("_H", bound=AssistantEventHandler)
 class AsyncOpenAI(BaseClient):
     """A client for asyncio: ``responses``, ``chat``, ``models``; ``beta`` has Assistants.
 
-    It takes what ``OpenAI`` takes, and the environment fills what is left out in the same way. Its
+    It takes what ``OpenAI`` takes, and the environment fills what is left out in the same way. An
+    ``api_key`` that is a function is called on the event loop of the request, and may be a coroutine
+    function. Its
     methods are those of ``OpenAI`` as coroutines, each doing its work on a thread of its own;
     cancelling one ends its request. Those that give a stream are not awaited: ``stream(...)``
     sends the request and returns an ``AsyncAssistantStream`` at once. A ``list(...)`` can be

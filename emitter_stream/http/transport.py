@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from .. import _fork
@@ -14,12 +14,25 @@ from ..exceptions import OpenAIError
 from ..sse import MAX_EVENT_BYTES
 from .exchange import Exchange, Timeout, Waits, has_header
 from .form import FormBody
-from .secrets import hide_headers, passwords_in, secrets_in, split_credentials
+from .secrets import Secret, hide_headers, passwords_in, secrets_in, split_credentials
 from .session import Session, TransportSession
 
-__all__ = ["DEFAULT_TIMEOUT", "Exchange", "Session", "Timeout", "Transport", "checked_headers"]
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "Exchange",
+    "Session",
+    "Timeout",
+    "TokenProvider",
+    "Transport",
+    "bearer",
+    "checked_headers",
+    "checked_key",
+]
 
 DEFAULT_TIMEOUT = 600.0
+
+TokenProvider = Callable[[], str | Awaitable[str]]
+"""What returns a key or a token; asked for each request that is sent. On threads it returns text."""
 
 
 class Transport:
@@ -28,8 +41,11 @@ class Transport:
     ``headers`` go with each request, the ``Authorization`` among them. ``timeout`` is in seconds.
     ``max_event_bytes`` is how large an event of a stream may be, or an answer that is no stream.
     Of ``session`` is taken what ``TransportSession``
-    says; it is neither changed nor closed.
+    says; it is neither changed nor closed. ``token_provider`` gives the ``Authorization`` of each
+    request, if it is set.
     """
+
+    token_provider: TokenProvider | None = None
 
     def __init__(
         self,
@@ -112,17 +128,47 @@ class Transport:
             without = {name: value for name, value in own.items() if name.lower() != "content-type"}
             request["headers"] = {**without, "Content-Type": form.content_type}
             request["data"] = form
-        return Exchange(
+        exchange = Exchange(
             self,
             request,
             timeout=self.timeout if isinstance(timeout, NotGiven) else checked_timeout(timeout),
             max_retries=self.max_retries if max_retries is None else max_retries,
             not_found_hint=not_found_hint,
         )
+        if self.token_provider is not None:
+            exchange.authorize = self._authorizing(exchange, self.token_provider)
+        return exchange
+
+    def _authorizing(
+        self, exchange: Exchange, provider: TokenProvider
+    ) -> Callable[[], dict[str, str]]:
+        """Return what gives the header with which a request is sent."""
+        return lambda: bearer(provider())
 
     def close(self) -> None:
         """Close the connections that are kept open for later requests."""
         self.session.close()
+
+
+def bearer(token: object) -> dict[str, str]:
+    """Return the header for a key or a token."""
+    if not isinstance(token, str) or not token:
+        raise OpenAIError(
+            "A function that gives the key (api_key=, azure_ad_token_provider=) must return a text "
+            "that is not empty."
+        )
+    return {"Authorization": Secret(f"Bearer {checked_key(token)}")}
+
+
+def checked_key(key: str) -> str:
+    """Return a key that a header can carry; raise ``OpenAIError`` for any other."""
+    # Checked here, and not by trying to encode it: a UnicodeEncodeError would have the key in it.
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise OpenAIError(
+            "The API key has characters that no key has (white space, control characters or "
+            "letters outside ASCII); perhaps more was copied than the key."
+        )
+    return key
 
 
 def checked_timeout(timeout: Timeout) -> Waits:
