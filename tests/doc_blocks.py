@@ -31,9 +31,12 @@ MARKS = ("goes on", "alone")
 
 # One process imports the library, and forks for each page.
 RUNNER = """\
-import contextlib, io, json, os, sys, threading, traceback
+import contextlib, gc, io, json, os, sys, threading, traceback
 import emitter_stream.aio, emitter_stream.server
 from emitter_stream import EventStream, OpenAI
+
+gc.collect()
+gc.freeze()  # what is here already: each child would look through it at its end, for half a second
 
 for line in sys.stdin:
     page, folder, blocks = json.loads(line)
