@@ -75,6 +75,29 @@ def test_a_function_that_gives_no_key_is_an_error(serve, key):
     assert KEY not in repr(caught.value)
 
 
+def test_what_the_function_for_the_key_raises_is_told(serve):
+    """As in Node, with it as the cause; no request is sent, nor tried again."""
+    server = serve(THREAD)
+    asked = []
+
+    def key():
+        asked.append(1)
+        raise ValueError("none today")
+
+    async def late_key():
+        return KEY
+
+    with pytest.raises(OpenAIError, match="gives the key raised ValueError: none today") as caught:
+        sent_by(server, OpenAI(key, base_url=server.url))
+    assert type(caught.value) is OpenAIError
+    assert isinstance(caught.value.__cause__, ValueError)
+    with pytest.raises(OpenAIError, match="gives the key raised ValueError"):
+        asyncio.run(AsyncOpenAI(key, base_url=server.url).beta.threads.retrieve("t"))
+    with pytest.raises(OpenAIError, match=r"emitter_stream\.aio can await it"):
+        sent_by(server, OpenAI(late_key, base_url=server.url))
+    assert (server.requests, asked) == ([], [1, 1])
+
+
 def test_asyncio_awaits_a_coroutine_function_for_the_key(serve):
     """On the loop of the request."""
     server = serve(THREAD)

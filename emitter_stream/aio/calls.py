@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from .._bell import Flag
 from ..exceptions import APIUserAbortError, shown
-from ..http.transport import Exchange, TokenProvider, Transport, bearer
+from ..http.transport import Exchange, TokenProvider, Transport, asked_for
 
 __all__ = ["InterruptibleTransport", "each_in_thread", "in_thread", "sleep"]
 
@@ -82,7 +82,7 @@ class InterruptibleTransport(Transport):
                 if exchange.is_interrupted:
                     asked.cancel()
                     raise APIUserAbortError()
-            return bearer(asked.result())
+            return asked_for(asked.result)
 
         return authorize
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import threading
@@ -10,7 +11,7 @@ from typing import Any
 
 from .. import _fork
 from .._not_given import NOT_GIVEN, NotGiven
-from ..exceptions import OpenAIError
+from ..exceptions import OpenAIError, described
 from ..sse import MAX_EVENT_BYTES
 from .exchange import Exchange, Timeout, Waits, has_header
 from .form import FormBody
@@ -24,6 +25,7 @@ __all__ = [
     "Timeout",
     "TokenProvider",
     "Transport",
+    "asked_for",
     "bearer",
     "checked_headers",
     "checked_key",
@@ -143,15 +145,32 @@ class Transport:
         self, exchange: Exchange, provider: TokenProvider
     ) -> Callable[[], dict[str, str]]:
         """Return what gives the header with which a request is sent."""
-        return lambda: bearer(provider())
+        return lambda: asked_for(provider)
 
     def close(self) -> None:
         """Close the connections that are kept open for later requests."""
         self.session.close()
 
 
+def asked_for(ask: Callable[[], object]) -> dict[str, str]:
+    """Return the header for the key that ``ask()`` returns; ``OpenAIError`` if it raises."""
+    try:
+        token = ask()
+    except OpenAIError:
+        raise
+    except Exception as error:
+        raise OpenAIError(f"The function that gives the key raised {described(error)}") from error
+    return bearer(token)
+
+
 def bearer(token: object) -> dict[str, str]:
     """Return the header for a key or a token."""
+    if inspect.iscoroutine(token):
+        token.close()
+        raise OpenAIError(
+            "The function that gives the key (api_key=, azure_ad_token_provider=) is an `async def`; "
+            "only the clients of emitter_stream.aio can await it."
+        )
     if not isinstance(token, str) or not token:
         raise OpenAIError(
             "A function that gives the key (api_key=, azure_ad_token_provider=) must return a text "
