@@ -31,7 +31,8 @@ COMMAND = "import sys; from emitter_stream.cli import main; sys.exit(main())"  #
 SERVER = "emitter_stream.aio, emitter_stream.server"  # what a server and its clients import
 
 TESTS = Path(__file__).parent
-VARIABLES = {**os.environ}  # none that a test has set
+# None that a test has set. As where tox runs them, what is printed waits for a flush.
+VARIABLES = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 FORKS = hasattr(os, "fork") and hasattr(socket, "send_fds") and not EXHAUSTIVE
 
 # What has imported, and forks. A program is run by its last line: it ends as one that is run by

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import subprocess
 import sys
@@ -78,6 +79,14 @@ def test_wheel(tmp_path):
     assert answer.startswith('Hello! You asked: "Hello, wheel".')
 
 
+def test_the_package_lies_in_a_folder_that_is_named():
+    """So an editable install is a plain path, as `tox -e exhaustive` tries."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert settings["options"]["package_dir"].strip() == "=."
+
+
+@pytest.mark.exhaustive
 def test_an_editable_install_is_a_plain_path(tmp_path):
     """mypy and pyright see the package after `pip install -e`: they read no import hooks."""
     source = copy_of_the_source(tmp_path / "source")

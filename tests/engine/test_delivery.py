@@ -142,6 +142,7 @@ def test_without_a_listener_the_server_is_held_back(stream_of):
 
 
 @pytest.mark.parametrize("waiting", [True, False])
+@pytest.mark.sample(2, 1)
 def test_300_streams_started_in_a_loop_lose_no_call(connect, waiting):
     """300 streams at once, six listeners each, from a server that answers at once: no call lost."""
     client = connect(sse(encode(FIVE)))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from launcher import SERVER, Program
 from server_helpers import BOTH, WEATHER, Process, Raw
 
 from emitter_stream import cli
@@ -171,8 +172,8 @@ def test_a_second_signal_breaks_off_the_stop():
         "LocalServer.stop = lambda server: signal.raise_signal(signal.SIGINT)\n"
         "sys.exit(main(['serve', '--port', '0']))\n"
     )
-    done = ended(program)
-    assert (done.returncode, done.stderr) == (130, "")
+    with Program(program, modules=SERVER) as process:
+        assert process.outcome()[::2] == (130, "")
 
 
 @pytest.mark.parametrize("scheme", ["mysql", "sqlite"])
@@ -201,6 +202,7 @@ def test_a_signal_before_the_server_is_there():
 
 
 @pytest.mark.parametrize("missing", ["sqlalchemy", "starlette", "uvicorn"])
+@pytest.mark.sample(3)
 def test_without_the_extra(missing):
     """Without the extra the import and the command say what to install."""
     program = (

@@ -277,7 +277,7 @@ DELTAS = st.sampled_from(
 
 
 @pytest.mark.tries
-@settings(max_examples=tries(80, 300))
+@settings(max_examples=tries(40, 300))
 @example([message_delta("a")] * 4, {2: take_out})
 @example([call_delta("a")] * 4, {1: take_out})
 @given(st.lists(DELTAS, max_size=12), st.dictionaries(st.integers(0, 25), st.sampled_from(WRITERS)))

@@ -82,6 +82,8 @@ def test_what_is_no_linear_equation(text):
     assert find_equation(text) is None
 
 
+@pytest.mark.tries
+@settings(max_examples=tries(40, 200))
 @given(*[st.fractions(-99, 99, max_denominator=20)] * 4, st.sampled_from("xyzkXQ"))
 def test_any_linear_equation(a, b, c, d, letter):
     """Whatever the numbers, the sides are read as they are written."""
@@ -456,6 +458,8 @@ def test_json_answers():
     assert json.loads(text) == {"location": "Oslo", "unit": "Celsius"}
 
 
+@pytest.mark.tries
+@settings(max_examples=tries(30, 200))
 @given(st.text())
 def test_pieces_join_to_the_text(text):
     """No character is lost when text is cut into pieces."""

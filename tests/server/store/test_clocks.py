@@ -67,8 +67,8 @@ def test_servers_whose_clocks_are_off(start, postgres, monkeypatch):
     assert gate.waiting.wait(PATIENCE)
     made = [make(near)]  # what a server that starts might find too old
     with (
-        Process("--db", database, source=SKEWED.format(DAYS), alone=True) as ahead,
-        Process("--db", database, source=SKEWED.format(-DAYS), alone=True) as behind,
+        Process("--db", database, source=SKEWED.format(DAYS)) as ahead,
+        Process("--db", database, source=SKEWED.format(-DAYS)) as behind,
     ):
         servers = [near, Raw(ahead.base_url), Raw(behind.base_url)]
         made += map(make, servers[1:])
