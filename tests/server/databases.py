@@ -49,13 +49,36 @@ def hurry(server: str) -> None:
         connection.execute("SELECT pg_reload_conf()")
 
 
-def new_database(server: str) -> str:
-    """Make an empty database on a server and return its URL."""
+def new_database(server: str, *, empty: bool = False) -> str:
+    """Make a database on a server, by default with the tables, and return its URL.
+
+    To copy one takes less than half of the time that it takes to make its tables.
+    """
     import psycopg
     from sqlalchemy.engine import make_url
 
     name = f"test_{os.getpid()}_{next(_numbers)}"
+    how = "" if empty else _like_the_one_with_tables(server)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name}")
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} {how}")
     return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+_made: dict[str, str] = {}
+
+
+def _like_the_one_with_tables(server: str) -> str:
+    """Say how a database is copied from one that has tables and nothing in them."""
+    import psycopg
+    from sqlalchemy.engine import make_url
+
+    from emitter_stream.server.store.postgres import PostgresDatabase
+
+    if server not in _made:
+        url = new_database(server, empty=True)
+        PostgresDatabase(url).close()
+        with psycopg.connect(server) as connection:
+            strategy = "STRATEGY FILE_COPY" if connection.info.server_version >= 150_000 else ""
+        _made[server] = f"TEMPLATE {make_url(url).database} {strategy}"
+    return _made[server]

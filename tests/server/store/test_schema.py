@@ -38,7 +38,7 @@ def engine(request, tmp_path):
     if request.param == "sqlite":
         url: URL | str = URL.create("sqlite", database=str(tmp_path / "empty.db"))
     else:
-        given = make_url(new_database(request.getfixturevalue("postgres")))
+        given = make_url(new_database(request.getfixturevalue("postgres"), empty=True))
         url = given.set(drivername="postgresql+psycopg")
     engine = create_engine(url)
     yield engine
