@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
+from samples import tries
 from urllib3.util import ssl_
 
 from emitter_stream import APIConnectionError, APIUserAbortError, OpenAI
@@ -247,12 +248,13 @@ def test_a_thread_that_forks_does_not_wait_for_itself():
     assert tls._inside == []
 
 
+@pytest.mark.tries
 @needs_fork
 @needs_openssl
 def test_children_shake_hands_whatever_the_parents_threads_do():
     """Forks under four threads that make connections with TLS: no child hangs."""
     said = subprocess.run(
-        [sys.executable, STRESS / "forks.py", "12", "--tls"],
+        [sys.executable, STRESS / "forks.py", tries("6", "24"), "--tls"],
         capture_output=True,
         text=True,
         timeout=120,

@@ -7,6 +7,7 @@ import http.client
 import json
 import re
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, final
 from urllib.parse import urlsplit
@@ -222,8 +223,11 @@ class Process:
 
 def wait_for_run(raw: Raw, thread: str, run: str) -> dict[str, Any]:
     """Poll a run, as a client would, until nothing more happens to it."""
-    for _ in range(100_000):
+    pause = 0.001
+    for _ in range(6_000):
         body = raw("GET", f"/threads/{thread}/runs/{run}").body
         if body["status"] not in ("queued", "in_progress", "cancelling"):
             return body
+        time.sleep(pause)  # longer each time: some wait for seconds, and others need the processor
+        pause = min(pause * 2, 0.05)
     raise AssertionError(f"the run is stuck: {body}")

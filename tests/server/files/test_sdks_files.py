@@ -49,6 +49,7 @@ def test_the_official_python_package(start, tmp_path, program):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.sample(2)
 def test_the_official_node_package(start, tmp_path, program):
     """The same programs, in Node's words, find the same."""
     found = file_programs.run_node(program, start().base_url, tmp_path)

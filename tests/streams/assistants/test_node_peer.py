@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.usefixtures("long_tick"),
 ]
 
-COUNT = int(os.environ.get("EMITTER_STREAM_FUZZ") or tries(100, 400))
+COUNT = int(os.environ.get("EMITTER_STREAM_FUZZ") or tries(60, 400))
 SEED = os.environ.get("EMITTER_STREAM_FUZZ_SEED", "2024")
 
 
