@@ -50,11 +50,10 @@ class AsyncOpenAI(BaseClient):
 
     It takes what ``OpenAI`` takes, and the environment fills what is left out in the same way. An
     ``api_key`` that is a function is called on the event loop of the request, and may be a coroutine
-    function. Its
-    methods are those of ``OpenAI`` as coroutines, each doing its work on a thread of its own;
-    cancelling one ends its request. Those that give a stream are not awaited: ``stream(...)``
-    sends the request and returns an ``AsyncAssistantStream`` at once. A ``list(...)`` can be
-    awaited for its first page, or iterated over for every item.
+    function. Its methods are those of ``OpenAI`` as coroutines, each doing its work on a thread of
+    its own; cancelling one ends its request. Those that give a stream are not awaited:
+    ``stream(...)`` sends the request and returns an ``AsyncAssistantStream`` at once. A
+    ``list(...)`` can be awaited for its first page, or iterated over for every item.
 
     It can be made anywhere and used on any event loop, on several as well. ``async with`` or
     ``await close()`` closes its connections.

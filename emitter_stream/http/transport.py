@@ -160,17 +160,17 @@ def asked_for(ask: Callable[[], object]) -> dict[str, str]:
         raise
     except Exception as error:
         raise OpenAIError(f"The function that gives the key raised {described(error)}") from error
-    return bearer(token)
-
-
-def bearer(token: object) -> dict[str, str]:
-    """Return the header for a key or a token."""
     if inspect.iscoroutine(token):
         token.close()
         raise OpenAIError(
             "The function that gives the key (api_key=, azure_ad_token_provider=) is an `async def`; "
             "only the clients of emitter_stream.aio can await it."
         )
+    return bearer(token)
+
+
+def bearer(token: object) -> dict[str, str]:
+    """Return the header for a key or a token."""
     if not isinstance(token, str) or not token:
         raise OpenAIError(
             "A function that gives the key (api_key=, azure_ad_token_provider=) must return a text "

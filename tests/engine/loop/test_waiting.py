@@ -8,23 +8,9 @@ import threading
 import pytest
 from aio_streams import BODY, HEAD
 from parity.compare import PATIENCE
-from scripted_server import sse
+from scripted_server import gated, sse
 
 from emitter_stream import OpenAIError
-
-
-def gated(gate: threading.Event, first: bytes = HEAD, rest: bytes = BODY[len(HEAD) :]):
-    """Make a script that sends the second part once the gate is open."""
-
-    def script(exchange):
-        exchange.head()
-        exchange.body(first)
-        exchange.wait(gate)
-        exchange.body(rest)
-        exchange.finish()
-
-    return script
-
 
 # --- waiting
 
@@ -61,7 +47,7 @@ def test_a_timeout_of_a_waiting_method_leaves_the_stream_running(stream_of):
     gate = threading.Event()
 
     async def main():
-        stream = stream_of(gated(gate))
+        stream = stream_of(gated(gate, HEAD, BODY[len(HEAD) :]))
         for wait in (stream.done, stream.until_done, stream.final_run, stream.final_messages):
             with pytest.raises(TimeoutError, match="still running"):
                 await wait(timeout=0.001)
