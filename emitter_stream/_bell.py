@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-import weakref
 from collections.abc import Callable
 
 from . import _fork
@@ -21,12 +20,11 @@ __all__ = ["Bell", "Flag"]
 class Bell:
     """What threads wait at until something is so; whoever changes something rings."""
 
-    __slots__ = ("__weakref__", "_waiting")
+    __slots__ = ("_waiting",)
 
     def __init__(self) -> None:
         # A lock for each waiter, which it has taken and waits to take again.
         self._waiting: list[threading.Lock] = []
-        _bells.add(self)
 
     def wait_for(self, is_so: Callable[[], object], timeout: float | None = None) -> bool:
         """Wait until ``is_so()``, looking at each ring; return whether that came in time."""
@@ -36,6 +34,7 @@ class Bell:
         waiter = threading.Lock()
         waiter.acquire()
         self._waiting.append(waiter)
+        _waited_at[waiter] = self
         try:
             # Looked at anew, for who changed something just before does not know of the waiter.
             while not is_so():
@@ -45,6 +44,7 @@ class Bell:
             return True
         finally:
             self._waiting.remove(waiter)
+            _waited_at.pop(waiter, None)
 
     def ring(self) -> None:
         """Wake everybody, to look again: after what they wait for was changed."""
@@ -53,41 +53,40 @@ class Bell:
                 waiter.release()
 
 
-class Flag:
+class Flag(Bell):
     """What is raised once, from any thread or handler; threads can wait for it.
 
     A wait that is under way when its own thread forks ends in the child: nobody would wake it.
     """
 
-    __slots__ = ("_bell", "_generation", "_is_set")
+    __slots__ = ("_generation", "raised")
 
     def __init__(self) -> None:
-        self._bell = Bell()
+        super().__init__()
         self._generation = _fork.generation
-        self._is_set = False
+        self.raised = False  # to be looked at where `is_set()` would be a call for each delta
 
     def is_set(self) -> bool:
-        return self._is_set
+        return self.raised
 
     def set(self) -> None:
-        self._is_set = True
-        self._bell.ring()
+        self.raised = True
+        self.ring()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set; return whether that came within ``timeout`` seconds."""
-        self._bell.wait_for(lambda: self._is_set or self._generation != _fork.generation, timeout)
-        return self._is_set
+        """Wait until it is set; return whether it came within ``timeout`` seconds."""
+        self.wait_for(lambda: self.raised or self._generation != _fork.generation, timeout)
+        return self.raised
 
 
-_bells: weakref.WeakSet[Bell] = weakref.WeakSet()
+_waited_at: dict[threading.Lock, Bell] = {}  # where each waits who does, by its lock
 
 
 def _ring_all() -> None:
     """Let who waits in a child (its forker's copy, a greenlet) see what became of it."""
-    global _bells
-    bells, _bells = list(_bells), weakref.WeakSet()
+    bells = [*_waited_at.values()]
+    _waited_at.clear()
     for bell in bells:
-        _bells.add(bell)
         bell.ring()
 
 

@@ -26,7 +26,6 @@ A stream that was slow is read alone until it has been quick for ``ALONE`` secon
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import heapq
 import itertools
 import math
@@ -118,14 +117,13 @@ class _Task:
     """One stream that is read here."""
 
     __slots__ = (
-        *("stream", "polled", "run_in", "reader", "descriptor", "failure", "heard_at", "due"),
+        *("stream", "polled", "reader", "descriptor", "failure", "heard_at", "due"),
         *("is_over", "is_queued", "is_watched"),
     )
 
     def __init__(self, stream: Driven, polled: Polled) -> None:
         self.stream = stream
         self.polled = polled
-        self.run_in = contextvars.copy_context().run  # what its own thread ran in
         self.reader: _SharedReader | None = None
         self.descriptor = polled.fileno()
         self.failure: OpenAIError | None = None  # that it is to end in at its next turn
@@ -141,7 +139,7 @@ class _Task:
         stream = self.stream
         if error is None:
             try:
-                if self.run_in(stream.step):
+                if stream.step():
                     return
             except BaseException as raised:
                 if stream.elsewhere and not isinstance(raised, _fork.LeftBehind):
@@ -150,7 +148,7 @@ class _Task:
         self.is_over = True
         if self.reader is not None:  # before the socket is closed: its number may be another's then
             self.reader.forget(self)
-        self.run_in(stream.end, error)
+        stream.end(error)
 
     def alone(self) -> None:
         """Be read by this thread, until all is over or has been quick for long enough."""
@@ -302,7 +300,10 @@ class _SharedReader:
                 if not self._is_looked_at:
                     self._is_looked_at = True
                     self._bell.ring()
-                _guarded(task.turn)
+                try:
+                    task.turn()
+                except BaseException as error:  # noqa: BLE001
+                    _report(error, self._generation)
                 if self._generation != _fork.generation:
                     return  # a child, forked by a listener
                 try:
@@ -318,7 +319,7 @@ class _SharedReader:
                 return
             if self._standby is None:
                 self._start_standby()
-            self._watch(0.0 if ready else self._time_left())
+            self._watch()
 
     def _queue(self, task: _Task) -> None:
         if not task.is_queued:
@@ -346,8 +347,15 @@ class _SharedReader:
             self._due = [entry for entry in self._due if entry[2] is not None]
             heapq.heapify(self._due)
 
-    def _watch(self, seconds: float | None) -> None:
-        """Wait for the sockets; put the streams in line that have something to read, or are late."""
+    def _watch(self) -> None:
+        """Wait for the sockets; put the streams in line that have something to read, or are late.
+
+        Without waiting, if there is one in line.
+        """
+        due, ready = self._due, self._ready
+        seconds = 0.0 if ready else None
+        if due and not ready:
+            seconds = max(0.0, due[0][0] - time.monotonic())
         found = self._selector.select(seconds)
         now = time.monotonic()
         for key, _ in found:
@@ -360,8 +368,9 @@ class _SharedReader:
                 self._is_woken = False
             else:
                 task.heard_at = now
-                self._queue(task)
-        due = self._due
+                if not task.is_queued:  # as `_queue`, without a call for each delta
+                    task.is_queued = True
+                    ready.append(task)
         while due and due[0][0] <= now:
             entry = heapq.heappop(due)
             task = entry[2]
@@ -375,10 +384,6 @@ class _SharedReader:
                     continue
                 entry[0] = now + LOOK
             heapq.heappush(due, entry)
-
-    def _time_left(self) -> float | None:
-        """Return how long to wait for the sockets at most."""
-        return max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
 
     def _close_if_unused(self) -> bool:
         """Let go of everything if nothing was handed over meanwhile; return whether it is so."""
@@ -534,13 +539,17 @@ def _guarded(function: Callable[[], object]) -> None:
     generation = _fork.generation
     try:
         function()
-    except BaseException as error:
-        if generation != _fork.generation:
-            raise
-        thread = threading.current_thread()
-        hook_args = threading.ExceptHookArgs((type(error), error, error.__traceback__, thread))
-        with contextlib.suppress(BaseException):
-            threading.excepthook(hook_args)
+    except BaseException as error:  # noqa: BLE001
+        _report(error, generation)
+
+
+def _report(error: BaseException, generation: int) -> None:
+    if generation != _fork.generation:  # in a child: it is its own
+        raise error
+    thread = threading.current_thread()
+    hook_args = threading.ExceptHookArgs((type(error), error, error.__traceback__, thread))
+    with contextlib.suppress(BaseException):
+        threading.excepthook(hook_args)
 
 
 def _begin_anew() -> None:

@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import requests
@@ -41,7 +41,7 @@ from .floods import Flood, peek
 from .form import FormBody
 from .polled import Lease, PolledBody, can_be_polled
 from .retries import is_worth_retrying, pause, same_server_target
-from .secrets import mask, secrets_in
+from .secrets import Secret, mask, secrets_in
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -95,7 +95,7 @@ class Exchange:
         self._transport = transport
         self._not_found_hint = not_found_hint
         self._request = request
-        self._own_secrets = secrets_in(request["headers"])  # a call may bring a key of its own
+        self._own_secrets = self._secrets_of(request["headers"])
         self._timeout = timeout
         self._retries_left = max_retries
         self._retries_done = 0
@@ -215,10 +215,19 @@ class Exchange:
 
     def read(self) -> bytes:
         """Wait for the next bytes of the body and return them; ``b""`` at its end."""
-        chunk = self._mapped(self._read1, _READ_SIZE)
+        # As `_mapped` does it, without its calls: this is done for each delta.
+        failure: Exception | None = None
+        chunk = b""
+        try:
+            chunk = self._read1(_READ_SIZE)
+        except Exception as error:
+            failure = self._failure(error)
+            if failure is error and not self._interrupted.raised:
+                raise
+        if failure is not None or self._interrupted.raised or self._generation != _fork.generation:
+            raise self._ending(failure)
         if not chunk:
             self._at_end = True
-            return b""
         return chunk
 
     def poll(self, at_once: int | None = None) -> PolledBody | None:
@@ -441,7 +450,7 @@ class Exchange:
         if self.authorize is not None:
             self._request["headers"] = {**self._request["headers"], **self.authorize()}
         prepared = session.prepare_request(requests.Request(**self._request))
-        self._own_secrets = secrets_in(prepared.headers)
+        self._own_secrets = self._secrets_of(prepared.headers)
         redirects = 0
         while True:
             sockets.watcher.exchange = self
@@ -495,18 +504,22 @@ class Exchange:
             result = function(*args)
         except Exception as error:
             failure = self._failure(error)
-            if failure is error and not self._interrupted.is_set():
+            if failure is error and not self._interrupted.raised:
                 raise
-        # What an interrupted read ends in depends on the framing, so only the flag tells.
-        if self._interrupted.is_set():
-            raise APIUserAbortError()
-        if self._is_elsewhere():  # forked while it waited: the answer is the parent's
-            raise _fork.LeftBehind("request")
         # Outside of `except`: there what may show the API key would stay attached to the error.
-        if failure is not None:
-            raise failure
+        if failure is not None or self._interrupted.raised or self._is_elsewhere():
+            raise self._ending(failure)
         answer: _T = result
         return answer
+
+    def _ending(self, failure: Exception | None) -> Exception:
+        """Return what something ends in that was interrupted, left in the parent, or failed."""
+        # What an interrupted read ends in depends on the framing, so only the flag tells.
+        if self._interrupted.raised:
+            return APIUserAbortError()
+        if failure is None or self._is_elsewhere():  # forked while it waited
+            return _fork.LeftBehind("request")
+        return failure
 
     def _failure(self, error: Exception) -> Exception:
         """Return the library's error for a foreign one, which is its cause if that may be shown."""
@@ -518,6 +531,11 @@ class Exchange:
         if safe is mapped and not isinstance(error, SHOWS_HEADERS) and self.redact(trace) == trace:
             safe.__cause__ = error
         return safe
+
+    def _secrets_of(self, headers: Mapping[str, Any]) -> Sequence[Secret]:
+        """Return those that the client does not know of: a call may bring a key of its own."""
+        own = [key for key in secrets_in(headers) if key not in self._transport.secrets]
+        return own or ()
 
     def redact(self, value: Any) -> Any:
         """Return JSON-like ``value`` without the API key, which a server may repeat to us."""

@@ -87,7 +87,6 @@ class PolledBody:
         self._answer = answer
         self._timeout = connection.gettimeout()
         connection.settimeout(0)
-        self._receive = connection.recv
         self._at_once = at_once or _READ_SIZE
         self._tls = connection if isinstance(connection, ssl.SSLSocket) else None
         self._early = self._read_ahead()  # by http.client, along with the head
@@ -117,20 +116,21 @@ class PolledBody:
 
         ``size`` is for who passes for ``HTTPResponse.read1``.
         """
+        chunks = self._chunks
         while not self._is_over:
             data, self._early = self._early, b""
-            if self._chunks is not None and self._chunks.failure is not None:
-                raise self._chunks.failure
+            if chunks is not None and chunks.failure is not None:
+                raise chunks.failure
             if not data:
                 try:
-                    data = self._receive(self._at_once)
+                    data = self._connection.recv(self._at_once)
                 except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                     raise WouldWait from None
                 if not data:
                     self._take_end()
                     return b""
-            found = self._taken(data)
-            if found:
+            found = b"" if chunks is None else chunks.alone_in(data)
+            if found or (found := self._taken(data)):
                 return found
         return b""
 
@@ -200,18 +200,23 @@ class _Chunks:
         self._left = 0  # bytes of the chunk that is being read
         self._to_skip = 0  # of the line end behind a chunk
 
+    def alone_in(self, data: bytes) -> bytes:
+        """Return what is in a chunk that comes alone and whole, by far the most common; else nothing.
+
+        Then it is for ``feed``.
+        """
+        if self._left or self.rest or self._to_skip or self.is_in_trailer:
+            return b""
+        start = data.find(b"\n", 0, 12) + 1
+        try:
+            if start > 1 and int(data[:start], 16) == len(data) - start - 2:
+                return data[start:-2]
+        except ValueError:  # there is more in that line than a number, or none
+            pass
+        return b""
+
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes; return those of the body. Raises http.client's errors."""
-        if not self._left and not self.rest and not self._to_skip:
-            # A chunk that comes alone and whole, by far the most common.
-            start = data.find(b"\n", 0, 12) + 1
-            if start > 1 and not self.is_in_trailer:
-                size = _size_of(data[: start - 1])
-                if size and len(data) == start + size + 2:
-                    return data[start:-2]
-        return self._feed(data)
-
-    def _feed(self, data: bytes) -> bytes:
         found: list[bytes] = []
         if self.rest:
             data = self.rest + data

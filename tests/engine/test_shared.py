@@ -370,7 +370,7 @@ def test_a_word_that_comes_while_another_is_taken_is_not_lost():
 
     reader.take(task)
     reader._wakened = Late()
-    reader._watch(0)
+    reader._watch()
     reader._wakened = waked
     reader.take(task)
     assert reader._selector.select(0)
