@@ -65,6 +65,9 @@ class EventSource:
         yield from cutter.end()
 
 
+_NO_PIECES: list[bytes] = []  # of all that hold none; never written to
+
+
 class FrameCutter:
     """Cuts bytes into frames, with all line ends made LF and the byte order mark gone.
 
@@ -73,7 +76,7 @@ class FrameCutter:
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max = max_event_bytes
-        self._pieces: list[bytes] = []  # of the frame that is not complete yet
+        self._pieces = _NO_PIECES  # of the frame that is not complete yet
         self._held = 0  # bytes in _pieces
         self._start: bytes | None = b""  # the first bytes, until they can be no byte order mark
         self._after_cr = False  # the last byte was a CR: a LF that follows belongs to it
@@ -110,6 +113,8 @@ class FrameCutter:
         ):
             # No frame ends here. The pieces are joined once, when one does: joining at every
             # chunk would copy a long event again and again.
+            if not pieces:
+                pieces = self._pieces = []
             pieces.append(chunk)
             self._held += len(chunk)
             if (
@@ -122,7 +127,7 @@ class FrameCutter:
             chunk = b"".join(pieces)
         frames = chunk.split(b"\n\n")
         rest = frames.pop()
-        self._pieces = [rest] if rest else []
+        self._pieces = [rest] if rest else _NO_PIECES
         self._held = len(rest)
         if len(chunk) <= self._max:
             yield frames
@@ -142,11 +147,11 @@ class FrameCutter:
         """Return the frame that the end of the bytes completes, if any."""
         start, self._start = self._start, None
         frame = b"".join(self._pieces) or start
-        self._pieces = []
+        self._pieces = _NO_PIECES
         return [frame] if frame else []
 
     def _refuse(self) -> NoReturn:
-        self._pieces = []
+        self._pieces = _NO_PIECES
         raise OpenAIError(
             f"The server sent an event of more than {self._max} bytes; "
             f"OpenAI(max_event_bytes=...) sets how large an event may be."

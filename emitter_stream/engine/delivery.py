@@ -31,6 +31,7 @@ from ..exceptions import APIUserAbortError, LateListenerWarning, OpenAIError
 from . import program_end, shared
 from .emitter import Emitter, Registration
 from .policy import INSIDE, Ahead, Policy
+from .sources import Source
 
 __all__ = ["Delivery", "report"]
 
@@ -40,9 +41,12 @@ TICK = 0.020  # seconds between the last listener of a chain and the first deliv
 class Delivery(Policy):
     """The driver of one stream's rules, for threads.
 
-    ``interrupt`` ends a read that the reader sits in. Methods marked *token* may only be called by
+    ``source`` is told to end a read that the reader sits in. Methods marked *token* may only be called by
     who holds the token.
     """
+
+    thread: program_end.Threadlike | None = None  # that moves the stream on, if one does
+    origin: tuple[str, int] | None = None  # that it reads from; inline the driver tells
 
     def __init__(
         self,
@@ -50,31 +54,25 @@ class Delivery(Policy):
         owner: object,
         everything: Container[str],
         aliases: Container[str],
-        interrupt: Callable[[], None],
+        source: Source,
         *,
         inline: bool = False,
     ) -> None:
         super().__init__(emitter, owner, everything, aliases, keeps=True, inline=inline)
-        self._interrupt = interrupt
+        self._source = source
         self.made_at = time.monotonic()
         self._changed = Bell()
         # It knows by itself whose it is: an exception out of a signal's handler may come right after
         # it was taken, before anything could be noted. Nobody takes it twice.
-        self._token = threading.RLock()
-        # Take the token, waiting for it, so many seconds at most if not for ever: (True, seconds).
-        # The lock's own method, for it is called for each read.
-        self.acquire: Callable[..., bool] = self._token.acquire
+        self.token = threading.RLock()
         # Calls what calls listeners: inline as it is, else in one copy of its maker's context, which
         # they share. Only one thread at a time can be in a context; the token sees to that (*token*).
         self.in_context: Callable[..., Any] = (
             _directly if inline else contextvars.copy_context().run
         )
-        self.thread: program_end.Threadlike | None = None  # that moves the stream on, if one does
-        self.is_winding_up = program_end.coming.is_set()
-        self.origin: tuple[str, int] | None = None  # that it reads from, once that is known
-        if not inline:
-            _open_streams.add(self)
-        program_end.held.add(self)
+        if program_end.coming.raised:
+            self.is_winding_up = True
+        _open_streams.add(self)
 
     # For the user's side: any thread
 
@@ -110,8 +108,7 @@ class Delivery(Policy):
 
     def begin_anew(self) -> None:
         super().begin_anew()
-        self._token = threading.RLock()
-        self.acquire = self._token.acquire
+        self.token = threading.RLock()
 
     def keeps_all(self) -> bool:
         return super().keeps_all() and not (self.begun and self.inside())
@@ -121,13 +118,13 @@ class Delivery(Policy):
         if self.elsewhere or not self.ask_stop(error):
             return
         self._changed.ring()
-        self._interrupt()
+        self._source.interrupt()
         # The reader may sit where nothing wakes it: in a connect, in somebody's iterable.
         self._serve_soon()
 
     def inside(self) -> bool:
         """Return whether this thread is the one that calls the listeners."""
-        return self._token._is_owned()  # type: ignore[attr-defined,no-any-return]
+        return self.token._is_owned()  # type: ignore[attr-defined,no-any-return]
 
     def refuse_inside(self) -> None:
         """Raise ``RuntimeError`` in a listener of this stream, and in a function that it calls."""
@@ -143,7 +140,7 @@ class Delivery(Policy):
         shared.leave_for_stream()  # in a listener of another one
         waiter = object()
         try:
-            self.waiters.append(waiter)
+            self.begin_waiting(waiter)
             self.go()  # and a waiter lifts the bound of the buffers
             if self.has_late():
                 self._serve_soon()  # of whom an exception in attach() may have told nobody
@@ -191,7 +188,7 @@ class Delivery(Policy):
         Return whether there is something to attend to before a read.
         """
         try:
-            self._token.release()
+            self.token.release()
         except RuntimeError:
             if self.elsewhere:  # forked by a listener: the token that is here now is nobody's
                 return True
@@ -250,7 +247,7 @@ class Delivery(Policy):
         """Give late listeners what they missed (*token*)."""
         while (failure := self.serve_late(self.in_context)) is not None:
             self.finish(failure)
-            self._interrupt()
+            self._source.interrupt()
 
     def _serve_soon(self) -> None:
         """See to it that late listeners and an abort are served, whoever holds the token."""
@@ -275,14 +272,14 @@ class Delivery(Policy):
 
     def _serve(self) -> None:
         """Do what cannot wait, unless somebody holds the token: that one will."""
-        while self._is_due() and self._token.acquire(False):
+        while self._is_due() and self.token.acquire(False):
             try:
                 self._serve_late()
                 if self.stopping is not None and not self.inline and not self.elsewhere:
                     self.finish(self.stopping)
             finally:
                 if self.inside():  # not in a child that a listener forked
-                    self._token.release()
+                    self.token.release()
         if self.finished:
             self.notify()
 

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from threading import get_ident
 
 from .. import _open_streams
-from ..abort import AbortController
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from . import shared
 from .delivery import Delivery, report
@@ -37,12 +36,11 @@ class InlineDriver:
     can wait any more, and the request is closed.
     """
 
-    def __init__(
-        self, mover: Mover, delivery: Delivery, controller: AbortController, aborts: Aborts
-    ) -> None:
+    thread = None  # that moves it on
+
+    def __init__(self, mover: Mover, delivery: Delivery, aborts: Aborts) -> None:
         self._mover = mover
         self.delivery = delivery
-        self._controller = controller
         self._aborts = aborts
         # Id of the thread; taken under the delivery's lock.
         self._at_wheel: int | None = None
@@ -106,7 +104,7 @@ class InlineDriver:
         """Abort what is left, with the calls that follow of it, and raise no error."""
         if self.delivery.elsewhere:
             return
-        self._controller.abort()
+        self._aborts.controller.abort()
         try:
             self.wait_until(never, None)
         except Exception as error:  # noqa: BLE001 - of a listener of the last calls
@@ -124,7 +122,7 @@ class InlineDriver:
 
     def wind_up(self) -> None:
         """Abort: it moves only when somebody waits, and will be told then."""
-        self._controller.abort()
+        self._aborts.controller.abort()
 
     def wait_over(self, seconds: float) -> bool:
         """Return whether it is over or aborted."""
@@ -167,7 +165,7 @@ class InlineDriver:
             error = as_openai_error(raised)
             delivery.passing = None if own is error else own
         else:
-            self._controller.abort(own)
+            self._aborts.controller.abort(own)
             error = delivery.stopping or as_openai_error(raised)
             delivery.passing = own
         self._error = error
@@ -202,7 +200,9 @@ class InlineDriver:
             return
         # The other may sit where nothing wakes it, in somebody's iterable: it reads without the
         # token. Where it calls a listener, that is waited for.
-        if delivery.acquire(True, -1 if seconds is None else min(seconds, threading.TIMEOUT_MAX)):
+        if delivery.token.acquire(
+            True, -1 if seconds is None else min(seconds, threading.TIMEOUT_MAX)
+        ):
             is_over = delivery.finished
             try:
                 delivery.finish(delivery.stopping)

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error, redacted
@@ -57,7 +58,7 @@ class Mover:
         core, delivery = self._core, self._delivery
         self.is_connected = True
         delivery.begin()
-        delivery.acquire()
+        delivery.token.acquire()
         if not delivery.ended:
             if delivery.recorder is not None:
                 self._source = delivery.recorder.tap(self._source, core)
@@ -75,7 +76,7 @@ class Mover:
         """
         source, delivery = self._source, self._delivery
         enter, deliver, feed = delivery.in_context, delivery.deliver, self._core.feed
-        delivery.acquire()  # let go while it reads
+        delivery.token.acquire()  # let go while it reads
         while not delivery.attention or self._attend():
             if is_so is None:
                 enter(deliver, itertools.starmap(feed, self._batch))
@@ -91,16 +92,16 @@ class Mover:
                     delivery.release()
                     return True
             if delivery.release():  # nothing might wake us in the read
-                delivery.acquire()
+                delivery.token.acquire()
                 continue
             try:
                 if deadline is not None and not self._is_ready(deadline):
                     return True
                 events = source.read()
             except BaseException:
-                delivery.acquire()
+                delivery.token.acquire()
                 raise
-            delivery.acquire()
+            delivery.token.acquire()
             if not self._takes(events):
                 return False
         return False
@@ -129,9 +130,13 @@ class Mover:
         except BaseException:
             self._take_token()
             raise
-        self._take_token()
-        if not self._takes(events):
-            return False
+        if not delivery.token.acquire(False):
+            self._take_token()
+        if events is None or delivery.attention:
+            if not self._takes(events):
+                return False
+        else:
+            self._batch = iter(events)
         while True:
             enter(deliver, itertools.starmap(feed, self._batch))
             if delivery.attention:
@@ -164,7 +169,7 @@ class Mover:
             error = redacted(error, self._source.redact)
         if not delivery.inside():
             delivery.begin()
-            delivery.acquire()
+            delivery.token.acquire()
             error = delivery.stopping or error  # aborted before anybody heard of the error
         elif isinstance(error, APIUserAbortError):
             error = delivery.stopping or error  # the one that knows the reason
@@ -195,9 +200,9 @@ class Mover:
 
     def _take_token(self) -> None:
         delivery = self._delivery
-        if not delivery.acquire(False):
+        if not delivery.token.acquire(False):
             shared.leave()  # a late listener is being given what it missed
-            delivery.acquire()
+            delivery.token.acquire()
 
     def _attend(self) -> bool:
         """See to what came up meanwhile; return whether to read on. Raises the abort."""
@@ -211,35 +216,55 @@ class Mover:
         return True
 
 
-class Aborts:
-    """What ties a stream's own signal, and one that it was given, to its delivery.
+class Stoppable(Protocol):
+    """The delivery of a stream, as far as an abort has to do with it."""
 
-    A signal may live on long after the stream, so it must not know who moves that.
+    def stop(self, error: APIUserAbortError) -> None:
+        """Abort."""
+
+
+class Aborts:
+    """The switches that abort a stream: its own controller, and a signal that it was given.
+
+    A signal may live on long after the stream, so it must not know who moves that. The controller is
+    made when it is asked for: most streams are never aborted, and it would be five objects of each.
     """
 
-    def __init__(
-        self,
-        stop: Callable[[APIUserAbortError], None],
-        controller: AbortController,
-        signal: AbortSignal | None,
-    ) -> None:
-        self._stop_delivery = stop
-        self._own_signal = controller.signal
-        self._own_signal.add_callback(self._stop)
+    def __init__(self, delivery: Stoppable, signal: AbortSignal | None) -> None:
+        self._delivery = delivery
         self._signal = signal
+        self._is_removed = False
         if signal is not None:
-            self._forward = lambda: controller.abort(signal.reason)
             signal.add_callback(self._forward)
+
+    @property
+    def controller(self) -> AbortController:
+        """The stream's own."""
+        found: AbortController | None = self.__dict__.get("_controller")
+        if found is None:
+            made = AbortController()
+            if not self._is_removed:
+                made.signal.add_callback(self._stop)
+            # One operation: another thread, or the handler of an operating system signal, may be
+            # asking for it as well.
+            found = self.__dict__.setdefault("_controller", made)
+        return found
 
     def remove(self) -> None:
         """Be told of no abort any more; twice is once."""
-        self._own_signal.remove_callback(self._stop)
+        self._is_removed = True
+        if "_controller" in self.__dict__:
+            self.controller.signal.remove_callback(self._stop)
         if self._signal is not None:
             self._signal.remove_callback(self._forward)
 
+    def _forward(self) -> None:
+        assert self._signal is not None
+        self.controller.abort(self._signal.reason)
+
     def _stop(self) -> None:
         error = APIUserAbortError()
-        reason = self._own_signal.reason
+        reason = self.controller.signal.reason
         if isinstance(reason, BaseException):
             error.__cause__ = reason
-        self._stop_delivery(error)
+        self._delivery.stop(error)

@@ -43,12 +43,11 @@ from __future__ import annotations
 import contextlib
 import enum
 import math
-import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Container, Iterable
 from typing import Any, Protocol
 
-from .. import _fork
+from .. import _fork, _open_streams
 from ..exceptions import APIUserAbortError, OpenAIError, described
 from .core import Emission, EventLog
 from .emitter import Emitter, Registration, _nothing, find
@@ -61,6 +60,9 @@ BUFFER_BOUND = 256  # events that an iterator may lag behind before the reader i
 BUFFER_ROOM = BUFFER_BOUND // 2  # at which it is let go on: not for each one, in turns with it
 
 INSIDE = "a listener cannot wait for its own stream: the stream waits for the listener"
+
+
+_NONE: list[Any] = []  # of all streams that have none of something; never written to
 
 
 class Phase(enum.IntEnum):
@@ -98,6 +100,9 @@ class Policy:
     told = False  # whether somebody was raised what the stream ended in
     recorder: EventLog | None = None  # set while nothing has begun
     is_winding_up = False
+    waiters: list[Any] = _NONE  # one for each wait, of the driver's kind
+    buffers: list[Ahead] = _NONE
+    _late: list[Late] = _NONE
     _last: deque[Emission] | None = None  # calls that are still to be made
 
     def __init__(
@@ -118,15 +123,11 @@ class Policy:
         self.keeping = keeps
         self.attention = False  # whether there is something to do in the next gap
         self.tick_end = -math.inf  # when the chain of the listener attached last is over
-        self.waiters: list[Any] = []  # one for each wait, of the driver's kind
-        self.buffers: list[Ahead] = []
         self._go_said = False
         self._everything = everything
         self._aliases = aliases
         self._history = History() if keeps else _NO_HISTORY
-        self._late: list[Late] = []  # no deque: thousands of streams have one each, mostly empty
         self._generation = _fork.generation
-        _policies.add(self)
 
     # What the drivers know how to do
 
@@ -247,6 +248,7 @@ class Policy:
                 self.attention = True
                 entry = Late(registration, registration.call)
                 registration.call = entry.hold
+                self._late = self._late or []
                 self._late.append(entry)
             if not late or self._history.full:
                 self.emitter.attach(registration)
@@ -285,6 +287,7 @@ class Policy:
     def hold_back_for(self, buffer: Ahead) -> None:
         """Let an iterator hold the reader back, from the next gap on."""
         with self.lock:
+            self.buffers = self.buffers or []
             self.buffers.append(buffer)
             self.attention = True
 
@@ -293,6 +296,12 @@ class Policy:
         with self.lock:
             if buffer in self.buffers:
                 self.buffers.remove(buffer)
+
+    def begin_waiting(self, waiter: object) -> None:
+        """Add one to ``waiters``: until it is taken out nothing holds the reader back."""
+        with self.lock:
+            self.waiters = self.waiters or []
+            self.waiters.append(waiter)
 
     def stop_waiting(self, waiter: object) -> None:
         """Take one out of ``waiters``; what held the reader back before may do so again."""
@@ -514,15 +523,13 @@ def listener_error(name: str, error: BaseException) -> OpenAIError:
 
 _NO_HISTORY = History()  # of all streams that keep nothing, or nothing any more
 _NO_HISTORY.full = True
-_policies: weakref.WeakSet[Policy] = weakref.WeakSet()
 
 
 def _begin_anew() -> None:
     """Leave the parent's streams alone, in a child."""
-    global _policies
-    policies, _policies = list(_policies), weakref.WeakSet()
-    for policy in policies:
-        policy.begin_anew()
+    for stream in _open_streams.leave_all():
+        if isinstance(stream, Policy):
+            stream.begin_anew()
 
 
 _fork.renew(_begin_anew)

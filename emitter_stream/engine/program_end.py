@@ -18,15 +18,14 @@ import signal
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .. import _fork
+from .. import _fork, _open_streams
 from .._bell import Flag
 from ..exceptions import APIUserAbortError
 
-__all__ = ["Held", "StreamThread", "Threadlike", "coming", "held", "is_waiting_here", "runs"]
+__all__ = ["Held", "StreamThread", "Threadlike", "coming", "is_waiting_here", "runs"]
 
 GRACE = 0.1  # seconds for aborted streams to close what they read, where nothing may wake them
 
@@ -71,8 +70,6 @@ class Held(Protocol):
 
 coming = Flag()
 """Set once the main thread has ended: nobody is left to attach a listener."""
-
-held: weakref.WeakSet[Held] = weakref.WeakSet()
 
 _waited = False  # whether the wait for streams is over
 # Whether Ctrl-C has ended it: Python 3.15 comes back to the threads that are left.
@@ -197,9 +194,9 @@ def _abort(streams: list[Held]) -> None:
 
 
 def _begin_anew() -> None:
-    """Forget the parent's streams, in a child."""
-    global held, _waited, _left
-    held, _waited, _left = weakref.WeakSet(), False, False
+    """Be at no end, in a child."""
+    global _waited, _left
+    _waited, _left = False, False
 
 
 def runs(one: Held) -> bool:
@@ -211,11 +208,9 @@ def runs(one: Held) -> bool:
 
 
 def _held() -> list[Held]:
-    while True:
-        try:
-            return list(held)
-        except RuntimeError:  # another thread has just made a stream
-            continue
+    """Return the streams that something moves on."""
+    streams: list[Any] = _open_streams.everyone()
+    return [one for one in streams if one.thread is not None]
 
 
 def _ended_by_exception() -> bool:

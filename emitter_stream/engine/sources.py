@@ -119,7 +119,7 @@ class HTTPSource:
     def __init__(self, exchange: StreamedAnswer, core: Core) -> None:
         self._exchange = exchange
         self._codec = core.codec
-        self._growth = core.growth
+        self._core = core
         self._matcher = GrowthMatcher(core.codec.padding, core.codec.number)
         self._cutter = FrameCutter(exchange.max_event_bytes)
         self._max = exchange.max_event_bytes
@@ -243,7 +243,7 @@ class HTTPSource:
                     continue
                 self._heard = True
                 yield (decoded,)
-                path = self._growth()
+                path = self._core.growth()
                 if path is None:
                     matcher.forget()
                 else:

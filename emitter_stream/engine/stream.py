@@ -118,7 +118,6 @@ class EventStream(AnyStream[Delivery]):
     ) -> None:
         everything = events_of(type(core))
         origin = origin_of(source)
-        self.controller = AbortController()
         if inline and not source.opens_at_once:
             source = OpenedAhead(source)
         self._core = core
@@ -129,13 +128,13 @@ class EventStream(AnyStream[Delivery]):
             hint="; those of emitter_stream.aio.AsyncOpenAI can",
         )
         delivery = self._delivery = Delivery(
-            self._emitter, core, everything, core.aliases, source.interrupt, inline=inline
+            self._emitter, core, everything, core.aliases, source, inline=inline
         )
         mover = Mover(source, core, delivery)
-        aborts = Aborts(delivery.stop, self.controller, signal)
+        aborts = self._aborts = Aborts(delivery, signal)
         self._waits: Delivery | InlineDriver = delivery  # who is asked to wait
         if inline:
-            self._waits = InlineDriver(mover, delivery, self.controller, aborts)
+            self._waits = InlineDriver(mover, delivery, aborts)
             self._waits.origin = origin
             return
         delivery.origin = origin
@@ -154,6 +153,11 @@ class EventStream(AnyStream[Delivery]):
                 f"No thread can be started for the stream: {error}. Some releases of Python 3.12 "
                 f"start none once the main thread has ended; let it wait for the stream before."
             ) from error
+
+    @property
+    def controller(self) -> AbortController:
+        """What aborts the stream, with a reason if there is one. Node: ``controller``."""
+        return self._aborts.controller
 
     # Listeners
 
@@ -340,7 +344,6 @@ class _Reader:
         self._mover = mover
         self._aborts = aborts
         self._delivery = delivery
-        self.step = mover.step
 
     @property
     def thread(self) -> Threadlike | None:
@@ -355,6 +358,10 @@ class _Reader:
     def elsewhere(self) -> bool:
         """Whether it moves on in another process."""
         return self._mover.elsewhere
+
+    def step(self) -> bool:
+        """Deliver what has come; see ``Mover.step``."""
+        return self._mover.step()
 
     def run(self) -> None:
         mover = self._mover

@@ -374,6 +374,9 @@ class _LiveViews(dict[Any, Any]):
     """The views of an object whose JSON is its own: this class alone tells it from the others."""
 
 
+_NONE_READ = _LiveViews()  # of all of which no object or list was read yet; never written to
+
+
 def live_view(model: type[_M], data: dict[str, Any]) -> _M:
     """Return an object that shows ``data`` as it grows, and writes to it when it is written to.
 
@@ -382,7 +385,7 @@ def live_view(model: type[_M], data: dict[str, Any]) -> _M:
     written to, and what the text is to be appended to has to be looked for again.
     """
     view = model._member(data)(data)
-    _set_views(view, _LiveViews())
+    _set_views(view, _NONE_READ)
     return view
 
 
@@ -468,6 +471,9 @@ def _read_object(name: str, model: Model, value: Any) -> Any:
         if view_class is None:
             # The program may write to it. Text in it that grows is shown to nobody.
             return plain_copy(value) if _has_growing_text(value) else value
+        if views is _NONE_READ:
+            views = _LiveViews()
+            _set_views(model, views)
         view = views[name] = _live_view(view_class, value)
     elif type(view) is LiveList:
         view.follow()

@@ -298,7 +298,7 @@ def test_an_error_is_reported_unless_somebody_hears_it(by):
         begin, end = {
             "listener": (lambda play=play: play.on("error", "told"), lambda: None),
             "waiter": (
-                lambda play=play, waiter=waiter: play.waiters.append(waiter),
+                lambda play=play, waiter=waiter: play.begin_waiting(waiter),
                 lambda play=play, waiter=waiter: play.stop_waiting(waiter),
             ),
             "iterator": (
@@ -389,7 +389,7 @@ def test_a_full_buffer_holds_the_reader_back_and_nothing_is_lost(monkeypatch, wa
 
         waiter = object()
         wait = [
-            lambda play=play, waiter=waiter: play.waiters.append(waiter),
+            lambda play=play, waiter=waiter: play.begin_waiting(waiter),
             lambda play=play, waiter=waiter: play.stop_waiting(waiter),
         ]
         leave = functools.partial(play.forget_buffer, buffer)

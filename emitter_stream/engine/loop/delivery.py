@@ -25,7 +25,7 @@ from typing import Any
 
 from ... import _bell, _open_streams
 from ..._fork import LeftBehind
-from ...abort import AbortController, AbortSignal
+from ...abort import AbortSignal
 from ...exceptions import APIUserAbortError, OpenAIError, as_openai_error, redacted
 from ..core import Core, Emission
 from ..emitter import Emitter, Registration
@@ -77,6 +77,7 @@ class LoopDelivery(Policy):
     marked as safe may only be called on the loop.
     """
 
+    thread = None  # that moves it on: its loop does
     calling = False  # inline: whether the calls of an event are being made
     _closed = False  # the reader has closed the source
     _close_error: BaseException | None = None
@@ -87,7 +88,6 @@ class LoopDelivery(Policy):
         reader: Reader,
         core: Core,
         emitter: Emitter,
-        controller: AbortController,
         signal: AbortSignal | None,
         *,
         inline: bool = False,
@@ -98,7 +98,6 @@ class LoopDelivery(Policy):
         self.origin = reader.origin
         self._reader = reader
         self._core = core
-        self._controller = controller
         self._bell = Bell(self.loop)  # for those who wait for the stream
         self._own_bell = Bell(self.loop)  # for the task
         self._inbox: list[Batch] = []
@@ -107,7 +106,7 @@ class LoopDelivery(Policy):
         running.add(self)
         _open_streams.add(self)
         reader.start(Inlet(self.loop, self._arrive, self._close))
-        self._aborts = Aborts(self.stop, controller, signal)
+        self.aborts = Aborts(self, signal)
 
     # For the user's side
 
@@ -195,7 +194,7 @@ class LoopDelivery(Policy):
 
         if self.elsewhere:
             return bool(is_so() or self.settled())
-        self.waiters.append(is_so)
+        self.begin_waiting(is_so)
         self.go()
         self._own_bell.ring()  # a waiter lifts the bound of the buffers
         timer = None if timeout is None else self.loop.call_later(timeout, expire)
@@ -269,7 +268,7 @@ class LoopDelivery(Policy):
                 if isinstance(raised, LeftBehind):
                     return
                 raise
-            self._controller.abort(raised)
+            self.aborts.controller.abort(raised)
             error = self.stopping
             fatal = raised
         try:
@@ -279,7 +278,7 @@ class LoopDelivery(Policy):
             raise
         finally:
             running.discard(self)
-            self._aborts.remove()
+            self.aborts.remove()
         if fatal is not None:
             raise fatal
 
@@ -383,7 +382,7 @@ class LoopDelivery(Policy):
             raise error
         failure = super().ended_by(name, error)
         if self.inline and not isinstance(error, Exception):
-            self._controller.abort(error)
+            self.aborts.controller.abort(error)
             failure = self.stopping or failure
         return failure
 

@@ -51,15 +51,17 @@ class AsyncEventStream(AnyStream[LoopDelivery]):
             raise RuntimeError(
                 f"an {type(self).__name__} is made on a running event loop: in an `async def`"
             ) from None
-        self.controller = AbortController()
         self._core = core
         self._reader = reader
         self._emitter = Emitter(
             events_of(type(core)), open_prefix=core.open_prefix, coroutines=True
         )
-        self._delivery = LoopDelivery(
-            reader, core, self._emitter, self.controller, signal, inline=inline
-        )
+        self._delivery = LoopDelivery(reader, core, self._emitter, signal, inline=inline)
+
+    @property
+    def controller(self) -> AbortController:
+        """What aborts the stream, with a reason if there is one. Node: ``controller``."""
+        return self._delivery.aborts.controller
 
     # Listeners
 
