@@ -89,6 +89,8 @@ class PolledBody:
         connection.settimeout(0)
         self._at_once = at_once or _READ_SIZE
         self._tls = connection if isinstance(connection, ssl.SSLSocket) else None
+        # Whether TLS may have more of a record: a read that gives less than was asked for gives all.
+        self._is_cut = self._tls is not None
         self._early = self._read_ahead()  # by http.client, along with the head
         self._chunks = _Chunks() if getattr(answer, "chunked", False) else None
         self._left: int | None = answer.length  # bytes, of a body whose length is known
@@ -105,7 +107,7 @@ class PolledBody:
         """Return whether ``read1`` has something to give that does not show at the socket."""
         if self._early or self._is_over or (self._chunks is not None and self._chunks.failure):
             return True
-        return self._tls is not None and self._tls.pending() > 0
+        return self._is_cut and self._tls is not None and self._tls.pending() > 0
 
     def wait(self, seconds: float | None) -> bool:
         """Wait until there is something to be read, so many seconds at most; return whether it is so."""
@@ -123,7 +125,11 @@ class PolledBody:
                 raise chunks.failure
             if not data:
                 try:
-                    data = self._connection.recv(self._at_once)
+                    if self._tls is None:
+                        data = self._connection.recv(self._at_once)
+                    else:
+                        data = self._tls.read(self._at_once)  # what `recv` calls
+                        self._is_cut = len(data) >= self._at_once
                 except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                     raise WouldWait from None
                 if not data:
