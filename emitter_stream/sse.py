@@ -139,10 +139,6 @@ class FrameCutter:
         if len(rest) - rest.endswith(b"\n") > self._max:
             self._refuse()
 
-    def is_idle(self) -> bool:
-        """Return whether the next byte begins a new frame, and is no rest of a line end."""
-        return not self._pieces and self._start is None and not self._after_cr
-
     def end(self) -> list[bytes]:
         """Return the frame that the end of the bytes completes, if any."""
         start, self._start = self._start, None

@@ -124,6 +124,7 @@ class HTTPSource:
         self._cutter = FrameCutter(exchange.max_event_bytes)
         self._max = exchange.max_event_bytes
         self._at_end = False
+        self._is_between = False  # whether what came last ended with an event's end
         self._heard = False  # whether there was any event
         self._stray: bytes | None = None  # the first frame that is none, of those that came before
         self._done = False  # the end was said, and not only come to
@@ -155,10 +156,11 @@ class HTTPSource:
             # A delta that arrives alone, by far the most common read of a live stream: without the
             # two generators it costs a sixth less.
             size = len(chunk) - 2
-            if chunk.find(b"\n\n") == size <= self._max and self._cutter.is_idle():
+            if self._is_between and chunk.find(b"\n\n") == size <= self._max:
                 piece = self._matcher.match(chunk[:-2])
                 if piece is not None:
                     return ((GROWTH, piece),)
+            self._is_between = chunk.endswith(b"\n\n")
             return itertools.chain.from_iterable(self._events(self._cutter.feed_all(chunk)))
         self._at_end = True
         return itertools.chain.from_iterable(self._events([self._cutter.end()]))

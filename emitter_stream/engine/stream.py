@@ -130,15 +130,14 @@ class EventStream(AnyStream[Delivery]):
         delivery = self._delivery = Delivery(
             self._emitter, core, everything, core.aliases, source, inline=inline
         )
-        mover = Mover(source, core, delivery)
         aborts = self._aborts = Aborts(delivery, signal)
         self._waits: Delivery | InlineDriver = delivery  # who is asked to wait
         if inline:
-            self._waits = InlineDriver(mover, delivery, aborts)
+            self._waits = InlineDriver(Mover(source, core, delivery), delivery, aborts)
             self._waits.origin = origin
             return
         delivery.origin = origin
-        reader = _Reader(mover, aborts, delivery)
+        reader = _Reader(source, core, delivery, aborts)
         name = f"emitter-stream-{next(_numbers)}"
         # What the source calls (somebody's iterable, hooks of the HTTP library) has a copy of the
         # caller's context as well, one of its own.
@@ -334,16 +333,15 @@ class EventStream(AnyStream[Delivery]):
             raise
 
 
-class _Reader:
+class _Reader(Mover):
     """What the background thread does; it must not know the stream, see ``EventStream``.
 
     To the thread that reads for many it is a stream of those.
     """
 
-    def __init__(self, mover: Mover, aborts: Aborts, delivery: Delivery) -> None:
-        self._mover = mover
+    def __init__(self, source: Source, core: Core, delivery: Delivery, aborts: Aborts) -> None:
+        super().__init__(source, core, delivery)
         self._aborts = aborts
-        self._delivery = delivery
 
     @property
     def thread(self) -> Threadlike | None:
@@ -354,35 +352,29 @@ class _Reader:
     def thread(self, thread: Threadlike | None) -> None:
         self._delivery.thread = thread
 
-    @property
-    def elsewhere(self) -> bool:
-        """Whether it moves on in another process."""
-        return self._mover.elsewhere
-
-    def step(self) -> bool:
-        """Deliver what has come; see ``Mover.step``."""
-        return self._mover.step()
-
     def run(self) -> None:
-        mover = self._mover
         error: OpenAIError | None = None
         shared.live.add(self)
         try:
-            mover.open()
-            mover.connect()
-            if shared.hand_over(self, mover.poll):
+            self.open()
+            self.connect()
+            if shared.hand_over(self, self.poll):
                 return
-            mover.move()
+            self.move()
         except BaseException as raised:
-            if mover.elsewhere and not isinstance(raised, LeftBehind):
+            if self.elsewhere and not isinstance(raised, LeftBehind):
                 raise  # in a child that a listener forked: nobody is to make a stream's error of it
             error = as_openai_error(raised)
         self.end(error)
 
-    def end(self, error: OpenAIError | None) -> None:
+    def end(
+        self,
+        error: OpenAIError | None,
+        take: Callable[[BaseException], OpenAIError] = as_openai_error,
+    ) -> None:
         """Make the last calls; nothing is left of it."""
         shared.live.discard(self)
-        self._mover.end(error)
+        super().end(error, take)
         self._aborts.remove()
 
 
