@@ -396,6 +396,54 @@ say(len(said_by), os.read(reader, 100).decode(), status)
     assert ended == (status if status else ended) != "hung"
 
 
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [("return", "0"), ("os._exit(5)", "5"), ("sys.exit(3)", "3"), ("raise KeyError('it')", "0")],
+    ids=["returns", "ends", "exits", "raises"],
+)
+def test_a_fork_in_a_listener_on_a_loop(end, status):
+    """There too: what the listener raises in a child is the child's, and leaves its loop."""
+    script = f"""
+import asyncio
+from emitter_stream.aio import AsyncOpenAI
+parent = os.getpid()
+said_by, pids = [], []
+def fork(delta):
+    said_by.append("first")
+    if len(said_by) == 5:
+        pid = os.fork()
+        if pid:
+            pids.append(pid)
+            return
+        os.write(writer, threads.retrieve("child").id.encode())
+        {end}
+def second(delta):
+    if os.getpid() != parent:
+        os.write(writer, b" called")
+reader, writer = os.pipe()
+async def main():
+    client = AsyncOpenAI(base_url=client_url, api_key="sk-test-12345", max_retries=0)
+    stream = client.beta.threads.runs.stream("live", assistant_id="a")
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    stream.on("textDelta", fork).on("textDelta", second).on("end", lambda: second(None))
+    await stream.emitted("messageCreated")
+    await asyncio.sleep(0)  # the loop waits for the rest
+    say("go on")
+    try:
+        await stream.done()
+    except OpenAIError as error:
+        assert os.getpid() != parent, error
+        os._exit(0)
+client_url = str(client.base_url)
+asyncio.run(main())
+status = end_of(pids[0])
+os.close(writer)
+say(len(said_by), os.read(reader, 100).decode(), status)
+"""
+    (line,) = run(script)
+    assert line.split() == ["10", "child", status]
+
+
 def test_a_recording_is_the_parents(tmp_path):
     """A child that a listener forked, or that exits, writes nothing into the recording."""
     path = tmp_path / "recording.jsonl"

@@ -7,21 +7,22 @@ nothing is delivered before the step that made the stream and its chain of liste
     who waits             for what                                  who wakes it
     the task, _begin()    a listener, go(), or an abort             attach, go, stop
     the task, _next()     what the reader hands over                the reader, stop
-    the task, _attend()   room in an iterator's buffer              anext(), a waiting method, stop
+    the task, _calls()    room in an iterator's buffer              anext(), a waiting method, stop
     the task, inline      somebody who waits                        a waiting method, stop
     wait_until()          an event, or the end with all delivered   push, the task
+
+What is to be done, up to the last calls, is a course (``course.py``): the task makes the calls, or
+who hands over what was read, in the task's name.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import inspect
 import itertools
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from ... import _bell, _open_streams
 from ..._fork import LeftBehind
@@ -30,15 +31,14 @@ from ...exceptions import APIUserAbortError, OpenAIError, as_openai_error, redac
 from ..core import Core, Emission
 from ..emitter import Emitter, Registration
 from ..mover import Aborts
-from ..policy import INSIDE, Ahead, Phase, Policy, listener_error
+from ..policy import INSIDE, Ahead, Phase, listener_error
 from . import running
-from .inlet import Batch, Inlet
-from .reader import Reader, begun_task, first_step
+from .course import Course, OnCourse
+from .inlet import Inlet
+from .reader import Reader
+from .tasks import first_step
 
 __all__ = ["LoopDelivery"]
-
-_calling: contextvars.ContextVar[object] = contextvars.ContextVar("emitter_stream_listener")
-"""The call of a coroutine listener that this task is in, or was started from."""
 
 
 class Bell:
@@ -70,7 +70,7 @@ class Bell:
             self._loop.call_soon_threadsafe(self.ring)
 
 
-class LoopDelivery(Policy):
+class LoopDelivery(OnCourse):
     """The driver of one stream's rules, for a loop: the task that keeps them.
 
     Like the background thread of a plain stream it does not know the stream object. What is not
@@ -79,9 +79,6 @@ class LoopDelivery(Policy):
 
     thread = None  # that moves it on: its loop does
     calling = False  # inline: whether the calls of an event are being made
-    _closed = False  # the reader has closed the source
-    _close_error: BaseException | None = None
-    _calling_now: object = None  # of the coroutine listener that is being awaited
 
     def __init__(
         self,
@@ -99,10 +96,8 @@ class LoopDelivery(Policy):
         self._reader = reader
         self._core = core
         self._bell = Bell(self.loop)  # for those who wait for the stream
-        self._own_bell = Bell(self.loop)  # for the task
-        self._inbox: list[Batch] = []
         self._over = _bell.Flag()  # finished, for other threads
-        self._task = begun_task(self.loop, self._run(), "emitter-stream")
+        self.begin_course(self._steps(), self.loop, self._run())
         running.add(self)
         _open_streams.add(self)
         reader.start(Inlet(self.loop, self._arrive, self._close))
@@ -116,19 +111,19 @@ class LoopDelivery(Policy):
             return
         self.admit(registration)
         if not self.begun:
-            self._own_bell.ring_from_anywhere()
+            self._wake_from_anywhere()
 
     def go(self) -> None:
         """Begin to deliver, if need be to nobody (safe)."""
         if not self.elsewhere and self.say_go():
-            self._own_bell.ring_from_anywhere()
+            self._wake_from_anywhere()
 
     def stop(self, error: APIUserAbortError) -> None:
         """Abort; the first call counts (safe)."""
         if self.elsewhere or self.stopping is not None or not self.ask_stop(error):
             return
         self._reader.stop()
-        self._own_bell.ring_from_anywhere()
+        self._wake_from_anywhere()
         if self.loop.is_closed():
             self.lose()
 
@@ -139,13 +134,13 @@ class LoopDelivery(Policy):
             self.phase = Phase.OVER
         with contextlib.suppress(RuntimeError):  # it was not a thread of the loop that forked
             self._bell.ring()
-            self._own_bell.ring()
+            self._wake()
 
     def wind_up(self) -> None:
         """Run to the end by itself, though nobody listens or takes what an iterator holds (safe)."""
         self.is_winding_up = True
         self.go()
-        self._own_bell.ring_from_anywhere()
+        self._wake_from_anywhere()
 
     def wait_over(self, seconds: float) -> bool:
         """Wait until the stream is over or, with its loop, stands still (safe).
@@ -167,7 +162,7 @@ class LoopDelivery(Policy):
         ``asyncio.wait_for`` and ``gather`` start such.
         """
         self._check_loop()
-        if self._calling_now is not None and _calling.get(None) is self._calling_now:
+        if self.is_in_a_call():
             raise RuntimeError(INSIDE)
         self.refuse_worker()
 
@@ -196,7 +191,7 @@ class LoopDelivery(Policy):
             return bool(is_so() or self.settled())
         self.begin_waiting(is_so)
         self.go()
-        self._own_bell.ring()  # a waiter lifts the bound of the buffers
+        self._wake()  # a waiter lifts the bound of the buffers
         timer = None if timeout is None else self.loop.call_later(timeout, expire)
         try:
             await self._bell.until(lambda: expired or is_so() or self.settled())
@@ -218,13 +213,13 @@ class LoopDelivery(Policy):
         """Forget a buffer; twice is once (safe)."""
         self.forget_buffer(buffer)
         if not self.elsewhere:
-            self._own_bell.ring_from_anywhere()
+            self._wake_from_anywhere()
             self._bell.ring_from_anywhere()
 
     def made_room(self) -> None:
         """Hear that a buffer is full no longer."""
         if not self.elsewhere:
-            self._own_bell.ring()
+            self._wake()
 
     def report(self, error: BaseException) -> None:
         """Hand an exception that nobody hears to the loop's exception handler."""
@@ -232,20 +227,12 @@ class LoopDelivery(Policy):
             {"message": "A stream ended in an error", "exception": error}
         )
 
-    # From the reader, and when the loop is gone
-
-    def _arrive(self, events: Batch) -> None:
-        self._inbox.append(events)
-        self._own_bell.ring()
-
-    def _close(self, error: BaseException | None) -> None:
-        self._closed = True
-        self._close_error = error
-        self._own_bell.ring()
+    # When the loop is gone
 
     def lose(self) -> None:
         """Take note that the loop is closed, and that nothing will ever run there again (safe)."""
         running.discard(self)
+        self._drop_left()
         if not self.finished and not self.elsewhere:
             self.error = self.error or self.stopping or APIUserAbortError(_LOST)
             self.phase = Phase.OVER
@@ -277,6 +264,7 @@ class LoopDelivery(Policy):
             self.lose()
             raise
         finally:
+            self._course.close()  # and so lets go of us, if it never began
             running.discard(self)
             self.aborts.remove()
         if fatal is not None:
@@ -286,7 +274,7 @@ class LoopDelivery(Policy):
         """Do everything but the last calls; return the error that they are to tell of."""
         error: OpenAIError | None = None
         try:
-            await self._read()
+            await self._follow(self._course)
         except (KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError):
             raise
         except BaseException as raised:
@@ -305,32 +293,34 @@ class LoopDelivery(Policy):
             error = self.stopping or error  # the one that knows the reason
         return error
 
-    async def _read(self) -> None:
+    def _steps(self) -> Course:
         core = self._core
-        await self._next()
-        await self._begin()
+        yield None
+        if self.inline or not self.begin_if_due():
+            yield self._begin()
         if self.stopping is not None:
             raise self.stopping
         recorder = self.recorder
         core.wanted = core.listened = self.emitter.ready
         if recorder is not None:
             recorder.connected()
-        await self._deliver([[("connect", ())]])
+        yield from self._calls([[("connect", ())]])
         while True:
             if self.inline:
-                await self._until(self._is_awaited)
+                yield self._until(self._is_awaited)
             if self.stopping is not None:
                 raise self.stopping
             self._reader.go_on()
-            events = await self._next()
+            events = yield None
             if events is None:
                 break
             if recorder is not None:
                 events = recorder.noted(events, core)
-            await self._deliver(itertools.starmap(core.feed, events), gaps=True)
-        await self._deliver([core.finish()])
+            yield from self._calls(itertools.starmap(core.feed, events), gaps=True)
+            del events
+        yield from self._calls([core.finish()])
 
-    async def _deliver(self, events: Iterable[Iterable[Emission]], *, gaps: bool = False) -> None:
+    def _calls(self, events: Iterable[Iterable[Emission]], *, gaps: bool = False) -> Course:
         """Call the listeners of each emission before the next is made.
 
         With ``gaps``, do between two events what is due there. Raises ``OpenAIError`` from what a
@@ -346,7 +336,7 @@ class LoopDelivery(Policy):
                     for registration in ready.get(name, ()):
                         result = registration.call(*args)
                         if result is not None and inspect.isawaitable(result):
-                            await self._awaited(result)
+                            yield result
                 except BaseException as error:
                     raise self.ended_by(name, error) from error
                 args = ()  # a text that somebody holds is copied when it grows
@@ -354,22 +344,17 @@ class LoopDelivery(Policy):
             if not gaps:
                 continue
             if number % _AT_ONCE == 0:
-                await asyncio.sleep(0)  # others on the loop want their turn
+                yield asyncio.sleep(0)  # others on the loop want their turn
             if inline:  # one waits for this event, or the next is not to be made
                 self.calling = False
                 self._bell.ring()
-                await self._until(self._is_awaited)
+                yield self._until(self._is_awaited)
             if self.attention:
-                await self._attend()
-
-    async def _awaited(self, result: Any) -> None:
-        self._calling_now = object()
-        token = _calling.set(self._calling_now)
-        try:
-            await result
-        finally:
-            self._calling_now = None
-            _calling.reset(token)
+                while not self.gap():
+                    yield self._until(lambda: not self.is_held_back())
+                self.refuse_elsewhere()
+                if self.stopping is not None:
+                    raise self.stopping
 
     def ended_by(self, name: str, error: BaseException) -> OpenAIError:
         if isinstance(error, KeyboardInterrupt | SystemExit):
@@ -400,34 +385,10 @@ class LoopDelivery(Policy):
     def _is_awaited(self) -> bool:
         return self.stopping is not None or any(not is_so() for is_so in self.waiters)
 
-    async def _until(self, is_so: Callable[[], object]) -> None:
-        await self._own_bell.until(lambda: self.elsewhere or is_so())
-        self.refuse_elsewhere()
-
-    async def _next(self) -> Batch | None:
-        """Wait for what the reader hands over next; ``None`` at the end."""
-        inbox = self._inbox
-        await self._until(lambda: inbox or self._closed or self.stopping is not None)
-        if self.stopping is not None:
-            raise self.stopping
-        if inbox:
-            return inbox.pop(0)  # the only one, as a rule
-        if self._close_error is not None:
-            raise self._close_error
-        return None
-
     async def _begin(self) -> None:
         """Wait until there is a listener, or go, or an abort; inline until somebody waits."""
         await self._until(self._is_awaited if self.inline else self.begin_if_due)
         self.begin_if_due()
-
-    async def _attend(self) -> None:
-        """Do what is due between two events; raises the abort."""
-        while not self.gap():
-            await self._until(lambda: not self.is_held_back())
-        self.refuse_elsewhere()
-        if self.stopping is not None:
-            raise self.stopping
 
     async def _finish(self, error: OpenAIError | None) -> None:
         """End the stream: ``error`` or ``abort`` if there is one, then ``end``."""
@@ -436,7 +397,7 @@ class LoopDelivery(Policy):
         while last:
             self.tell(last[0][0])
             try:
-                await self._deliver([[last[0]]])
+                await self._follow(self._calls([[last[0]]]))
             except OpenAIError as raised:
                 self.raised_last(raised)
             except GeneratorExit:

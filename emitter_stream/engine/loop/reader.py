@@ -13,9 +13,8 @@ import functools
 import itertools
 import queue
 import threading
-import types
 from collections import deque
-from collections.abc import AsyncIterable, Coroutine, Generator, Iterator
+from collections.abc import AsyncIterable, Iterator
 from typing import Any, Protocol
 
 import attrs
@@ -23,6 +22,7 @@ import attrs
 from ..sources import Source, origin_of
 from . import running
 from .inlet import Inlet
+from .tasks import begun_task, first_step
 from .watch import Watch, Watchable, can_watch
 
 __all__ = ["LoopReader", "Reader", "Slot", "ThreadReader"]
@@ -30,29 +30,6 @@ __all__ = ["LoopReader", "Reader", "Slot", "ThreadReader"]
 AT_ONCE = 65_536  # bytes that the loop reads at most before it makes the turns of others
 
 _numbers = itertools.count(1)
-
-
-@types.coroutine
-def first_step() -> Generator[None, None, None]:
-    """Be where a coroutine of ``begun_task`` stands when it becomes a task: in its ``try``."""
-    yield
-
-
-def begun_task(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], name: str
-) -> asyncio.Task[None]:
-    """Make a task of a coroutine that awaits ``first_step()`` before all else.
-
-    A task that is cancelled before its first step throws ``CancelledError`` at the coroutine's very
-    first line, where no ``finally`` is entered yet: nobody would ever hear of its end. So the
-    coroutine is led into its ``try`` before the task begins.
-    """
-    coroutine.send(None)
-    try:
-        return loop.create_task(coroutine, name=name)
-    except BaseException:  # a task factory may do as it likes
-        coroutine.close()
-        raise
 
 
 class Reader(Protocol):
@@ -169,7 +146,7 @@ class LoopReader:
 
     def start(self, inlet: Inlet) -> None:
         self._inlet = inlet
-        self._task = begun_task(inlet.loop, self._run(), f"emitter-stream-{next(_numbers)}")
+        self._task, _ = begun_task(inlet.loop, self._run(), f"emitter-stream-{next(_numbers)}")
 
     def go_on(self) -> None:
         self._permits.put_nowait(True)
