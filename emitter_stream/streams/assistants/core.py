@@ -35,7 +35,7 @@ from ...types import (
     ToolCallDelta,
     event_data_class,
 )
-from ...types._model import keep_keys, live_view, plain_copy, shared_view
+from ...types._model import keep_keys, kept_copy, live_view, shared_view
 from ...types.assistants.event import EventView
 from .codec import CODEC
 from .delta import accumulate, check_index, merge_element, refuse_unsafe_keys
@@ -302,7 +302,7 @@ class AssistantCore:
         if event == "thread.message.created":
             # A copy: the snapshot grows, the event that was handed out does not.
             message = self.current_message = self.messages[message_id] = live_view(
-                Message, plain_copy(keep_keys(data))
+                Message, kept_copy(data)
             )
             self._content_index = self._content = None
             yield "messageCreated", (message,)
@@ -419,9 +419,7 @@ class AssistantCore:
             self._forget_tool_call()
             return
         # A copy: the snapshot grows, the event that was handed out does not.
-        step = self.current_run_step = self.run_steps[step_id] = live_view(
-            RunStep, plain_copy(keep_keys(data))
-        )
+        step = self.current_run_step = self.run_steps[step_id] = live_view(RunStep, kept_copy(data))
         if event == "thread.run.step.created":
             self._forget_tool_call()
             yield "runStepCreated", (step,)
