@@ -46,6 +46,7 @@ class OnCourse(Policy):
     _inbox: list[Batch]
 
     _asleep: asyncio.Future[None] | None = None  # what the task waits at, if for something of ours
+    _is_new = True  # the task has not made its first step
     _is_idle = False
     _left: Awaitable[object] | None = None  # for the task
     _left_error: BaseException | None = None  # the same
@@ -104,18 +105,24 @@ class OnCourse(Policy):
 
     def _wake(self) -> None:
         """Let the task look again at what it waits for."""
-        if self._asleep is not None and not self._asleep.done():
+        if self._asleep is not None and not self._asleep.done() and not self._sees_enough():
             self._asleep.set_result(None)
 
     def _wake_from_anywhere(self) -> None:
         """Do so soon (safe); a loop that is closed has nobody to wake."""
-        with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self._wake)
+        if not self._sees_enough():
+            with contextlib.suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self._wake)
+
+    def _sees_enough(self) -> bool:
+        """Return whether the task has nothing to look for, or will look by itself (safe)."""
+        return self._is_new or (self._is_idle and not self._has_news())
 
     # The task
 
     async def _follow(self, course: Course) -> None:
         """Go on with a course to its end."""
+        self._is_new = False
         try:
             awaited = next(course)
             while True:
