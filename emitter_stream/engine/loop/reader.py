@@ -12,9 +12,8 @@ import contextvars
 import functools
 import itertools
 import queue
-import threading
 from collections import deque
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterator
 from typing import Any, Protocol
 
 import attrs
@@ -22,6 +21,7 @@ import attrs
 from ..sources import Source, origin_of
 from . import running
 from .inlet import Inlet
+from .opening import open_soon
 from .tasks import begun_task, first_step
 from .watch import Watch, Watchable, can_watch
 
@@ -52,9 +52,9 @@ class Reader(Protocol):
 
 
 class ThreadReader:
-    """Opens a source on a thread of its own; reads it there as well, where the loop cannot (``watch``).
+    """Opens a source on a thread (``opening``); reads it there as well, where the loop cannot (``watch``).
 
-    The thread is a daemon: it serves an event loop, and a program without one has no use for it.
+    The threads are daemons: one serves an event loop, and a program without one has no use for it.
     """
 
     def __init__(self, source: Source) -> None:
@@ -69,10 +69,9 @@ class ThreadReader:
     def start(self, inlet: Inlet) -> None:
         self._inlet = inlet
         self._can_watch = can_watch(inlet.loop)
-        name = f"emitter-stream-aio-{next(_numbers)}"
         # What the source calls, somebody's iterable say, has a copy of the caller's context.
-        run = functools.partial(contextvars.copy_context().run, self._run)
-        threading.Thread(target=run, name=name, daemon=True).start()
+        context = contextvars.copy_context()
+        open_soon(lambda error: context.run(self._open, context, error), inlet.loop)
 
     def go_on(self) -> None:
         if self._watch is None:
@@ -90,14 +89,26 @@ class ThreadReader:
     def redact(self, value: Any) -> Any:
         return self._source.redact(value)
 
+    def _open(
+        self, context: contextvars.Context, error: BaseException | None
+    ) -> Callable[[], object] | None:
+        """Open the source, or hear why it cannot be; return what is to be done on this thread then."""
+        if error is None:
+            try:
+                self._source.open()
+                if self._can_watch and self._is_handed_over():
+                    return None
+                return functools.partial(context.run, self._run)
+            except BaseException as raised:  # noqa: BLE001 - the loop is told
+                error = raised
+        self._end(error)
+        return None
+
     def _run(self) -> None:
         source, inlet = self._source, self._inlet
         hand_over = inlet.loop.call_soon_threadsafe  # a RuntimeError once the loop is closed
         error: BaseException | None = None
         try:
-            source.open()
-            if self._can_watch and self._is_handed_over():
-                return
             hand_over(inlet.arrive, ())
             while self._permits.get():
                 events = source.read()
@@ -106,12 +117,15 @@ class ThreadReader:
                 hand_over(inlet.arrive, events)
         except BaseException as raised:  # noqa: BLE001 - the loop is told
             error = raised
+        self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
         try:
-            source.close()
+            self._source.close()
         except BaseException as raised:  # noqa: BLE001
             error = raised if error is None else error
         with contextlib.suppress(RuntimeError):
-            hand_over(inlet.close, error)
+            self._inlet.loop.call_soon_threadsafe(self._inlet.close, error)
 
     def _is_handed_over(self) -> bool:
         """Let the loop read, if the source can be read without waiting; return whether it is so."""

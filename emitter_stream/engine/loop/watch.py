@@ -1,7 +1,7 @@
 """A stream's body, read by its own event loop: the loop watches the socket, and no thread waits.
 
-A thread (``ThreadReader``) connects and waits for the head of the answer; then it hands the source
-over and ends. From there on everything happens in steps of the loop:
+A thread (``opening``) connects and waits for the head of the answer; then it hands the source
+over and goes on with another's, or ends. From there on everything happens in steps of the loop:
 
     delivery ----go_on----> wanted --(the socket is readable)--> a turn: reads what has come
         ^                                                             |

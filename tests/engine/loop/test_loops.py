@@ -202,13 +202,17 @@ def test_nothing_is_left_behind(connect):
         gc.collect()
         return len(list(DESCRIPTORS.iterdir()))
 
+    def streams():
+        gc.collect()
+        return [one for one in gc.get_objects() if type(one) is AsyncAssistantStream]
+
     asyncio.run(main(4))
     connect.server.__exit__(None, None, None)
     before = count()
     asyncio.run(main(200))
     connect.server.__exit__(None, None, None)
     assert wait_until(lambda: count() <= before)
-    assert not [one for one in gc.get_objects() if type(one) is AsyncAssistantStream]
+    assert wait_until(lambda: not streams())
 
 
 # --- hosts of loops
