@@ -240,14 +240,14 @@ class Aborts:
     @property
     def controller(self) -> AbortController:
         """The stream's own."""
-        found: AbortController | None = self.__dict__.get("_controller")
-        if found is None:
+        if "_controller" not in self.__dict__:
             made = AbortController()
             if not self._is_removed:
                 made.signal.add_callback(self._stop)
             # One operation: another thread, or the handler of an operating system signal, may be
             # asking for it as well.
-            found = self.__dict__.setdefault("_controller", made)
+            self.__dict__.setdefault("_controller", made)
+        found: AbortController = self.__dict__["_controller"]
         return found
 
     def remove(self) -> None:
