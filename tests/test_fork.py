@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 
 import pytest
@@ -403,6 +404,8 @@ say(len(said_by), os.read(reader, 100).decode(), status)
 )
 def test_a_fork_in_a_listener_on_a_loop(end, status):
     """There too: what the listener raises in a child is the child's, and leaves its loop."""
+    if sys.version_info >= (3, 14) and end != "os._exit(5)":
+        pytest.skip("asyncio makes no step of a task in a child that was forked within one")
     script = f"""
 import asyncio
 from emitter_stream.aio import AsyncOpenAI

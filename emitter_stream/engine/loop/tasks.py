@@ -71,7 +71,9 @@ def in_name_of(
         tasks._enter_task(loop, task)
         context.run(function, argument)
     finally:
-        tasks._leave_task(loop, task)
+        # Not in a child that was forked meanwhile: from Python 3.14 on it knows of no task there.
+        if asyncio.current_task(loop) is task:
+            tasks._leave_task(loop, task)
 
 
 def cancel_again(task: asyncio.Task[None], error: asyncio.CancelledError) -> None:
