@@ -354,20 +354,14 @@ stream.done()
     assert run(script) == ["(True, 'OpenAIError')"]
 
 
-@pytest.mark.parametrize(
-    ("end", "status"),
-    [("return", "0"), ("os._exit(5)", "5"), ("sys.exit(3)", None)],
-    ids=["returns", "ends", "exits"],
-)
-@pytest.mark.sample(3)
-def test_a_fork_in_a_listener(end, status, inline):
-    """In a child that a listener forked no listener is called any more; the client works there."""
-    script = f"""
+def forking(end, at):
+    """Give two listeners, the first of which forks at a call; its child does ``end`` then."""
+    return f"""
 parent = os.getpid()
 said_by, pids = [], []
 def fork(delta):
     said_by.append("first")
-    if len(said_by) == 2:
+    if len(said_by) == {at}:
         pid = os.fork()
         if pid:
             pids.append(pid)
@@ -378,6 +372,26 @@ def second(delta):
     if os.getpid() != parent:
         os.write(writer, b" called")
 reader, writer = os.pipe()
+"""
+
+
+CALLS_AND_END = """
+status = end_of(pids[0])
+os.close(writer)
+say(len(said_by), os.read(reader, 100).decode(), status)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [("return", "0"), ("os._exit(5)", "5"), ("sys.exit(3)", None)],
+    ids=["returns", "ends", "exits"],
+)
+@pytest.mark.sample(3)
+def test_a_fork_in_a_listener(end, status, inline):
+    """In a child that a listener forked no listener is called any more; the client works there."""
+    script = f"""
+{forking(end, at=2)}
 stream = stream_of(inline={inline}).on("textDelta", fork).on("textDelta", second)
 stream.on("end", lambda: second(None))
 try:
@@ -387,10 +401,7 @@ try:
 except OpenAIError as error:
     assert os.getpid() != parent, error
     os._exit(0)
-status = end_of(pids[0])
-os.close(writer)
-say(len(said_by), os.read(reader, 100).decode(), status)
-"""
+{CALLS_AND_END}"""
     (line,) = run(script)
     calls, heard, ended = line.split()
     assert (calls, heard) == ("10", "child")
@@ -409,21 +420,7 @@ def test_a_fork_in_a_listener_on_a_loop(end, status):
     script = f"""
 import asyncio
 from emitter_stream.aio import AsyncOpenAI
-parent = os.getpid()
-said_by, pids = [], []
-def fork(delta):
-    said_by.append("first")
-    if len(said_by) == 5:
-        pid = os.fork()
-        if pid:
-            pids.append(pid)
-            return
-        os.write(writer, threads.retrieve("child").id.encode())
-        {end}
-def second(delta):
-    if os.getpid() != parent:
-        os.write(writer, b" called")
-reader, writer = os.pipe()
+{forking(end, at=5)}
 async def main():
     client = AsyncOpenAI(base_url=client_url, api_key="sk-test-12345", max_retries=0)
     stream = client.beta.threads.runs.stream("live", assistant_id="a")
@@ -439,10 +436,7 @@ async def main():
         os._exit(0)
 client_url = str(client.base_url)
 asyncio.run(main())
-status = end_of(pids[0])
-os.close(writer)
-say(len(said_by), os.read(reader, 100).decode(), status)
-"""
+{CALLS_AND_END}"""
     (line,) = run(script)
     assert line.split() == ["10", "child", status]
 

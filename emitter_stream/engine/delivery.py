@@ -33,7 +33,7 @@ from .emitter import Emitter, Registration
 from .policy import INSIDE, Ahead, Policy
 from .sources import Source
 
-__all__ = ["Delivery", "report"]
+__all__ = ["Delivery"]
 
 TICK = 0.020  # seconds between the last listener of a chain and the first delivery
 
@@ -178,7 +178,7 @@ class Delivery(Policy):
         self._changed.wait_for(self.settled, seconds)
 
     def report(self, error: BaseException) -> None:
-        self.in_context(report, error)
+        self.in_context(shared.report, error)
 
     # For the reader
 
@@ -288,14 +288,6 @@ class Delivery(Policy):
             return False
         stops = self.stopping is not None and not self.finished and not self.inline
         return stops or self.has_late()
-
-
-def report(error: BaseException) -> None:
-    """Hand an exception that nobody hears to ``threading.excepthook``."""
-    thread = threading.current_thread()
-    hook_args = threading.ExceptHookArgs((type(error), error, error.__traceback__, thread))
-    with contextlib.suppress(BaseException):  # a hook that raises must not keep `end` back
-        threading.excepthook(hook_args)
 
 
 def _directly(function: Callable[..., Any], *args: Any) -> Any:

@@ -22,7 +22,7 @@ from threading import get_ident
 from .. import _open_streams
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from . import shared
-from .delivery import Delivery, report
+from .delivery import Delivery
 from .mover import Aborts, Mover
 from .policy import INSIDE
 
@@ -108,7 +108,7 @@ class InlineDriver:
         try:
             self.wait_until(never, None)
         except Exception as error:  # noqa: BLE001 - of a listener of the last calls
-            report(error)
+            shared.report(error)
 
     def close(self) -> None:
         """Abort what is left of a stream that nobody will wait for; nobody is called."""

@@ -130,6 +130,7 @@ class Mover:
         except BaseException:
             self._take_token()
             raise
+        # `_take_token` and `_takes` are called where there is more to do: this is done for each delta.
         if not delivery.token.acquire(False):
             self._take_token()
         if events is None or delivery.attention:

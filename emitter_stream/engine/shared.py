@@ -46,7 +46,7 @@ from ..exceptions import OpenAIError, as_openai_error
 from ..http.errors import late
 from .program_end import StreamThread, Threadlike
 
-__all__ = ["FROM", "Driven", "Polled", "hand_over", "leave", "leave_for_stream", "live"]
+__all__ = ["FROM", "Driven", "Polled", "hand_over", "leave", "leave_for_stream", "live", "report"]
 
 FROM = int(os.environ.get("EMITTER_STREAM_SHARED_FROM", "100"))
 """How many streams are read at once before one that begins is handed over. (Tests set it.)"""
@@ -300,7 +300,7 @@ class _SharedReader:
                 if not self._is_looked_at:
                     self._is_looked_at = True
                     self._bell.ring()
-                try:
+                try:  # as `_guarded`, without a call for each delta
                     task.turn()
                 except BaseException as error:  # noqa: BLE001
                     _report(error, self._generation)
@@ -546,9 +546,14 @@ def _guarded(function: Callable[[], object]) -> None:
 def _report(error: BaseException, generation: int) -> None:
     if generation != _fork.generation:  # in a child: it is its own
         raise error
+    report(error)
+
+
+def report(error: BaseException) -> None:
+    """Hand an exception that nobody hears to ``threading.excepthook``."""
     thread = threading.current_thread()
     hook_args = threading.ExceptHookArgs((type(error), error, error.__traceback__, thread))
-    with contextlib.suppress(BaseException):
+    with contextlib.suppress(BaseException):  # a hook that raises must not keep `end` back
         threading.excepthook(hook_args)
 
 
