@@ -116,8 +116,8 @@ async def soon(is_so) -> None:
 
 
 def own_threads() -> list[str]:
-    """Name the library's threads, but for the one that looks whether loops are closed."""
-    return [one.name for one in stream_threads() if not one.name.endswith("-watch")]
+    """Name the library's threads, but for those that look whether loops are closed, or sources wait."""
+    return [one.name for one in stream_threads() if not one.name.endswith(("-watch", "-look"))]
 
 
 async def read_by_the_loop(stream) -> Watch:

@@ -408,6 +408,25 @@ except OpenAIError as error:
     assert ended == (status if status else ended) != "hung"
 
 
+@pytest.mark.parametrize("end", ["return", "os._exit(0)"])
+def test_a_fork_where_many_are_opened(end, monkeypatch):
+    """The child of a listener of ``connect`` opens none of its parent's streams, and then makes its own."""
+    monkeypatch.setenv("EMITTER_STREAM_SHARED_FROM", "0")
+    script = f"""
+{forking(end, at=1)}
+from emitter_stream.engine import opening
+opening.MORE = 1  # so that the others wait
+first = stream_of().on("connect", lambda: fork(None))
+others = [stream_of().on("connect", lambda: second(None)) for _ in range(20)]
+first.emitted("messageCreated")
+say("go on")
+for stream in [first, *others]:
+    stream.done()
+{CALLS_AND_END}"""
+    (line,) = run(script)
+    assert line.split() == ["1", "child", "0"]
+
+
 @pytest.mark.parametrize(
     ("end", "status"),
     [("return", "0"), ("os._exit(5)", "5"), ("sys.exit(3)", "3"), ("raise KeyError('it')", "0")],

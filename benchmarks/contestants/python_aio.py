@@ -34,7 +34,9 @@ async def run(work: Job) -> None:
 
     meter.start()
     connections = DefaultAsyncHttpxClient(limits=Limits(max_connections=None))  # not only 1,000
-    async with AsyncOpenAI(api_key="sk-none", base_url=work.url, http_client=connections) as client:
+    async with AsyncOpenAI(
+        api_key="sk-none", base_url=work.url, http_client=connections, timeout=3_600.0
+    ) as client:
         await asyncio.gather(*(one(client) for _ in range(work.streams)))
     meter.finish(len(meter.late))
 

@@ -2,9 +2,10 @@
 
 Longer than 500 lines: who reads, who stands by and who is alone take turns out of each other's hands.
 
-A stream begins on a thread of its own: the request is sent there, the head of the answer and a
-listener are waited for. If by then more than ``FROM`` streams are being read, and what comes can be
-read without waiting, it is handed over, and its thread ends.
+A stream begins on a thread of its own, or on one of those that open the sources of many
+(``opening.py``): the request is sent there, the head of the answer and a listener are waited for. If
+by then there are more than ``FROM`` streams, and what comes can be read without waiting, it is handed
+over, and its thread ends or opens another.
 
     leader     waits for all sockets; makes the calls of one stream after another, each a *turn*
     standby    looks from time to time at which turn that is, while there are any
@@ -46,7 +47,17 @@ from ..exceptions import OpenAIError, as_openai_error
 from ..http.errors import late
 from .program_end import StreamThread, Threadlike
 
-__all__ = ["FROM", "Driven", "Polled", "hand_over", "leave", "leave_for_stream", "live", "report"]
+__all__ = [
+    "FROM",
+    "Driven",
+    "Polled",
+    "are_many",
+    "hand_over",
+    "leave",
+    "leave_for_stream",
+    "live",
+    "report",
+]
 
 FROM = int(os.environ.get("EMITTER_STREAM_SHARED_FROM", "100"))
 """How many streams are read at once before one that begins is handed over. (Tests set it.)"""
@@ -65,7 +76,7 @@ _IS_ABLE = _CAN_START_ALWAYS and selectors.DefaultSelector.__name__ != "SelectSe
 _numbers = itertools.count(1)
 
 live: set[object] = set()
-"""The streams of this process that are being read, on whatever thread; one of each."""
+"""The streams of this process that are opened or read, on whatever thread; one of each."""
 
 
 class Polled(Protocol):
@@ -479,13 +490,18 @@ _reader: _SharedReader | None = None
 _lock = threading.RLock()  # of `_reader`; taken for a moment, or while its threads are started
 
 
+def are_many() -> bool:
+    """Return whether so many streams are read that one more is not to have a thread of its own."""
+    return _IS_ABLE and len(live) > FROM
+
+
 def hand_over(stream: Driven, poll: Callable[[], Polled | None]) -> bool:
     """Let a stream be read along with others from now on, if there are many.
 
     ``poll`` makes its source one that does not wait, where that is possible. Called on the thread and in the
     context that it was read in, which has nothing more to do with it where ``True`` comes back.
     """
-    if not _IS_ABLE or len(live) <= FROM:
+    if not are_many():
         return False
     polled = poll()
     if polled is None:

@@ -11,6 +11,7 @@ import functools
 import itertools
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -20,7 +21,7 @@ from .._not_given import NOT_GIVEN, NotGiven
 from ..abort import AbortController, AbortSignal
 from ..exceptions import APIUserAbortError, OpenAIError, as_openai_error
 from ..types._model import untouched
-from . import shared
+from . import opening, shared
 from .ahead import OpenedAhead
 from .core import Core
 from .delivery import Delivery
@@ -137,16 +138,9 @@ class EventStream(AnyStream[Delivery]):
             self._waits.origin = origin
             return
         delivery.origin = origin
-        reader = _Reader(source, core, delivery, aborts)
-        name = f"emitter-stream-{next(_numbers)}"
-        # What the source calls (somebody's iterable, hooks of the HTTP library) has a copy of the
-        # caller's context as well, one of its own.
-        run = functools.partial(contextvars.copy_context().run, reader.run)
-        delivery.thread = StreamThread(run, name)
         try:
-            delivery.thread.start()
+            _Reader(source, core, delivery, aborts).start()
         except RuntimeError as error:
-            delivery.thread = None
             source.close()
             raise OpenAIError(
                 f"No thread can be started for the stream: {error}. Some releases of Python 3.12 "
@@ -352,20 +346,67 @@ class _Reader(Mover):
     def thread(self, thread: Threadlike | None) -> None:
         self._delivery.thread = thread
 
-    def run(self) -> None:
-        error: OpenAIError | None = None
+    def start(self) -> None:
+        """Have the source opened. Raises ``RuntimeError`` if no thread can be started."""
+        # What the source calls (somebody's iterable, hooks of the HTTP library) has a copy of the
+        # caller's context as well, one of its own.
+        context = contextvars.copy_context()
         shared.live.add(self)
         try:
+            if shared.are_many():
+                self.thread = opening.for_threads
+                opening.for_threads.open_soon(functools.partial(context.run, self._open, context))
+            else:
+                run = functools.partial(context.run, self._run)
+                thread = StreamThread(run, f"emitter-stream-{next(_numbers)}")
+                self.thread = thread
+                thread.start()
+        except RuntimeError:
+            self.thread = None
+            shared.live.discard(self)
+            raise
+
+    def _open(self, context: contextvars.Context) -> Callable[[], object] | None:
+        """Open the source; return what is to be done on this thread then, if anything is."""
+        self.thread = threading.current_thread()
+        try:
             self.open()
-            self.connect()
-            if shared.hand_over(self, self.poll):
+            # Whoever has to wait for a listener keeps the thread.
+            if self._delivery.begin_if_due(time.monotonic()) and self._is_handed_over():
+                return None
+        except BaseException as raised:  # noqa: BLE001 - listeners are told
+            return functools.partial(context.run, self.end, self._taken(raised))
+        return functools.partial(context.run, self._move)
+
+    def _run(self) -> None:
+        try:
+            self.open()
+        except BaseException as raised:  # noqa: BLE001 - listeners are told
+            self.end(self._taken(raised))
+        else:
+            self._move()
+
+    def _move(self) -> None:
+        """Deliver all that comes, once the source is open; or as long as few streams are read."""
+        error: OpenAIError | None = None
+        try:
+            if not self.is_connected and self._is_handed_over():
                 return
             self.move()
-        except BaseException as raised:
-            if self.elsewhere and not isinstance(raised, LeftBehind):
-                raise  # in a child that a listener forked: nobody is to make a stream's error of it
-            error = as_openai_error(raised)
+        except BaseException as raised:  # noqa: BLE001 - listeners are told
+            error = self._taken(raised)
         self.end(error)
+
+    def _is_handed_over(self) -> bool:
+        """Begin to deliver; have the stream read along with others, if they are many."""
+        self.connect()
+        return shared.hand_over(self, self.poll)
+
+    def _taken(self, raised: BaseException) -> OpenAIError:
+        """Return the stream's error for what was raised."""
+        if self.elsewhere and not isinstance(raised, LeftBehind):
+            raise raised  # in a child that a listener forked: nobody is to make a stream's error of it
+        return as_openai_error(raised)
 
     def end(
         self,

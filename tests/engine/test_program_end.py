@@ -75,6 +75,16 @@ PLACES = {
         stream.once("textDelta", lambda: say("under way"))
         stream.on("textDelta", lambda delta: say(delta.value))
     """,
+    "opening": """
+        from emitter_stream.engine import shared
+        shared.FROM = 0  # few threads open all
+        def look_up(*args, **more):
+            say("under way")
+            time.sleep(600)
+        socket.getaddrinfo = look_up
+        makes = lambda: runs.stream("t", assistant_id="a").on("textDelta", print)
+        streams = [makes() for _ in range(30)]
+    """,
     "iterable": """
         def events():
             yield {"event": "thread.run.created", "data": {"id": "run_1"}}
@@ -356,6 +366,29 @@ def test_streams_that_one_thread_reads_are_waited_for(program):
     child.gate.set()
     status, said, err = child.outcome()
     assert (status, said[-1], err) == (0, "e", "")
+
+
+def test_streams_that_wait_to_be_opened_are_waited_for(program):
+    """They are asked for after the main thread has ended, and run to their ends."""
+    child = program(
+        "unheard",
+        """
+        from emitter_stream.engine import shared
+        shared.FROM = 0
+        real = socket.getaddrinfo
+        def look_up(*args, **more):
+            program_end.coming.wait()
+            return real(*args, **more)
+        socket.getaddrinfo = look_up
+        for _ in range(30):
+            runs.stream("t", assistant_id="a").on("end", lambda: say("over"))
+        """,
+    )
+    child.go()
+    child.wait_for("main has ended")
+    child.gate.set()
+    status, said, err = child.outcome()
+    assert (status, said, err) == (0, ["over"] * 30, "")
 
 
 def test_a_prompt_after_an_exception(program, tmp_path, serve):

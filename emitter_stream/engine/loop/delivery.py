@@ -97,8 +97,8 @@ class LoopDelivery(OnCourse):
         self._core = core
         self._bell = Bell(self.loop)  # for those who wait for the stream
         self._over = _bell.Flag()  # finished, for other threads
+        running.add(self)  # raises where no thread can be started: before there is a task
         self.begin_course(self._steps(), self.loop, self._run())
-        running.add(self)
         _open_streams.add(self)
         reader.start(Inlet(self.loop, self._arrive, self._close))
         self.aborts = Aborts(self, signal)

@@ -18,10 +18,10 @@ from typing import Any, Protocol
 
 import attrs
 
+from .. import opening
 from ..sources import Source, origin_of
 from . import running
 from .inlet import Inlet
-from .opening import open_soon
 from .tasks import begun_task, first_step
 from .watch import Watch, Watchable, can_watch
 
@@ -71,7 +71,10 @@ class ThreadReader:
         self._can_watch = can_watch(inlet.loop)
         # What the source calls, somebody's iterable say, has a copy of the caller's context.
         context = contextvars.copy_context()
-        open_soon(lambda error: context.run(self._open, context, error), inlet.loop)
+        try:
+            opening.for_loops.open_soon(functools.partial(context.run, self._open, context))
+        except RuntimeError as error:  # no thread can be started
+            self._end(error)
 
     def go_on(self) -> None:
         if self._watch is None:
@@ -89,19 +92,14 @@ class ThreadReader:
     def redact(self, value: Any) -> Any:
         return self._source.redact(value)
 
-    def _open(
-        self, context: contextvars.Context, error: BaseException | None
-    ) -> Callable[[], object] | None:
-        """Open the source, or hear why it cannot be; return what is to be done on this thread then."""
-        if error is None:
-            try:
-                self._source.open()
-                if self._can_watch and self._is_handed_over():
-                    return None
+    def _open(self, context: contextvars.Context) -> Callable[[], object] | None:
+        """Open the source; return what is to be done on this thread then, if anything is."""
+        try:
+            self._source.open()
+            if not (self._can_watch and self._is_handed_over()):
                 return functools.partial(context.run, self._run)
-            except BaseException as raised:  # noqa: BLE001 - the loop is told
-                error = raised
-        self._end(error)
+        except BaseException as error:  # noqa: BLE001 - the loop is told
+            self._end(error)
         return None
 
     def _run(self) -> None:

@@ -50,6 +50,7 @@ class _Running:
             thread.start()
         except RuntimeError:  # no more threads: the next one may have more luck
             self._thread = None
+            self.streams.discard(stream)
             raise
 
     def discard(self, stream: OnLoop) -> None:
