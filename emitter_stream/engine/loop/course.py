@@ -45,13 +45,7 @@ class OnCourse(Policy):
     _course: Course
     _inbox: list[Batch]
 
-    _asleep: asyncio.Future[None] | None = None  # what the task waits at, if for something of ours
-    _is_new = True  # the task has not made its first step
-    _is_idle = False
-    _left: Awaitable[object] | None = None  # for the task
-    _left_error: BaseException | None = None  # the same
-    _closed = False  # the reader has closed the source
-    _close_error: BaseException | None = None
+    _left_error: BaseException | None = None  # see `_left`
     _calling_now: object = None  # of the coroutine listener that is being awaited
 
     def begin_course(
@@ -60,6 +54,14 @@ class OnCourse(Policy):
         """Start the task, whose ``work`` is to follow the course."""
         self._course = course
         self._inbox = []
+        self._asleep: asyncio.Future[None] | None = (
+            None  # what the task waits at, if for something of ours
+        )
+        self._is_new = True  # the task has not made its first step
+        self._is_idle = False
+        self._left: Awaitable[object] | None = None  # for the task, or an error is
+        self._closed = False  # the reader has closed the source
+        self._close_error: BaseException | None = None
         self._task, self._context = begun_task(loop, work, "emitter-stream")
 
     # From the reader
