@@ -132,7 +132,7 @@ class Openers:
         """Open nothing more for now; another may go on."""
         with self._lock:
             self._since.pop(me, None)
-        with contextlib.suppress(RuntimeError):  # it is tried again, at the next look
+        with contextlib.suppress(RuntimeError):  # the next look tries again; or we come back
             self._start()
         self._bell.ring()
 
