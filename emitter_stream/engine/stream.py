@@ -355,7 +355,7 @@ class _Reader(Mover):
         try:
             if shared.are_many():
                 self.thread = opening.for_threads
-                opening.for_threads.open_soon(functools.partial(context.run, self._open, context))
+                opening.for_threads.open_soon(lambda: context.run(self._open, context))
             else:
                 run = functools.partial(context.run, self._run)
                 thread = StreamThread(run, f"emitter-stream-{next(_numbers)}")
@@ -375,7 +375,8 @@ class _Reader(Mover):
             if self._delivery.begin_if_due(time.monotonic()) and self._is_handed_over():
                 return None
         except BaseException as raised:  # noqa: BLE001 - listeners are told
-            return functools.partial(context.run, self.end, self._taken(raised))
+            error = self._taken(raised)
+            return lambda: context.run(self.end, error)
         return functools.partial(context.run, self._move)
 
     def _run(self) -> None:

@@ -70,10 +70,10 @@ def openers() -> list[threading.Thread]:
     return [thread for thread in stream_threads() if is_opener(thread)]
 
 
-def without_looks(monkeypatch) -> None:
+def without_looks(monkeypatch, kind=opening.for_threads) -> None:
     """Let nobody see how long sources wait to be opened."""
-    monkeypatch.setattr(opening.for_threads, "_look", nothing)
-    monkeypatch.setattr(opening.for_threads, "_is_looking", False)  # and it is put back
+    monkeypatch.setattr(kind, "_look", nothing)
+    monkeypatch.setattr(kind, "_is_looking", False)  # and it is put back
 
 
 def refuse_openers(monkeypatch) -> None:
@@ -244,15 +244,15 @@ class TestLoops:
         monkeypatch.setattr(opening.time, "process_time", opening.time.monotonic)
         self.test_all_are_asked_for_however_long_servers_take(aio_connect)
 
-    def test_few_threads_begin(self, aio_connect):
-        """Before the loop has had its turn there are no more than a few."""
-        script = Companions(MANY)
+    def test_few_threads_begin(self, aio_connect, monkeypatch):
+        """Without a look there are no more than a few, and each opens one source after another."""
+        without_looks(monkeypatch, opening.for_loops)
 
         async def main():
-            client = aio_connect(script)
+            client = aio_connect(Companions(opening.MORE))
             streams = [streamed(client) for _ in range(MANY)]
             began = len(openers())
-            await asyncio.gather(*map(deltas, streams))
+            assert await asyncio.gather(*map(deltas, streams)) == ["abcde"] * MANY
             return began
 
         assert asyncio.run(main()) <= opening.MORE

@@ -72,7 +72,7 @@ class ThreadReader:
         # What the source calls, somebody's iterable say, has a copy of the caller's context.
         context = contextvars.copy_context()
         try:
-            opening.for_loops.open_soon(functools.partial(context.run, self._open, context))
+            opening.for_loops.open_soon(lambda: context.run(self._open, context))
         except RuntimeError as error:  # no thread can be started
             self._end(error)
 
