@@ -89,6 +89,7 @@ def refuse_openers(monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("many")
+@pytest.mark.skipif(not shared._IS_ABLE, reason="streams have threads of their own here")
 class TestThreads:
     """Streams that threads read."""
 
