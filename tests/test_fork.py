@@ -410,7 +410,7 @@ except OpenAIError as error:
 
 @pytest.mark.parametrize("end", ["return", "os._exit(0)"])
 def test_a_fork_where_many_are_opened(end, monkeypatch):
-    """The child of a listener of ``connect`` opens none of its parent's streams, and then makes its own."""
+    """The child of a listener of ``connect`` opens none of its parent's streams; the client works there."""
     monkeypatch.setenv("EMITTER_STREAM_SHARED_FROM", "0")
     script = f"""
 {forking(end, at=1)}

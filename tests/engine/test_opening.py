@@ -275,7 +275,6 @@ class TestLoops:
 
     def test_each_source_has_its_makers_context(self):
         """Whatever thread opens and reads it, and whatever that did before."""
-
         seen: list[int] = []
 
         async def main():

@@ -54,9 +54,8 @@ class OnCourse(Policy):
         """Start the task, whose ``work`` is to follow the course."""
         self._course = course
         self._inbox = []
-        self._asleep: asyncio.Future[None] | None = (
-            None  # what the task waits at, if for something of ours
-        )
+        # What the task waits at, if it waits for something of ours.
+        self._asleep: asyncio.Future[None] | None = None
         self._is_new = True  # the task has not made its first step
         self._is_idle = False
         self._left: Awaitable[object] | None = None  # for the task, or an error is
