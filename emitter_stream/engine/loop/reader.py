@@ -151,7 +151,8 @@ class LoopReader:
         self._slot = slot
         self._items = aiter(items)
         self.origin: tuple[str, int] | None = None
-        self._permits: asyncio.Queue[bool] = asyncio.Queue()
+        # To read once more. A queue that is freed with its loop would complain that this is closed.
+        self._permit = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
         self._inlet: Inlet
@@ -161,7 +162,7 @@ class LoopReader:
         self._task, _ = begun_task(inlet.loop, self._run(), f"emitter-stream-{next(_numbers)}")
 
     def go_on(self) -> None:
-        self._permits.put_nowait(True)
+        self._permit.set()
 
     def stop(self) -> None:
         if self._task is None:  # there is nothing to stop yet
@@ -197,7 +198,8 @@ class LoopReader:
 
     async def _read(self) -> None:
         exhausted = False
-        while await self._permits.get():
+        while await self._permit.wait():
+            self._permit.clear()
             if not exhausted:
                 try:
                     self._slot.items.append(await anext(self._items))

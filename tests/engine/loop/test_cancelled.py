@@ -185,6 +185,26 @@ def test_a_loop_that_is_closed_by_hand(source, aborted):
     assert stream.aborted and stream.errored
 
 
+def test_what_waits_to_read_is_freed_with_its_loop():
+    """The innermost first, as the garbage collector may: that does not ask the closed loop for anything."""
+
+    async def main():
+        stream = AsyncAssistantStream.from_events(standing_still())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return stream
+
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda loop, context: None)
+    stream = loop.run_until_complete(main())
+    loop.close()
+    reading = stream._reader._task.get_coro().cr_await
+    assert reading.cr_frame is not None
+    reading.close()
+    assert reading.cr_frame is None
+    assert wait_until(lambda: stream.ended)
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="a TaskGroup came with Python 3.11")
 def test_a_task_group_that_fails():
     """Streams made and waited for in a group are aborted when one of its tasks fails."""
