@@ -253,8 +253,17 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
 
-    def ctrl_c(self) -> None:
+    def ctrl_c(self, until: str) -> None:
+        """Press Ctrl-C, again where Python does not hear it, until a text is seen.
+
+        One that comes between Python's last look for signals and a wait is heard when that ends.
+        """
         self.process.send_signal(signal.SIGINT)
+        with self._more:
+            while not self._more.wait_for(lambda: until in self.shown, TIMEOUT / 8):
+                assert self.process.poll() is None, repr(self.shown)
+                self.process.send_signal(signal.SIGINT)
+        self.sees(until)
 
     def end(self) -> int:
         """Wait for the end; return the status."""
@@ -278,14 +287,14 @@ def test_ctrl_c(api):
             terminal.sees("you > ")
             terminal.type("first\n")
             terminal.sees("assistant > wait")
-            terminal.ctrl_c()
-            terminal.sees("(stopped)")
+            terminal.ctrl_c(until="(stopped)")
             terminal.sees("you > ")
             terminal.type("second\n")
             terminal.sees("assistant > done")
             terminal.sees("you > ")
             while terminal.process.poll() is None:
-                terminal.ctrl_c()  # one that comes between a prompt and its read waits for a key
+                # One that comes between a prompt and its read waits for a key.
+                terminal.process.send_signal(signal.SIGINT)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     terminal.process.wait(5)
         finally:

@@ -200,7 +200,9 @@ def test_an_exception_ends_it(program, place):
 @pytest.mark.sample(2, 1)
 def test_ctrl_c_in_its_own_code_ends_it(program, place):
     """Wherever its stream stands still, by the signal itself: 130 to a shell."""
-    child = program(place, "say('asleep'); time.sleep(600)", alone=place == "headers")
+    # Asleep by the second: a Ctrl-C in the moment before one sleep is heard after that one.
+    asleep = "say('asleep')\nwhile True: time.sleep(1)"
+    child = program(place, asleep, alone=place == "headers")
     child.go()
     child.wait_for("asleep")
     child.interrupt()
