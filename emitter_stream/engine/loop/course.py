@@ -21,6 +21,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
+from ... import _fork
 from ..policy import Policy
 from .inlet import Batch
 from .tasks import begun_task, can_act, cancel_again, in_name_of
@@ -65,20 +66,28 @@ class OnCourse(Policy):
 
     # From the reader
 
-    def _arrive(self, events: Batch) -> None:
+    def arrive(self, events: Batch) -> None:
+        """Go on with the course, or let the task do so."""
         asleep = self._asleep
         if (
             self._is_idle
             and asleep is not None
             and not asleep.done()
             and self._context is not None
-            and not self.elsewhere
+            and self._generation == _fork.generation
             and can_act(self.loop)
         ):
             self._is_idle = False
             self._asleep = None  # a loop within the loop could not wake it: its context is in use
+            send = self._course.send
             try:
-                in_name_of(self._task, self.loop, self._context, self._act, events)
+                self._left = in_name_of(self._task, self.loop, self._context, send, events)
+            except BaseException as error:
+                if self.elsewhere and isinstance(error, KeyboardInterrupt | SystemExit):
+                    raise  # the child's own loop must not go on with the parent's
+                self._left_error = error
+            else:
+                self._is_idle = self._left is None
             finally:
                 self._asleep = asleep
             if self._is_idle and not self._has_news():
@@ -87,17 +96,8 @@ class OnCourse(Policy):
             self._inbox.append(events)
         self._wake()
 
-    def _act(self, events: Batch) -> None:
-        try:
-            self._left = self._course.send(events)
-        except BaseException as error:
-            if self.elsewhere and isinstance(error, KeyboardInterrupt | SystemExit):
-                raise  # the child's own loop must not go on with the parent's
-            self._left_error = error
-        else:
-            self._is_idle = self._left is None
-
-    def _close(self, error: BaseException | None) -> None:
+    def source_closed(self, error: BaseException | None) -> None:
+        """Let the task see the end."""
         self._closed = True
         self._close_error = error
         self._wake()
@@ -203,10 +203,7 @@ class OnCourse(Policy):
             await self._sleep()
         self.refuse_elsewhere()
 
-    async def _sleep(self) -> None:
-        """Wait until somebody wakes the task."""
+    def _sleep(self) -> asyncio.Future[None]:
+        """Return what the task is to wait at until somebody wakes it."""
         self._asleep = self.loop.create_future()
-        try:
-            await self._asleep
-        finally:
-            self._asleep = None
+        return self._asleep

@@ -34,7 +34,6 @@ from ..mover import Aborts
 from ..policy import INSIDE, Ahead, Phase, listener_error
 from . import running
 from .course import Course, OnCourse
-from .inlet import Inlet
 from .reader import Reader
 from .tasks import first_step
 
@@ -100,7 +99,7 @@ class LoopDelivery(OnCourse):
         running.add(self)  # raises where no thread can be started: before there is a task
         self.begin_course(self._steps(), self.loop, self._run())
         _open_streams.add(self)
-        reader.start(Inlet(self.loop, self._arrive, self._close))
+        reader.start(self)
         self.aborts = Aborts(self, signal)
 
     # For the user's side

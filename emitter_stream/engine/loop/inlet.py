@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-
-import attrs
+from collections.abc import Iterable
+from typing import Protocol
 
 from ..codec import WireEvent
 
@@ -14,12 +13,13 @@ __all__ = ["Batch", "Inlet"]
 Batch = Iterable[WireEvent]
 
 
-@attrs.frozen
-class Inlet:
-    """Where a reader hands things over; both functions are called on ``loop``."""
+class Inlet(Protocol):
+    """Who takes what is read. Both methods are called on ``loop``."""
 
     loop: asyncio.AbstractEventLoop
-    arrive: Callable[[Batch], object]
-    """Takes what was read; the first time it is nothing, and means that the source is open."""
-    close: Callable[[BaseException | None], object]
-    """Takes the end, with the source closed, or the error that is it."""
+
+    def arrive(self, events: Batch) -> None:
+        """Take what was read; the first time it is nothing, and means that the source is open."""
+
+    def source_closed(self, error: BaseException | None) -> None:
+        """Hear that the source is closed, and of the error that it ended in."""

@@ -60,7 +60,7 @@ class ThreadReader:
     def __init__(self, source: Source) -> None:
         self._source = source
         self.origin = origin_of(source)
-        self._permits: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._permits: queue.SimpleQueue[bool] | None = None  # for a thread that reads
         self._is_stopped = False
         self._watch: Watch | None = None  # what reads once the loop does
         self._inlet: Inlet  # once it is started
@@ -77,17 +77,18 @@ class ThreadReader:
             self._end(error)
 
     def go_on(self) -> None:
-        if self._watch is None:
-            self._permits.put(True)
-        else:
+        if self._watch is not None:
             self._watch.go_on()
+        elif self._permits is not None:
+            self._permits.put(True)
 
     def stop(self) -> None:
         self._is_stopped = True  # before the look, on the other side the other way round
-        self._permits.put(False)
         self._source.interrupt()
         if self._watch is not None:
             self._watch.stop()
+        elif self._permits is not None:
+            self._permits.put(False)
 
     def redact(self, value: Any) -> Any:
         return self._source.redact(value)
@@ -97,18 +98,22 @@ class ThreadReader:
         try:
             self._source.open()
             if not (self._can_watch and self._is_handed_over()):
-                return functools.partial(context.run, self._run)
+                permits: queue.SimpleQueue[bool] = queue.SimpleQueue()
+                self._permits = permits
+                if self._is_stopped:
+                    permits.put(False)
+                return functools.partial(context.run, self._run, permits)
         except BaseException as error:  # noqa: BLE001 - the loop is told
             self._end(error)
         return None
 
-    def _run(self) -> None:
+    def _run(self, permits: queue.SimpleQueue[bool]) -> None:
         source, inlet = self._source, self._inlet
         hand_over = inlet.loop.call_soon_threadsafe  # a RuntimeError once the loop is closed
         error: BaseException | None = None
         try:
             hand_over(inlet.arrive, ())
-            while self._permits.get():
+            while permits.get():
                 events = source.read()
                 if events is None:
                     break
@@ -123,7 +128,7 @@ class ThreadReader:
         except BaseException as raised:  # noqa: BLE001
             error = raised if error is None else error
         with contextlib.suppress(RuntimeError):
-            self._inlet.loop.call_soon_threadsafe(self._inlet.close, error)
+            self._inlet.loop.call_soon_threadsafe(self._inlet.source_closed, error)
 
     def _is_handed_over(self) -> bool:
         """Let the loop read, if the source can be read without waiting; return whether it is so."""
@@ -192,7 +197,7 @@ class LoopReader:
             await self._close()
         except BaseException as raised:  # noqa: BLE001
             error = raised if error is None else error
-        self._inlet.close(error)
+        self._inlet.source_closed(error)
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
 

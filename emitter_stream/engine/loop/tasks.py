@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 __all__ = ["begun_task", "can_act", "cancel_again", "first_step", "in_name_of"]
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 @types.coroutine
@@ -62,14 +63,14 @@ def in_name_of(
     task: asyncio.Task[None],
     loop: AbstractEventLoop,
     context: contextvars.Context,
-    function: Callable[[_T], object],
+    function: Callable[[_T], _R],
     argument: _T,
-) -> None:
-    """Call ``function`` as the task would, which is asleep; if ``can_act(loop)``."""
+) -> _R:
+    """Return what ``function`` does where the task calls it, which is asleep; if ``can_act(loop)``."""
     tasks = asyncio.tasks  # looked into each time: there are packages that patch it
     try:  # around the first call as well, after which a signal's handler may raise
         tasks._enter_task(loop, task)
-        context.run(function, argument)
+        return context.run(function, argument)
     finally:
         # Not in a child that was forked meanwhile: from Python 3.14 on it knows of no task there.
         if asyncio.current_task(loop) is task:

@@ -212,7 +212,7 @@ class Watch:
                 self._source.let_go()
             except Exception as raised:  # noqa: BLE001
                 error = raised if error is None else error
-            self._inlet.close(error)
+            self._inlet.source_closed(error)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
