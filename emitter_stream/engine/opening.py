@@ -26,7 +26,7 @@ from .._bell import Bell
 from . import shared
 from .program_end import StreamThread
 
-__all__ = ["Job", "Openers", "for_loops", "for_threads"]
+__all__ = ["Job", "Openers", "do", "for_loops", "for_threads"]
 
 Job = Callable[[], "Callable[[], object] | None"]
 """Opens a source; returns what else the thread is needed for, if it is."""
@@ -169,6 +169,13 @@ class Openers:
             with contextlib.suppress(RuntimeError):  # there are too many: again at the next look
                 for _ in range(count):
                     self._start()
+
+
+def do(job: Job) -> None:
+    """Open a source on this thread, and do what else it is needed for."""
+    rest = job()
+    if rest is not None:
+        rest()
 
 
 def _daemon(run: Callable[[], object], name: str) -> threading.Thread:

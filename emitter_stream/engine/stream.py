@@ -351,13 +351,14 @@ class _Reader(Mover):
         # What the source calls (somebody's iterable, hooks of the HTTP library) has a copy of the
         # caller's context as well, one of its own.
         context = contextvars.copy_context()
+        job = functools.partial(context.run, self._open, context)
         shared.live.add(self)
         try:
             if shared.are_many():
                 self.thread = opening.for_threads
-                opening.for_threads.open_soon(lambda: context.run(self._open, context))
+                opening.for_threads.open_soon(job)
             else:
-                run = functools.partial(context.run, self._run)
+                run = functools.partial(opening.do, job)
                 thread = StreamThread(run, f"emitter-stream-{next(_numbers)}")
                 self.thread = thread
                 thread.start()
@@ -378,14 +379,6 @@ class _Reader(Mover):
             error = self._taken(raised)
             return lambda: context.run(self.end, error)
         return functools.partial(context.run, self._move)
-
-    def _run(self) -> None:
-        try:
-            self.open()
-        except BaseException as raised:  # noqa: BLE001 - listeners are told
-            self.end(self._taken(raised))
-        else:
-            self._move()
 
     def _move(self) -> None:
         """Deliver all that comes, once the source is open; or as long as few streams are read."""
