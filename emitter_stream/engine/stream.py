@@ -351,7 +351,10 @@ class _Reader(Mover):
         # What the source calls (somebody's iterable, hooks of the HTTP library) has a copy of the
         # caller's context as well, one of its own.
         context = contextvars.copy_context()
-        job = functools.partial(context.run, self._open, context)
+
+        def job() -> Callable[[], object] | None:
+            return context.run(self._open, context)
+
         shared.live.add(self)
         try:
             if shared.are_many():

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import functools
 import itertools
 import queue
 from collections import deque
@@ -102,7 +101,7 @@ class ThreadReader:
                 self._permits = permits
                 if self._is_stopped:
                     permits.put(False)
-                return functools.partial(context.run, self._run, permits)
+                return lambda: context.run(self._run, permits)
         except BaseException as error:  # noqa: BLE001 - the loop is told
             self._end(error)
         return None
