@@ -258,11 +258,12 @@ class Terminal:
 
         One that comes between Python's last look for signals and a wait is heard when that ends.
         """
-        self.process.send_signal(signal.SIGINT)
         with self._more:
-            while not self._more.wait_for(lambda: until in self.shown, TIMEOUT / 8):
-                assert self.process.poll() is None, repr(self.shown)
+            for _ in range(8):
                 self.process.send_signal(signal.SIGINT)
+                if self._more.wait_for(lambda: until in self.shown, TIMEOUT / 8):
+                    break
+            assert until in self.shown, repr(self.shown)
         self.sees(until)
 
     def end(self) -> int:

@@ -55,7 +55,7 @@ class OnCourse(Policy):
         """Start the task, whose ``work`` is to follow the course."""
         self._course = course
         self._inbox = []
-        # What the task waits at, if it waits for something of ours.
+        # What of ours the task waits at, or waited at last: then it is done.
         self._asleep: asyncio.Future[None] | None = None
         self._is_new = True  # the task has not made its first step
         self._is_idle = False
@@ -74,6 +74,7 @@ class OnCourse(Policy):
             and asleep is not None
             and not asleep.done()
             and self._context is not None
+            # As `elsewhere` says it; but that may be otherwise below, when a listener has forked.
             and self._generation == _fork.generation
             and can_act(self.loop)
         ):
