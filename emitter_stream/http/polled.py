@@ -8,6 +8,7 @@ the head on. What is wrong with a body ends in the same errors.
 from __future__ import annotations
 
 import http.client
+import io
 import socket
 import ssl
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import urllib3
 import urllib3.exceptions
 import urllib3.util
+
+from . import tls
 
 __all__ = ["Lease", "PolledBody", "WouldWait", "can_be_polled"]
 
@@ -33,9 +36,9 @@ def can_be_polled(connection: object, answer: Any) -> bool:
     greenlet's), where something else has begun to read, or where nothing can be come back to.
     """
     plain = type(connection) is socket.socket and socket.socket.__module__ == "socket"
-    tls = type(connection) is ssl.SSLSocket and ssl.SSLSocket.__module__ == "ssl"
+    with_tls = type(connection) is ssl.SSLSocket and ssl.SSLSocket.__module__ == "ssl"
     file = getattr(answer, "fp", None)
-    if not (plain or tls) or file is None or answer.isclosed():
+    if not (plain or with_tls) or file is None or answer.isclosed():
         return False
     return getattr(getattr(file, "raw", None), "_sock", None) is connection
 
@@ -84,14 +87,19 @@ class PolledBody:
     ) -> None:
         self.patience = patience
         self._connection = connection
-        self._answer = answer
         self._timeout = connection.gettimeout()
         connection.settimeout(0)
         self._at_once = at_once or _READ_SIZE
         self._tls = connection if isinstance(connection, ssl.SSLSocket) else None
         # Whether TLS may have more of a record: a read that gives less than was asked for gives all.
         self._is_cut = self._tls is not None
-        self._early = self._read_ahead()  # by http.client, along with the head
+        self._early = _read_ahead(answer)  # by http.client, along with the head
+        # The buffer is large, and empty from now on. Only what holds the socket open has to stay, of
+        # a connection that http.client has closed itself because it serves no other request.
+        self._file: io.RawIOBase = answer.fp.detach()
+        answer.fp = None  # type: ignore[assignment]  # it is over, as far as http.client knows
+        if self._tls is not None:
+            tls.drop_write_buffer(self._tls)
         self._chunks = _Chunks() if getattr(answer, "chunked", False) else None
         self._left: int | None = answer.length  # bytes, of a body whose length is known
         self._length = answer.length or 0
@@ -155,18 +163,8 @@ class PolledBody:
         """Let go of the connection; return whether it can serve another request."""
         is_whole = self._is_over and not self._has_surplus
         self._connection.settimeout(self._timeout)
-        self._answer.close()  # read to its end or not, of which http.client knows nothing
+        self._file.close()
         return is_whole
-
-    def _read_ahead(self) -> bytes:
-        file: Any = self._answer.fp
-        try:
-            found = file.peek(1)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            found = b""
-        found = bytes(file.read1(len(found))) if found else b""
-        self._answer.fp = file.detach()  # a buffer that is large, and empty from now on
-        return found
 
     def _taken(self, data: bytes) -> bytes:
         chunks = self._chunks
@@ -266,6 +264,15 @@ class _Chunks:
             return
         self._left = _size_of(line)
         self.is_in_trailer = not self._left
+
+
+def _read_ahead(answer: Any) -> bytes:
+    """Return what http.client has read of a body along with the head."""
+    try:
+        found = answer.fp.peek(1)
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        found = b""
+    return bytes(answer.fp.read1(len(found))) if found else b""
 
 
 _NO_HEADERS = http.client.HTTPMessage()  # of answers whose own have been looked at

@@ -24,7 +24,7 @@ from urllib3.util import ssl_, wait_for_read, wait_for_write
 from .. import _fork
 from .._bell import Bell
 
-__all__ = ["context", "undisturbed"]
+__all__ = ["context", "drop_write_buffer", "undisturbed"]
 
 PATIENCE = 5.0  # seconds that a fork waits at most; to read the certificates takes some 0.02
 
@@ -120,6 +120,17 @@ def _shake_hands(connection: ssl.SSLSocket) -> None:
         if not wait(connection, left):
             raise TimeoutError("The server did not answer the TLS handshake in time")
     connection.settimeout(timeout)
+
+
+def drop_write_buffer(connection: ssl.SSLSocket) -> None:
+    """Free the 16 KB that OpenSSL writes from, of a connection that only reads from now on.
+
+    To take the server's tickets for later sessions, which come behind the handshake, OpenSSL before
+    3.2 makes that buffer anew, and frees it at the end of the next write alone. A write of nothing
+    is one, and sends nothing. The connection must not wait.
+    """
+    with contextlib.suppress(OSError):
+        connection.send(b"")
 
 
 def context(verify: bool | str, cert: str | tuple[str, str] | None) -> ssl.SSLContext:

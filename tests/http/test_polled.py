@@ -60,11 +60,19 @@ class Answer:
         self.server, self.client = socket.socketpair()
         self.client.settimeout(60)
         self.answer = http.client.HTTPResponse(self.client, method="GET")
+        self.body: PolledBody | None = None
+
+    def poll(self) -> PolledBody:
+        """Read it without waiting from now on."""
+        self.body = PolledBody(self.client, self.answer, None)
+        return self.body
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if self.body is not None and self.client.fileno() >= 0:
+            self.body.give_back()
         self.answer.close()
         self.server.close()
         self.client.close()
@@ -119,7 +127,7 @@ def polled(sent: bytes, cuts: list[int]) -> tuple[bytes, str]:
         if answer.answer.isclosed():
             return b"", "end"
         assert can_be_polled(answer.client, answer.answer)
-        body = PolledBody(answer.client, answer.answer, None)
+        body = answer.poll()
         found = b""
         for start, stop in zip([begun, *cuts], [*cuts, len(sent)], strict=True):
             answer.server.sendall(sent[start:stop])
@@ -168,7 +176,7 @@ def test_what_lies_behind_the_end():
     with Answer() as answer:
         answer.server.sendall(CHUNKED + chunked([b"a"]) + b"0\r\n\r\nHTTP/1.1 200 OK\r\n")
         answer.answer.begin()
-        body = PolledBody(answer.client, answer.answer, None)
+        body = answer.poll()
         assert body.read1(10) == b"a"
         assert body.has_more()
         assert body.read1(10) == b""
@@ -180,7 +188,7 @@ def test_the_end_is_waited_for_a_moment():
     with Answer() as answer:
         answer.server.sendall(CHUNKED + chunked([b"a"]))
         answer.answer.begin()
-        body = PolledBody(answer.client, answer.answer, None)
+        body = answer.poll()
         assert body.read1(10) == b"a"
         assert not body.ends(0)
         assert not body.ends(0.01)
@@ -216,17 +224,19 @@ def test_of_the_response_nothing_is_kept_but_its_connection(is_whole):
             original_response=answer.answer,
             preload_content=False,
         )
-        body = PolledBody(answer.client, answer.answer, None)
+        body = answer.poll()
         lease = Lease.of(response)
         gone = weakref.ref(response)
         del response
         gc.collect()
         assert gone() is None
-        assert not connection.is_closed and not answer.answer.isclosed()
+        assert not connection.is_closed
+        answer.client.close()  # as http.client does where no other request may follow
         assert body.read1(10) == b"a"
         assert body.ends(60 if is_whole else 0) is is_whole
+        assert answer.client.fileno() >= 0
         assert body.give_back() is is_whole
-        assert answer.answer.isclosed()
+        assert answer.client.fileno() < 0
         if not is_whole:
             lease.close()
         lease.release_conn()

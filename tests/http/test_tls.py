@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import http.client
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,9 +23,11 @@ from urllib3.util import ssl_
 
 from emitter_stream import APIConnectionError, APIUserAbortError, OpenAI
 from emitter_stream.http import tls
+from emitter_stream.http.polled import PolledBody
 
 STRESS = Path(__file__).parents[1] / "stress"
 PATIENCE = 120.0
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl program")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -261,3 +267,88 @@ def test_children_shake_hands_whatever_the_parents_threads_do():
         check=False,
     )
     assert said.returncode == 0, said.stdout + said.stderr
+
+
+class Heap(ctypes.Structure):
+    """glibc's ``struct mallinfo2``."""
+
+    names = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks")
+    _fields_ = tuple((name, ctypes.c_size_t) for name in (*names, "fordblks", "keepcost"))
+
+
+@pytest.fixture
+def pairs(forks, tmp_path):
+    """Make connections by TLS 1.3, over which an answer's head comes behind the server's tickets."""
+    file = forks.certificate(str(tmp_path))
+    ours = ssl.create_default_context(cafile=file)
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(file)
+    ends = []
+
+    def serve(end):
+        server = theirs.wrap_socket(end, server_side=True)
+        server.sendall(HEAD)
+        return server
+
+    def connect():
+        there, here = socket.socketpair()
+        here.settimeout(PATIENCE)
+        with ThreadPoolExecutor() as pool:
+            serving = pool.submit(serve, there)
+            client = ours.wrap_socket(here, server_hostname="127.0.0.1")
+        ends.extend((client, serving.result()))
+        assert client.version() == "TLSv1.3"
+        return client, serving.result()
+
+    yield lambda number: [connect() for _ in range(number)]
+    for end in ends:
+        end.close()
+
+
+@needs_openssl
+@pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO >= (3, 2), reason="OpenSSL frees it by itself")
+@pytest.mark.skipif(sys.platform != "linux", reason="not on glibc")
+def test_the_buffer_to_write_from_is_freed(pairs):
+    """A body that many are read with does without the 16 KB that tickets make OpenSSL take.
+
+    And without the 8 KB that http.client reads by.
+    """
+    heap = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if heap is None:
+        pytest.skip("not on a glibc that tells")
+    heap.restype = Heap
+    made = pairs(10)
+    answers = [http.client.HTTPResponse(client) for client, _ in made]
+    for answer in answers:
+        answer.begin()
+    before = heap().uordblks
+    bodies = [PolledBody(made[i][0], answer, None) for i, answer in enumerate(answers)]
+    assert before - heap().uordblks > 10 * (16_000 + 8_000)
+    for body in bodies:
+        body.give_back()
+
+
+@needs_openssl
+def test_nothing_is_sent_to_free_it(pairs):
+    """The server hears nothing of it, and both can go on to write."""
+    ((client, server),) = pairs(1)
+    assert client.recv(100) == HEAD
+    tls.drop_write_buffer(client)
+    server.settimeout(0)
+    with pytest.raises(ssl.SSLWantReadError):
+        server.recv(10)
+    client.sendall(b"a")
+    server.settimeout(PATIENCE)
+    assert server.recv(10) == b"a"
+
+
+@needs_openssl
+def test_a_connection_that_is_gone_is_none_of_its_business(pairs):
+    """Whoever reads is told that, in the words for it."""
+    ((client, server),) = pairs(1)
+    assert client.recv(100) == HEAD
+    server.close()
+    client.shutdown(socket.SHUT_RDWR)
+    tls.drop_write_buffer(client)
+    client.close()
+    tls.drop_write_buffer(client)
