@@ -206,6 +206,13 @@ class Watched:
     _buffer: list[bytes]  # the lines of the request's head
     response_class = _FinalResponse
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        made = super().__new__(cls)
+        # Of its own from the beginning. Python begins with one that shares its keys, and makes that
+        # twice as large as it need be, 1.5 KB, when it finds more than 30.
+        made.__dict__ = {}
+        return made
+
     def request(self, *args: Any, **kwargs: Any) -> Any:
         if watcher.exchange is not None:
             watcher.exchange.is_reused = self.is_used
