@@ -13,7 +13,6 @@ import copy
 import functools
 import inspect
 import json
-import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -31,8 +30,6 @@ __all__ = [
     "LiveList",
     "Model",
     "TextSoFar",
-    "keep_keys",
-    "kept_copy",
     "live_list",
     "live_view",
     "plain_copy",
@@ -47,13 +44,17 @@ _M = TypeVar("_M", bound="Model")
 
 
 def plain_copy(value: Any) -> Any:
-    """Return a copy of ``value`` in JSON's types, which shares no list, dict or object with it."""
+    """Return a copy of ``value`` in JSON's types, which shares no list, dict or object with it.
+
+    Its keys are the names of fields that all copies share: those of parsed JSON are made anew for
+    each event, and would be half of what a snapshot takes up, of which thousands may be open at once.
+    """
     kind = type(value)
     if kind in _ATOMS:
         return value
     if kind is dict:
         return {
-            key: item if type(item) in _ATOMS else plain_copy(item)
+            _named(key, key): item if type(item) in _ATOMS else plain_copy(item)
             for key, item in list(value.items())
         }
     if kind is list:
@@ -70,30 +71,9 @@ def plain_copy(value: Any) -> Any:
     return value
 
 
-def keep_keys(data: dict[str, Any]) -> dict[str, Any]:
-    """Return a shallow copy of JSON that is kept for long, with keys that all such copies share.
-
-    Those of parsed JSON are made anew for each event: half of what a run takes up, of which thousands
-    may be open at once.
-    """
-    try:
-        return dict(zip(map(sys.intern, data), data.values(), strict=True))
-    except TypeError:  # a program's own object had keys that are no plain strings
-        return data.copy()
-
-
-def kept_copy(data: dict[str, Any]) -> dict[str, Any]:
-    """Return ``plain_copy(keep_keys(data))``, in one pass: for what an answer begins with."""
-    try:
-        return {
-            sys.intern(key): item if type(item) in _ATOMS else plain_copy(item)
-            for key, item in data.items()
-        }
-    except TypeError:  # as in `keep_keys`
-        copied: dict[str, Any] = plain_copy(data)
-        return copied
-
-
+# Only names that a class declares: a server may send any other, and as many as it likes.
+_names: dict[str, str] = {}
+_named = _names.get
 _ATOMS = frozenset((str, int, float, bool, type(None)))
 _TEXTS = frozenset((GrowingText, TextSoFar))
 
@@ -136,6 +116,7 @@ class Model:
             setattr(cls, name, property(functools.partial(_read_field, name)))
         inherited = cls._field_names
         cls._field_names = (*inherited, *(name for name in own if name not in inherited))
+        _names.update(zip(cls._field_names, cls._field_names, strict=True))
 
     # Hidden from type checkers, so that a misspelt field is an error to them.
     if not TYPE_CHECKING:

@@ -35,7 +35,7 @@ from ...types import (
     ToolCallDelta,
     event_data_class,
 )
-from ...types._model import keep_keys, kept_copy, live_view, shared_view
+from ...types._model import live_view, plain_copy, shared_view
 from ...types.assistants.event import EventView
 from .codec import CODEC
 from .delta import accumulate, check_index, merge_element, refuse_unsafe_keys
@@ -61,6 +61,13 @@ _RUN_ENDS = frozenset(
 _RUN_EVENTS = _RUN_ENDS | {
     f"thread.run.{verb}" for verb in ("created", "queued", "in_progress", "cancelling")
 }
+
+# What they bring is kept, of which each copy takes half of the room.
+_LASTING = (
+    _RUN_ENDS
+    | _STEP_ENDS
+    | {"thread.run.in_progress", "thread.message.completed", "thread.message.incomplete"}
+)
 
 _WITHOUT_EFFECT = ("thread.created", "done", "error")
 
@@ -180,6 +187,8 @@ class AssistantCore:
             handle = self._run
         else:
             handle = None
+        if event in _LASTING:
+            data = plain_copy(data)
         if handle is None and self._stranger is None and event not in _WITHOUT_EFFECT:
             self._stranger = (event, data)
         self._last = (event, data)
@@ -302,7 +311,7 @@ class AssistantCore:
         if event == "thread.message.created":
             # A copy: the snapshot grows, the event that was handed out does not.
             message = self.current_message = self.messages[message_id] = live_view(
-                Message, kept_copy(data)
+                Message, plain_copy(data)
             )
             self._content_index = self._content = None
             yield "messageCreated", (message,)
@@ -419,7 +428,9 @@ class AssistantCore:
             self._forget_tool_call()
             return
         # A copy: the snapshot grows, the event that was handed out does not.
-        step = self.current_run_step = self.run_steps[step_id] = live_view(RunStep, kept_copy(data))
+        step = self.current_run_step = self.run_steps[step_id] = live_view(
+            RunStep, plain_copy(data)
+        )
         if event == "thread.run.step.created":
             self._forget_tool_call()
             yield "runStepCreated", (step,)
@@ -470,8 +481,6 @@ class AssistantCore:
 
     def _run(self, event: str, data: Any) -> Iterator[Emission]:
         self.current_run = Run(data) if type(data) is dict else data
-        if event == "thread.run.in_progress" and type(data) is dict:  # which it is for long
-            self.current_run = Run(keep_keys(data))
         if event in _RUN_ENDS:
             self.final_run = self.current_run
             if self._tool_call is not None:

@@ -19,7 +19,7 @@ from ...types._model import plain_copy
 from .changes import CHANGES, output_text, replaced
 from .javascript import as_index, field, own_text
 
-__all__ = ["CALLS", "ITEM_EVENTS", "KNOWN", "LIFECYCLE", "Accumulator", "output_text"]
+__all__ = ["CALLS", "INTERIM", "ITEM_EVENTS", "KNOWN", "LIFECYCLE", "Accumulator", "output_text"]
 
 INTERIM: Final = frozenset(("response.created", "response.queued", "response.in_progress"))
 _CUT_SHORT: Final = frozenset(("response.failed", "response.incomplete"))

@@ -21,7 +21,7 @@ from ...engine.growth import GROWTH, Path
 from ...engine.history import KEEP
 from ...engine.wire import api_error
 from ...exceptions import OpenAIError
-from ...types._model import GrowingText, live_view, untouched
+from ...types._model import GrowingText, live_view, plain_copy, untouched
 from ...types.responses import (
     Response,
     ResponseCompletedEvent,
@@ -31,7 +31,7 @@ from ...types.responses import (
     ResponseTextDoneEvent,
 )
 from ...types.responses.events import snapshot_view
-from .accumulator import KNOWN, Accumulator
+from .accumulator import INTERIM, KNOWN, LIFECYCLE, Accumulator
 from .codec import CODEC, NUMBER, PADDING
 from .events import EVENTS, OPEN_PREFIX
 from .parsing import ResponseParser, is_cut
@@ -51,6 +51,7 @@ _PLACES: Final[Mapping[str, tuple[str, str, str]]] = {
     "response.custom_tool_call_input.delta": ("", "content_index", "input"),
     "response.code_interpreter_call_code.delta": ("", "content_index", "code"),
 }
+_ENDS: Final = LIFECYCLE - INTERIM  # which are kept, and take half of the room as a copy
 _HALF = re.compile("[\ud800-\udfff]").search  # of a character that JavaScript has in two
 
 
@@ -188,6 +189,8 @@ class ResponseCore:
         taken = self._accumulator.take(event)
         if taken is None:
             return ()
+        if kind in _ENDS:
+            taken = plain_copy(taken)
         self._last = taken
         view: Callable[[dict[str, Any]], ResponseStreamEventBase] = ResponseStreamEventBase
         if kind == "response.completed":
