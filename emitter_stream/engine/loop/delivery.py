@@ -24,6 +24,8 @@ import itertools
 import time
 from collections.abc import Callable, Iterable
 
+import attrs
+
 from ... import _bell, _open_streams
 from ..._fork import LeftBehind
 from ...abort import AbortSignal
@@ -40,33 +42,23 @@ from .tasks import first_step
 __all__ = ["LoopDelivery"]
 
 
-class Bell:
-    """What tasks wait at until something is so; whoever changes something rings."""
+@attrs.define(eq=False)
+class _Waiter:
+    """Who waits until something is so."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._waiting: list[asyncio.Future[None]] = []
+    is_so: Callable[[], object]
+    expired: bool = False
+    asleep: asyncio.Future[None] | None = None  # what it waits at
 
-    async def until(self, is_so: Callable[[], object]) -> None:
-        """Wait until ``is_so()``, looking at each ring."""
-        while not is_so():
-            future = self._loop.create_future()
-            self._waiting.append(future)
-            try:
-                await future
-            finally:
-                self._waiting.remove(future)
+    def wake(self) -> None:
+        """Let it look again."""
+        if self.asleep is not None and not self.asleep.done():
+            self.asleep.set_result(None)
 
-    def ring(self) -> None:
-        """Wake everybody, to look again; on the loop."""
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
-
-    def ring_from_anywhere(self) -> None:
-        """Ring soon, from any thread; a loop that is closed has nobody to wake."""
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self.ring)
+    def expire(self) -> None:
+        """Let it wait no longer."""
+        self.expired = True
+        self.wake()
 
 
 class LoopDelivery(OnCourse):
@@ -94,7 +86,6 @@ class LoopDelivery(OnCourse):
         self.origin = reader.origin
         self._reader = reader
         self._core = core
-        self._bell = Bell(self.loop)  # for those who wait for the stream
         self._over = _bell.Flag()  # finished, for other threads
         running.add(self)  # raises where no thread can be started: before there is a task
         self.begin_course(self._steps(), self.loop, self._run())
@@ -132,7 +123,7 @@ class LoopDelivery(OnCourse):
         if self.ended:
             self.phase = Phase.OVER
         with contextlib.suppress(RuntimeError):  # it was not a thread of the loop that forked
-            self._bell.ring()
+            self.notify()
             self._wake()
 
     def wind_up(self) -> None:
@@ -179,24 +170,20 @@ class LoopDelivery(OnCourse):
 
     async def wait_until(self, is_so: Callable[[], object], timeout: float | None = None) -> bool:
         """Say go and wait until ``is_so()`` or the end; return whether that came in time."""
-        expired = False
-
-        def expire() -> None:
-            nonlocal expired
-            expired = True
-            self._bell.ring()
-
         if self.elsewhere:
             return bool(is_so() or self.settled())
-        self.begin_waiting(is_so)
+        waiter = _Waiter(is_so)
+        self.begin_waiting(waiter)
         self.go()
         self._wake()  # a waiter lifts the bound of the buffers
-        timer = None if timeout is None else self.loop.call_later(timeout, expire)
+        timer = None if timeout is None else self.loop.call_later(timeout, waiter.expire)
         try:
-            await self._bell.until(lambda: expired or is_so() or self.settled())
+            while not (waiter.expired or is_so() or self.settled()):
+                waiter.asleep = self.loop.create_future()
+                await waiter.asleep
             return bool(is_so() or self.settled())
         finally:
-            self.stop_waiting(is_so)
+            self.stop_waiting(waiter)
             if timer is not None:
                 timer.cancel()
 
@@ -206,14 +193,16 @@ class LoopDelivery(OnCourse):
 
     def notify(self) -> None:
         """Wake everybody who waits for the stream, to look again."""
-        self._bell.ring()
+        for waiter in self.waiters:
+            waiter.wake()
 
     def close_buffer(self, buffer: Ahead) -> None:
         """Forget a buffer; twice is once (safe)."""
         self.forget_buffer(buffer)
         if not self.elsewhere:
             self._wake_from_anywhere()
-            self._bell.ring_from_anywhere()
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and has nobody to wake
+                self.loop.call_soon_threadsafe(self.notify)
 
     def made_room(self) -> None:
         """Hear that a buffer is full no longer."""
@@ -346,7 +335,7 @@ class LoopDelivery(OnCourse):
                 yield asyncio.sleep(0)  # others on the loop want their turn
             if inline:  # one waits for this event, or the next is not to be made
                 self.calling = False
-                self._bell.ring()
+                self.notify()
                 yield self._until(self._is_awaited)
             if self.attention:
                 while not self.gap():
@@ -382,7 +371,7 @@ class LoopDelivery(OnCourse):
             return True
 
     def _is_awaited(self) -> bool:
-        return self.stopping is not None or any(not is_so() for is_so in self.waiters)
+        return self.stopping is not None or any(not waiter.is_so() for waiter in self.waiters)
 
     async def _begin(self) -> None:
         """Wait until there is a listener, or go, or an abort; inline until somebody waits."""
@@ -406,7 +395,7 @@ class LoopDelivery(OnCourse):
             del last[0]
         self.over()
         self._over.set()
-        self._bell.ring()
+        self.notify()
         if fatal is not None:
             raise fatal
 
