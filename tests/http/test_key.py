@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import sys
 import traceback
+from pathlib import Path
 
 import pytest
 from failing import HALF, KEY
@@ -12,7 +15,9 @@ from parity.compare import PATIENCE
 from parity.transcripts import encode
 from scripted_server import answer, hang, sse
 
+import emitter_stream
 from emitter_stream import OpenAIError
+from emitter_stream.aio import AsyncOpenAI
 
 pytestmark = pytest.mark.usefixtures("long_tick")
 
@@ -85,3 +90,30 @@ def test_the_api_key_is_in_no_message_repr_or_log(connect, caplog, reply, use):
         error = error.__cause__ or error.__context__
     for text in (*texts, caplog.text, *(str(record.__dict__) for record in caplog.records)):
         assert KEY not in text
+
+
+def test_the_api_key_is_in_no_frame_around_the_last_listeners(serve):
+    """On a loop, what calls the listeners of ``error`` and ``end`` knows the error as it is shown."""
+    unfit = ("thread.run.step.delta", {"id": KEY, "delta": {}})  # the error names the id
+    url = serve(sse(encode([unfit]))).url
+    library = str(Path(emitter_stream.__file__).parent)
+    seen = []
+
+    def look(*args: object) -> None:
+        frame = sys._getframe()
+        while (frame := frame.f_back) is not None:
+            if frame.f_code.co_filename.startswith(library):
+                local = frame.f_locals.values()
+                seen.extend(
+                    (repr(v), repr(vars(v)) if isinstance(v, OpenAIError) else "") for v in local
+                )
+
+    async def main() -> None:
+        async with AsyncOpenAI(api_key=KEY, base_url=url) as client:
+            stream = client.beta.threads.runs.stream("t", assistant_id="a")
+            with pytest.raises(OpenAIError):
+                await stream.on("error", look).on("end", look).done(PATIENCE)
+
+    asyncio.run(main())
+    assert any("not open" in shown for shown, _ in seen)
+    assert KEY not in str(seen)

@@ -30,6 +30,7 @@ __all__ = ["Course", "OnCourse"]
 
 Course = Generator[Awaitable[object] | None, Batch | None, None]
 
+_EMPTY: list[Batch] = []  # of all that have nothing in it; never written to
 _calling: contextvars.ContextVar[object] = contextvars.ContextVar("emitter_stream_listener")
 """The call of a coroutine listener that this task is in, or was started from."""
 
@@ -44,8 +45,7 @@ class OnCourse(Policy):
     _task: asyncio.Task[None]
     _context: contextvars.Context | None  # the task's, if one can act in its name
     _course: Course
-    _inbox: list[Batch]
-
+    _inbox: list[Batch] = _EMPTY
     _left_error: BaseException | None = None  # see `_left`
     _calling_now: object = None  # of the coroutine listener that is being awaited
 
@@ -54,7 +54,6 @@ class OnCourse(Policy):
     ) -> None:
         """Start the task, whose ``work`` is to follow the course."""
         self._course = course
-        self._inbox = []
         # What of ours the task waits at, or waited at last: then it is done.
         self._asleep: asyncio.Future[None] | None = None
         self._is_new = True  # the task has not made its first step
@@ -94,7 +93,7 @@ class OnCourse(Policy):
             if self._is_idle and not self._has_news():
                 return
         else:
-            self._inbox.append(events)
+            self._inbox = [*self._inbox, events]  # the only one, as a rule
         self._wake()
 
     def source_closed(self, error: BaseException | None) -> None:
@@ -175,7 +174,8 @@ class OnCourse(Policy):
         if self.stopping is not None:
             raise self.stopping
         if self._inbox:
-            return self._inbox.pop(0)  # the only one, as a rule
+            events, self._inbox = self._inbox[0], self._inbox[1:] or _EMPTY
+            return events
         if self._close_error is not None:
             raise self._close_error
         return None

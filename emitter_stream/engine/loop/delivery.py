@@ -86,7 +86,6 @@ class LoopDelivery(OnCourse):
         self.origin = reader.origin
         self._reader = reader
         self._core = core
-        self._over = _bell.Flag()  # finished, for other threads
         running.add(self)  # raises where no thread can be started: before there is a task
         self.begin_course(self._steps(), self.loop, self._run())
         _open_streams.add(self)
@@ -139,7 +138,7 @@ class LoopDelivery(OnCourse):
         """
         if self.elsewhere or not self.loop.is_running() or _running_loop() is self.loop:
             return True
-        return self._over.wait(seconds)
+        return _over.wait_for(lambda: self.finished or self.elsewhere, seconds)
 
     def still(self) -> contextlib.AbstractContextManager[object]:
         """Return a context in which delivery does not begin: the loop is one by itself."""
@@ -193,7 +192,7 @@ class LoopDelivery(OnCourse):
 
     def notify(self) -> None:
         """Wake everybody who waits for the stream, to look again."""
-        for waiter in self.waiters:
+        for waiter in tuple(self.waiters):  # the garbage collector may free one that waits
             waiter.wake()
 
     def close_buffer(self, buffer: Ahead) -> None:
@@ -224,7 +223,7 @@ class LoopDelivery(OnCourse):
         if not self.finished and not self.elsewhere:
             self.error = self.error or self.stopping or APIUserAbortError(_LOST)
             self.phase = Phase.OVER
-            self._over.set()
+            _over.ring()
             self._reader.stop()
 
     # The task
@@ -234,7 +233,15 @@ class LoopDelivery(OnCourse):
         fatal: BaseException | None = None
         try:
             await first_step()
-            error = await self._outcome()
+            try:  # here and not in `_outcome`: a coroutine more would be there as long as the stream
+                await self._follow(self._course)
+            except (KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError):
+                raise
+            except BaseException as raised:
+                if self.elsewhere:
+                    raise
+                error = self._ended_in(raised)
+            error = await self._outcome(error)
         except GeneratorExit:  # the loop is gone, and the garbage collector cleans up behind it
             self.lose()
             raise
@@ -258,20 +265,16 @@ class LoopDelivery(OnCourse):
         if fatal is not None:
             raise fatal
 
-    async def _outcome(self) -> OpenAIError | None:
-        """Do everything but the last calls; return the error that they are to tell of."""
-        error: OpenAIError | None = None
-        try:
-            await self._follow(self._course)
-        except (KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError):
-            raise
-        except BaseException as raised:
-            if self.elsewhere:
-                raise
-            error = as_openai_error(raised)
-            if error.__cause__ is None:  # a core does not know what it must not show
-                error = redacted(error, self._reader.redact)
-            self._reader.stop()
+    def _ended_in(self, raised: BaseException) -> OpenAIError:
+        """Stop the reader; return the error that the stream ends in, as it may be shown."""
+        error = as_openai_error(raised)
+        if error.__cause__ is None:  # a core does not know what it must not show
+            error = redacted(error, self._reader.redact)
+        self._reader.stop()
+        return error
+
+    async def _outcome(self, error: OpenAIError | None) -> OpenAIError | None:
+        """Wait for the source to be closed; return the error that the last calls are to tell of."""
         # An aborted reader may sit where nothing wakes it.
         await self._until(lambda: self._closed or self.stopping is not None)
         if not self.begun:
@@ -394,7 +397,7 @@ class LoopDelivery(OnCourse):
                 fatal = fatal or raised  # `end` comes all the same
             del last[0]
         self.over()
-        self._over.set()
+        _over.ring()
         self.notify()
         if fatal is not None:
             raise fatal
@@ -407,6 +410,8 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
     except RuntimeError:
         return None
 
+
+_over = _bell.Bell()  # rung whenever a stream on a loop is over, for other threads
 
 _AT_ONCE = 256  # events, as many as a read brings at most times
 

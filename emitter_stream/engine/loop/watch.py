@@ -68,6 +68,8 @@ class Watchable(shared.Polled, Protocol):
 class Watch:
     """Reads one stream on its loop. What is not marked as safe may only be called there."""
 
+    _unclosed = False  # once it was taken out of the object
+
     def __init__(self, source: Watchable, inlet: Inlet) -> None:
         self.loop = inlet.loop
         self._inlet = inlet
@@ -75,7 +77,7 @@ class Watch:
         self._descriptor = source.fileno()
         self._patience = source.patience
         self._generation = _fork.generation
-        self._unclosed = [source]
+        self._unclosed = True
         self._is_wanted = False  # whether the delivery waits for a batch
         self._is_watched = False  # whether the loop calls us when the socket is readable
         self._was_unwanted = False  # whether it called us in vain, since something was wanted last
@@ -220,11 +222,8 @@ class Watch:
             self._timer = None
 
     def _takes_out(self) -> bool:
-        try:
-            self._unclosed.pop()
-        except IndexError:
-            return False
-        return True
+        # One operation: two threads may be closing it.
+        return bool(self.__dict__.pop("_unclosed", False))
 
     def _is_elsewhere(self) -> bool:
         return self._generation != _fork.generation

@@ -7,7 +7,7 @@ its events, say) by their shape.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any, ClassVar
 
 import attrs
@@ -25,7 +25,7 @@ from ...types import (
     ToolCallDelta,
     event_data_class,
 )
-from ...types._model import GrowingText, _new, _set_data, _set_views, shared_view
+from ...types._model import GrowingText, _new, _set_data, _set_views, plain_copy, shared_view
 from ...types.assistants.event import EventView
 from .delta import growing
 from .events import EACH, PIECE
@@ -44,7 +44,9 @@ class TextGrowth:
     names: ClassVar[tuple[str, ...]] = (EACH, "event", event, "messageDelta", PIECE, "textDelta")
     counted: ClassVar[int] = 3  # the names without the API's own
 
-    pattern: dict[str, Any]  # the data of the last event that came whole, or as that, with any text
+    # The data of the last event that came whole, or as that, with any text and id.
+    pattern: dict[str, Any]
+    message_id: Any
     piece: str | None  # that it brought, where it is that event's own
     template: dict[str, Any]  # the object that the piece stands in
     text: GrowingText
@@ -62,14 +64,14 @@ class TextGrowth:
         text = growing(snapshot._data, "value")
         if text is None:
             return None
-        delta = _common(data["delta"])
-        pattern = {**data, "delta": delta}
-        return cls(pattern, None, delta["content"][0]["text"], text, snapshot, message)
+        pattern = _common(data)
+        template = pattern["delta"]["content"][0]["text"]
+        return cls(pattern, data["id"], None, template, text, snapshot, message)
 
     def next(self, data: Any) -> TextGrowth | None:
         """Return how it goes on after ``data``, ``None`` if that is more than the text's next piece."""
         piece = _text_in(data)
-        if piece is None or data.get("id") != self.pattern["id"]:
+        if piece is None or data.get("id") != self.message_id:
             return None
         element = data["delta"]["content"][0]
         text = element["text"]
@@ -77,7 +79,9 @@ class TextGrowth:
             return None
         if len(text) != len(self.template):  # with or without annotations
             return None
-        return TextGrowth(data, piece, text, self.text, self.snapshot, self.message)
+        return TextGrowth(
+            data, self.message_id, piece, text, self.text, self.snapshot, self.message
+        )
 
     def data(self, piece: str) -> dict[str, Any]:
         """Return the event's data with ``piece`` in it."""
@@ -85,6 +89,7 @@ class TextGrowth:
             return self.pattern
         # `copy` and not `{**...}`: it takes two thirds of the time.
         data = self.pattern.copy()
+        data["id"] = self.message_id
         delta = data["delta"] = data["delta"].copy()
         element = delta["content"][0].copy()
         text = element["text"] = self.template.copy()
@@ -234,26 +239,36 @@ _CALL_FIELDS = {"function": "arguments", "code_interpreter": "input"}
 """The field that grows in each kind of tool call."""
 
 
-_deltas: dict[object, dict[str, Any]] = {}
+_patterns: dict[object, dict[str, Any]] = {}
 
 
-def _common(delta: dict[str, Any]) -> dict[str, Any]:
-    """Return what is ``delta``, which brings a text and no more, but for the text in it.
+def _common(data: dict[str, Any]) -> dict[str, Any]:
+    """Return what is ``data``, which brings a text and no more, but for the text in it and its id.
 
-    It is the same one for all streams: each would keep five objects alive otherwise, and the garbage
+    It is the same one for all streams: each would keep six objects alive otherwise, and the garbage
     collector go through them.
     """
+    delta = data["delta"]
     element = delta["content"][0]
     key = (*delta, delta.get("role"), element["index"], *element, *element["text"])
-    common = _deltas.get(key)
-    if common is None:
-        if len(_deltas) >= _DELTAS:
-            _deltas.clear()
-        common = _deltas[key] = with_piece(delta, TextGrowth.path[1:], "")
-    return common
+    if len(data) != 3 or data.get("object") != TextGrowth.event:
+        return {**data, "delta": _kept(key, lambda: with_piece(delta, TextGrowth.path[1:], ""))}
+    return _kept(
+        (key, *data), lambda: plain_copy(with_piece({**data, "id": ""}, TextGrowth.path, ""))
+    )
 
 
-_DELTAS = 64
+def _kept(key: object, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what was kept under ``key``, made the first time."""
+    kept = _patterns.get(key)
+    if kept is None:
+        if len(_patterns) >= _PATTERNS:
+            _patterns.clear()
+        kept = _patterns[key] = make()
+    return kept
+
+
+_PATTERNS = 64
 
 
 def _text_in(data: Any) -> str | None:
