@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import requests.adapters
+import urllib3.connection
 
 from .. import _fork
 from . import tls
@@ -133,7 +134,8 @@ def _our_pool(pool: Any) -> Any:
 
 
 def _watched(connection: type) -> type:
-    return type(connection.__name__, (Watched, connection), {})
+    kind = WatchedTLS if issubclass(connection, urllib3.connection.HTTPSConnection) else Watched
+    return type(connection.__name__, (kind, connection), {})
 
 
 class _Kept:
@@ -206,13 +208,6 @@ class Watched:
     _buffer: list[bytes]  # the lines of the request's head
     response_class = _FinalResponse
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        made = super().__new__(cls)
-        # Of its own from the beginning. Python begins with one that shares its keys, and makes that
-        # twice as large as it need be, 1.5 KB, when it finds more than 30.
-        made.__dict__ = {}
-        return made
-
     def request(self, *args: Any, **kwargs: Any) -> Any:
         if watcher.exchange is not None:
             watcher.exchange.is_reused = self.is_used
@@ -260,6 +255,20 @@ class Watched:
             watcher.exchange.watch(self, twin=twin)
         elif twin is not None:
             twin.close()
+
+
+class WatchedTLS(Watched):
+    """``Watched``, for connections that have more than 30 fields."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        make = super().__new__
+        if make is not object.__new__:  # somebody's own
+            return make(cls, *args, **kwargs)
+        made = make(cls)
+        # Python begins with a dict that shares its keys, and at the 31st makes one of it that is twice
+        # as large as need be: 1.5 KB. So it is none that shares from the beginning.
+        made.__dict__ = {}
+        return made
 
 
 def has_pending(connection: socket.socket) -> bool:

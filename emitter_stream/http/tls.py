@@ -127,7 +127,8 @@ def drop_write_buffer(connection: ssl.SSLSocket) -> None:
 
     To take the server's tickets for later sessions, which come behind the handshake, OpenSSL before
     3.2 makes that buffer anew, and frees it at the end of the next write alone. A write of nothing
-    is one, and sends nothing. The connection must not wait.
+    is one, and sends nothing. The connection must be one that does not wait, and the caller its only
+    reader. It is no handshake: it takes no lock that a read does not.
     """
     with contextlib.suppress(OSError):
         connection.send(b"")

@@ -46,8 +46,9 @@ _M = TypeVar("_M", bound="Model")
 def plain_copy(value: Any) -> Any:
     """Return a copy of ``value`` in JSON's types, which shares no list, dict or object with it.
 
-    Its keys are the names of fields that all copies share: those of parsed JSON are made anew for
-    each event, and would be half of what a snapshot takes up, of which thousands may be open at once.
+    Keys that are names of declared fields are strings that all copies share: those of parsed JSON are
+    made anew for each event, and would be half of what a snapshot takes up, of which thousands may be
+    open at once.
     """
     kind = type(value)
     if kind in _ATOMS:

@@ -62,7 +62,7 @@ _RUN_EVENTS = _RUN_ENDS | {
     f"thread.run.{verb}" for verb in ("created", "queued", "in_progress", "cancelling")
 }
 
-# What they bring is kept, of which each copy takes half of the room.
+# What they bring is kept, as a copy, which takes half of the room.
 _LASTING = (
     _RUN_ENDS
     | _STEP_ENDS

@@ -51,7 +51,7 @@ _PLACES: Final[Mapping[str, tuple[str, str, str]]] = {
     "response.custom_tool_call_input.delta": ("", "content_index", "input"),
     "response.code_interpreter_call_code.delta": ("", "content_index", "code"),
 }
-_ENDS: Final = LIFECYCLE - INTERIM  # which are kept, and take half of the room as a copy
+_ENDS: Final = LIFECYCLE - INTERIM  # what is kept of them is a copy: it takes half of the room
 _HALF = re.compile("[\ud800-\udfff]").search  # of a character that JavaScript has in two
 
 
