@@ -198,8 +198,9 @@ def test_the_end_is_waited_for_a_moment():
         assert answer.client.gettimeout() == 60
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
 @pytest.mark.parametrize("is_whole", [True, False])
-def test_of_the_response_nothing_is_kept_but_its_connection(is_whole):
+def test_of_the_response_nothing_is_kept_but_its_connection(is_whole, is_kept):
     """It is given back or closed all the same, and its socket with it."""
     held = []
 
@@ -231,12 +232,14 @@ def test_of_the_response_nothing_is_kept_but_its_connection(is_whole):
         gc.collect()
         assert gone() is None
         assert not connection.is_closed
-        answer.client.close()  # as http.client does where no other request may follow
+        if not is_kept:
+            answer.client.close()  # as http.client does where no other request may follow
         assert body.read1(10) == b"a"
         assert body.ends(60 if is_whole else 0) is is_whole
         assert answer.client.fileno() >= 0
         assert body.give_back() is is_whole
-        assert answer.client.fileno() < 0
+        assert answer.answer.isclosed()
+        assert (answer.client.fileno() >= 0) is is_kept
         if not is_whole:
             lease.close()
         lease.release_conn()

@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 from ... import _fork
-from ..policy import Policy
+from ..policy import _NONE, Policy
 from .inlet import Batch
 from .tasks import begun_task, can_act, cancel_again, in_name_of
 
@@ -30,7 +30,6 @@ __all__ = ["Course", "OnCourse"]
 
 Course = Generator[Awaitable[object] | None, Batch | None, None]
 
-_EMPTY: list[Batch] = []  # of all that have nothing in it; never written to
 _calling: contextvars.ContextVar[object] = contextvars.ContextVar("emitter_stream_listener")
 """The call of a coroutine listener that this task is in, or was started from."""
 
@@ -45,7 +44,8 @@ class OnCourse(Policy):
     _task: asyncio.Task[None]
     _context: contextvars.Context | None  # the task's, if one can act in its name
     _course: Course
-    _inbox: list[Batch] = _EMPTY
+
+    _inbox: list[Batch] = _NONE
     _left_error: BaseException | None = None  # see `_left`
     _calling_now: object = None  # of the coroutine listener that is being awaited
 
@@ -174,7 +174,7 @@ class OnCourse(Policy):
         if self.stopping is not None:
             raise self.stopping
         if self._inbox:
-            events, self._inbox = self._inbox[0], self._inbox[1:] or _EMPTY
+            events, self._inbox = self._inbox[0], self._inbox[1:] or _NONE
             return events
         if self._close_error is not None:
             raise self._close_error
