@@ -35,7 +35,7 @@ from ..exceptions import (
     shown,
     status_error,
 )
-from . import sockets
+from . import sockets, tls
 from .errors import SHOWS_HEADERS, chain_of, late, mapped_error
 from .floods import Flood, peek
 from .form import FormBody
@@ -171,7 +171,10 @@ class Exchange:
                 f"{kind or 'no content type'} instead of an event stream: {facts.text[:200]!r}",
                 response=facts,
             )
-        self._read1 = _reader_of(response, self._socket)
+        connection = self._socket
+        if isinstance(connection, ssl.SSLSocket):  # the tickets have come, before the head
+            tls.drop_write_buffer(connection)
+        self._read1 = _reader_of(response, connection)
 
     def open_content(self) -> None:
         """Send the request, again where that helps, until there is a body of any kind to be read."""

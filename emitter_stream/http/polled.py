@@ -17,8 +17,6 @@ import urllib3
 import urllib3.exceptions
 import urllib3.util
 
-from . import tls
-
 __all__ = ["Lease", "PolledBody", "WouldWait", "can_be_polled"]
 
 _READ_SIZE = 16_384
@@ -98,8 +96,6 @@ class PolledBody:
         # a connection that http.client has closed itself because it serves no other request.
         self._file: io.RawIOBase = answer.fp.detach()
         answer.fp = None  # type: ignore[assignment]  # it is over, as far as http.client knows
-        if self._tls is not None:
-            tls.drop_write_buffer(self._tls)
         self._chunks = _Chunks() if getattr(answer, "chunked", False) else None
         self._left: int | None = answer.length  # bytes, of a body whose length is known
         self._length = answer.length or 0

@@ -127,11 +127,16 @@ def drop_write_buffer(connection: ssl.SSLSocket) -> None:
 
     To take the server's tickets for later sessions, which come behind the handshake, OpenSSL before
     3.2 makes that buffer anew, and frees it at the end of the next write alone. A write of nothing
-    is one, and sends nothing. The connection must be one that does not wait, and the caller its only
-    reader. It is no handshake: it takes no lock that a read does not.
+    is one, and sends nothing. The caller must be the connection's only reader. It is no handshake: it
+    takes no lock that a read does not.
     """
     with contextlib.suppress(OSError):
-        connection.send(b"")
+        timeout = connection.gettimeout()
+        connection.settimeout(0)  # or it waits for room, if the server has not taken the request yet
+        try:
+            connection.send(b"")
+        finally:
+            connection.settimeout(timeout)
 
 
 def context(verify: bool | str, cert: str | tuple[str, str] | None) -> ssl.SSLContext:
