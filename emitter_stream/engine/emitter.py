@@ -56,6 +56,8 @@ class Emitter:
     thread; ``ready`` is replaced entry by entry, so it can be read without a lock.
     """
 
+    _doubted: frozenset[str] = frozenset()  # names that it warned of; an empty one is an object as well
+
     def __init__(
         self,
         arity: Mapping[str, int],
@@ -66,7 +68,6 @@ class Emitter:
     ) -> None:
         self._arity = arity
         self._open_prefix = open_prefix
-        self._doubted: frozenset[str] = frozenset()
         self._coroutines = coroutines
         self._hint = hint
         self._registry = pyee.EventEmitter()

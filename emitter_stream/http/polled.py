@@ -51,6 +51,9 @@ class Lease:
         self._pool = response._pool
         # It is freed now, and would close both.
         response._connection = response._fp = None
+        if isinstance(self._connection, http.client.HTTPConnection):
+            # http.client's answer, half a kilobyte, which it keeps to see whether that is over. It is.
+            self._connection._HTTPConnection__response = None  # type: ignore[attr-defined]
 
     @classmethod
     def of(cls, response: Any) -> Any:
