@@ -1,10 +1,11 @@
-"""Who opens the sources of many streams: a few threads, one source after another.
+"""Who opens the sources of streams: a few threads, and more where servers take their time.
 
 To open a source is to connect, to send a request and to read the head of the answer. Where servers
 answer at once that is work for the processor, and threads that share it take it from who reads:
-the streams that have begun would be late, and so would be those that wait to be opened. So a few
-threads begin, and two go on, each with the next source when it has opened one. Where they wait for
-servers instead there are more; a thread looks every few milliseconds while sources wait to be opened.
+the streams that have begun would be late, and so would be those that wait to be opened. So of many
+sources a few threads begin, and two go on, each with the next source when it has opened one. Where they
+wait for servers instead there are more; a thread looks every few milliseconds while sources wait to be
+opened.
 
     what a look finds                           threads it starts
     the process waits more than it computes     some
@@ -26,7 +27,7 @@ from .._bell import Bell
 from . import shared
 from .program_end import StreamThread
 
-__all__ = ["Job", "Openers", "do", "for_loops", "for_threads"]
+__all__ = ["Job", "Openers", "for_loops", "for_threads"]
 
 Job = Callable[[], "Callable[[], object] | None"]
 """Opens a source; returns what else the thread is needed for, if it is."""
@@ -41,7 +42,7 @@ _numbers = itertools.count(1)
 
 
 class Openers:
-    """The threads that open the sources of one kind of streams.
+    """The threads that open the sources of one kind of streams; a few streams have one each.
 
     To whoever asks which thread moves a stream on they are that, until one of them has its turn.
 
@@ -112,7 +113,9 @@ class Openers:
 
     def _run(self, me: object) -> None:
         generation = _fork.generation
-        while (job := self._next(me)) is not None:
+        is_new = True
+        while (job := self._next(me, is_new)) is not None:
+            is_new = False
             computed = time.thread_time()
             try:
                 rest = job()
@@ -136,11 +139,14 @@ class Openers:
             self._start()
         self._bell.ring()
 
-    def _next(self, me: object) -> Job | None:
-        """Take the next source for a thread, if there is one and the threads are not too many."""
+    def _next(self, me: object, is_new: bool) -> Job | None:
+        """Take the next source for a thread, if there is one and the threads are not too many.
+
+        A new one is not: who started it knew how many there are.
+        """
         with self._lock:
             self._since.pop(me, None)
-            is_one_too_many = self._is_looking and self._at_work() >= THREADS
+            is_one_too_many = not is_new and self._is_looking and self._at_work() >= THREADS
             if self._waiting and not is_one_too_many:
                 self._since[me] = time.monotonic()
                 return self._waiting.popleft()
@@ -171,18 +177,11 @@ class Openers:
                     self._start()
 
 
-def do(job: Job) -> None:
-    """Open a source on this thread, and do what else it is needed for."""
-    rest = job()
-    if rest is not None:
-        rest()
-
-
 def _daemon(run: Callable[[], object], name: str) -> threading.Thread:
     return threading.Thread(target=run, name=name, daemon=True)
 
 
-for_threads = Openers(StreamThread, "emitter-stream-opener")
+for_threads = Openers(StreamThread, "emitter-stream")
 for_loops = Openers(_daemon, "emitter-stream-aio")  # a program without a loop has no use for them
 
 

@@ -2,10 +2,10 @@
 
 Longer than 500 lines: who reads, who stands by and who is alone take turns out of each other's hands.
 
-A stream begins on a thread of its own, or on one of those that open the sources of many
-(``opening.py``): the request is sent there, the head of the answer and a listener are waited for. If
-by then there are more than ``FROM`` streams, and what comes can be read without waiting, it is handed
-over, and its thread ends or opens another.
+A stream begins on one of the threads that open sources (``opening.py``): the request is sent there,
+the head of the answer and a listener are waited for. If by then there are more than ``FROM`` streams,
+and what comes can be read without waiting, it is handed over, and its thread ends or opens another.
+Otherwise the thread is the stream's own from then on.
 
     leader     waits for all sockets; makes the calls of one stream after another, each a *turn*
     standby    looks from time to time at which turn that is, while there are any
@@ -51,7 +51,6 @@ __all__ = [
     "FROM",
     "Driven",
     "Polled",
-    "are_many",
     "hand_over",
     "leave",
     "leave_for_stream",
@@ -490,18 +489,13 @@ _reader: _SharedReader | None = None
 _lock = threading.RLock()  # of `_reader`; taken for a moment, or while its threads are started
 
 
-def are_many() -> bool:
-    """Return whether so many streams are read that one more is not to have a thread of its own."""
-    return _IS_ABLE and len(live) > FROM
-
-
 def hand_over(stream: Driven, poll: Callable[[], Polled | None]) -> bool:
     """Let a stream be read along with others from now on, if there are many.
 
     ``poll`` makes its source one that does not wait, where that is possible. Called on the thread and in the
     context that it was read in, which has nothing more to do with it where ``True`` comes back.
     """
-    if not are_many():
+    if not _IS_ABLE or len(live) <= FROM:
         return False
     polled = poll()
     if polled is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
-import itertools
 import math
 import threading
 import time
@@ -30,7 +29,7 @@ from .inline import InlineDriver, never
 from .iterator import Buffer, EventIterator, InlineBuffer
 from .mover import Aborts, Mover
 from .policy import Policy
-from .program_end import StreamThread, Threadlike
+from .program_end import Threadlike
 from .sources import Source, origin_of
 
 if TYPE_CHECKING:
@@ -46,8 +45,6 @@ BASE_EVENTS: Mapping[str, int] = {"connect": 0, "error": 1, "abort": 1, "end": 0
 
 OWN_ERRORS = {"error": OpenAIError, "abort": APIUserAbortError}
 """What an iterator over these events does not raise at the end, since it yields it."""
-
-_numbers = itertools.count(1)
 
 
 @functools.cache  # one dict a kind of stream, and not a stream
@@ -357,14 +354,8 @@ class _Reader(Mover):
 
         shared.live.add(self)
         try:
-            if shared.are_many():
-                self.thread = opening.for_threads
-                opening.for_threads.open_soon(job)
-            else:
-                run = functools.partial(opening.do, job)
-                thread = StreamThread(run, f"emitter-stream-{next(_numbers)}")
-                self.thread = thread
-                thread.start()
+            self.thread = opening.for_threads
+            opening.for_threads.open_soon(job)
         except RuntimeError:
             self.thread = None
             shared.live.discard(self)

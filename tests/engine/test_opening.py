@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from types import SimpleNamespace
 
 import pytest
 from aio_streams import deltas, nothing, own_threads, soon, streamed
@@ -115,14 +116,36 @@ class TestThreads:
         assert max_openers_until(streams) <= opening.MORE
         assert len(connect.server.requests) == MANY
 
-    def test_up_to_a_number_each_has_a_thread_of_its_own(self, connect, monkeypatch):
-        """Few streams are asked for at once, by nobody who has another to ask for."""
-        monkeypatch.setattr(shared, "FROM", MANY)
-        script = Companions(MANY)
-        client = connect(script)
+    def test_a_look_where_the_process_waits(self, connect, monkeypatch):
+        """Each thread that it starts opens a source, however many others are at one."""
+        look = threading.Semaphore(0)
+        clock = SimpleNamespace(**vars(opening.time))
+        clock.process_time = lambda: 0.0
+        clock.sleep = lambda _: look.acquire(timeout=PATIENCE)
+        monkeypatch.setattr(opening, "time", clock)
+        monkeypatch.setattr(opening, "LONG", 10 * PATIENCE)  # all are at work
+        client = connect(Companions(MANY))
         streams = [streamed(client) for _ in range(MANY)]
-        assert not openers()
+        for asked in range(opening.MORE, MANY + 1, opening.MORE):
+            assert wait_until(lambda number=asked: len(connect.server.requests) == number)
+            look.release()
         assert [text_of(stream) for stream in streams] == ["abcde"] * MANY
+
+    def test_few_have_the_thread_each_that_has_opened_them(self, connect, monkeypatch):
+        """Up to a number, that thread is the stream's own, for all that its listeners are told."""
+        monkeypatch.setattr(shared, "FROM", MANY)
+        client = connect(Companions(MANY))
+        heard: list[tuple[object, threading.Thread]] = []
+        streams = []
+        for _ in range(MANY):
+            me = object()
+            hear = lambda *args, me=me: heard.append((me, threading.current_thread()))
+            streams.append(streamed(client).on("connect", hear).on("textDelta", hear).start())
+        for stream in streams:
+            stream.done(timeout=PATIENCE)
+        assert len(heard) == MANY * 6
+        assert len(set(heard)) == len({thread for _, thread in heard}) == MANY
+        assert all(is_opener(thread) for _, thread in heard)
 
     def test_who_waits_for_a_listener_opens_nothing_else(self, connect, monkeypatch):
         """Streams that nobody listens to yet keep their threads; those behind them are begun by others."""
