@@ -132,7 +132,7 @@ def drop_write_buffer(connection: ssl.SSLSocket) -> None:
     """
     with contextlib.suppress(OSError):
         timeout = connection.gettimeout()
-        connection.settimeout(0)  # or it waits for room, if the server has not taken the request yet
+        connection.settimeout(0)  # or it waits for room if the request is not taken yet
         try:
             connection.send(b"")
         finally:
