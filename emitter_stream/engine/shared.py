@@ -62,7 +62,7 @@ FROM = int(os.environ.get("EMITTER_STREAM_SHARED_FROM", "50"))
 """How many streams are read at once before one that begins is handed over. (Tests set it.)
 
 With 50 threads a paced delta costs what it does by one (120 to 190 us); with 20 it costs less (180 to
-240 us, 300 by one), and with 100 at full speed twice as much (30 to 43 us, 18 by one), and 60 KB a stream.
+280 us, 300 to 340 by one), and with 100 at full speed twice as much (30 to 43 us, 18 by one), and 60 KB a stream.
 """
 
 LOOK = 0.005  # seconds between two looks of the standby
